@@ -37,10 +37,18 @@ use std::sync::Arc;
 use crate::{BoxFuture, EventStore, Timestamp};
 
 mod drive;
+mod generate;
 mod harness;
 
 pub mod append;
+pub mod bounds;
+pub mod closing;
 pub mod conditions;
+pub mod idempotency;
+pub mod reads;
+pub mod subscriptions;
+pub mod time;
+pub mod tracking;
 
 pub use drive::{ManualClock, block_on};
 
@@ -82,10 +90,67 @@ macro_rules! conformance_tests {
     (@list $($then:tt)*) => {
         $crate::conformance_tests! { @$($then)*;
             append {
+                what_is_appended_is_what_is_read
                 positions_and_revisions_are_dense
+                an_append_is_seen_whole
+                a_refused_append_leaves_no_trace
+                what_is_acknowledged_is_visible_and_stays
+                a_checkpoint_never_skips
+                appends_take_their_place_in_the_order_of_calls
             }
             conditions {
                 stale_boundary_conflicts
+                a_boundary_is_exact
+                conditions_count_appends_in_flight
+                each_expected_revision_is_exact
+                all_failed_conditions_are_told_in_order
+                sixteen_racers_withdraw_what_is_there
+                racers_on_one_revision_have_one_winner
+                crossing_boundaries_have_one_winner
+                disjoint_boundaries_never_conflict
+            }
+            idempotency {
+                a_repeat_answers_where_the_events_are
+                a_first_id_with_other_content_is_invalid
+                racing_repeats_record_once
+                a_repeat_leaves_tracking_alone
+            }
+            tracking {
+                tracking_grows_or_conflicts
+                tracking_and_events_are_one_commit
+                racing_consumers_process_each_position_once
+            }
+            reads {
+                an_empty_store_reads_as_empty
+                a_read_ends_at_the_head_it_started_with
+                each_bound_of_a_read_is_exact
+                the_index_agrees_with_matches
+                senseless_reads_are_invalid
+            }
+            subscriptions {
+                a_subscription_catches_up_says_so_and_goes_on
+                a_subscription_starts_where_it_is_told
+                nothing_is_lost_or_repeated_at_the_hand_over
+                a_filtered_subscription_passes_what_does_not_match
+                a_slow_subscriber_loses_nothing
+                every_checkpoint_resumes_exactly
+            }
+            bounds {
+                data_and_metadata_are_bounded
+                events_of_one_append_are_bounded
+                bytes_of_one_append_are_bounded
+                queries_and_conditions_are_bounded
+            }
+            time {
+                recorded_at_never_decreases
+                an_append_has_one_time_and_the_head_tells_it
+                positions_are_found_by_time
+                what_was_known_then_stays_known
+            }
+            closing {
+                after_close_everything_says_closed
+                closing_ends_subscriptions
+                a_racing_close_loses_nothing_acknowledged
             }
         }
     };

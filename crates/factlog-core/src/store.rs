@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::{
     Append, AppendError, Appended, Event, EventStream, EventType, Position, Query, Read, ReadOptions,
@@ -62,6 +63,37 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// Finishes what is accepted and releases the store. Afterwards everything answers `Closed` and
     /// subscriptions end with that reason. Closing twice is fine.
     fn close(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+/// A shared store is a store, so that whoever takes one takes `Arc<dyn EventStore>` too.
+impl<S: EventStore + ?Sized> EventStore for Arc<S> {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        (**self).append(append)
+    }
+
+    fn read(&self, query: Query, options: ReadOptions) -> EventStream {
+        (**self).read(query, options)
+    }
+
+    fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
+        (**self).subscribe(query, from)
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Head>> {
+        (**self).head()
+    }
+
+    fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>>> {
+        (**self).tracking(source)
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>>> {
+        (**self).position_at(time)
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        (**self).close()
+    }
 }
 
 /// The last committed position of a store and when it was recorded; both `None` while it is empty.

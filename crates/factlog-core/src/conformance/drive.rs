@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{Clock, Timestamp};
+use crate::{BoxFuture, Clock, Timestamp};
 
 /// How long nothing may wake a future before it counts as hung: 60 seconds, in slices.
 const STALL_SLICES: u32 = 600;
@@ -78,11 +78,68 @@ pub(super) fn race<T: Send>(racers: usize, run: impl Fn(usize) -> T + Sync) -> V
     })
 }
 
+/// Runs `race` while one more thread watches. The watcher looks again and again until it is told that the race
+/// is over, and then once more, so that it has seen the end.
+pub(super) fn race_watched<T: Send>(
+    racers: usize,
+    run: impl Fn(usize) -> T + Sync,
+    mut look: impl FnMut() + Send,
+) -> Vec<T> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                look();
+                thread::yield_now();
+            }
+            look();
+        });
+        let answers = {
+            // Also when a racer panics: the watcher must not look for ever.
+            let _over = SetOnDrop(&over);
+            race(racers, run)
+        };
+        join(watcher);
+        answers
+    })
+}
+
 /// What a thread returned; its panic goes on here, so that the report names what it found.
 pub(super) fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     match thread.join() {
         Ok(value) => value,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// A future that has been polled once, and what it answered if it was ready.
+pub(super) enum Started<'a, T> {
+    Pending(BoxFuture<'a, T>),
+    Ready(T),
+}
+
+/// Polls a future once.
+pub(super) fn start<T>(mut future: BoxFuture<'_, T>) -> Started<'_, T> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Started::Ready(value),
+        Poll::Pending => Started::Pending(future),
+    }
+}
+
+impl<T> Started<'_, T> {
+    pub(super) async fn finish(self) -> T {
+        match self {
+            Self::Pending(future) => future.await,
+            Self::Ready(value) => value,
+        }
+    }
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -1,0 +1,128 @@
+//! Tracking (promises 1 and 4): how far a consumer has come is recorded with what came of it, and only grows.
+
+use std::thread;
+
+use super::Subject;
+use super::drive::{block_on, race, race_watched};
+use super::harness::{
+    append, around_a_restart, conflict, event, expect_revision, head, in_stream, of_type, position,
+    restarted, tracking,
+};
+use crate::{Append, AppendError, Event, EventStore, ExpectedRevision, FailedCondition, Position};
+
+/// A source nobody tracked is `None`; a greater position is recorded, gaps and all; an equal or lower one is a
+/// conflict that names the recorded one; sources do not touch each other; a restart forgets nothing.
+///
+/// Without it a consumer that was taken over and comes back late would process everything a second time.
+pub async fn tracking_grows_or_conflicts(subject: &dyn Subject) {
+    let store = subject.store();
+    let tracked = async |store: &dyn EventStore, source: &str| {
+        Position::number(store.tracking(source).await.expect("tracking can be asked for"))
+    };
+    let step = |source: &str, at| Append::new([event("step")]).tracking(tracking(source, at));
+    assert_eq!(tracked(&*store, "a").await, 0, "nobody tracked it");
+    append(&*store, step("a", 5)).await;
+    append(&*store, step("a", 6)).await;
+    append(&*store, step("a", 1_000)).await;
+    append(&*store, step("b", 1)).await;
+    let store = restarted(subject).await;
+    assert_eq!(
+        (tracked(&*store, "a").await, tracked(&*store, "b").await),
+        (1_000, 1)
+    );
+    for stale in [1, 999, 1_000] {
+        let failed = FailedCondition::Tracking {
+            stale: tracking("a", stale),
+            recorded: position(1_000),
+        };
+        assert_eq!(conflict(&*store, step("a", stale)).await, [failed]);
+    }
+    assert_eq!(head(&*store).await, 4, "a stale step records no event");
+    append(&*store, step("a", 1_001)).await;
+    append(&*store, step("b", u64::MAX)).await;
+    append(&*store, Append::new([event("untracked")])).await;
+    assert_eq!(
+        (tracked(&*store, "a").await, tracked(&*store, "b").await),
+        (1_001, u64::MAX)
+    );
+}
+
+/// Tracking is recorded with the events or not at all, and whoever sees one sees the other.
+///
+/// Without it a crash between the two would lose a step or do it twice.
+pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
+    let store = subject.store();
+    let missing = || expect_revision("missing-1", ExpectedRevision::Exists);
+    let tried = Append::new([event("step")])
+        .tracking(tracking("refused", 1))
+        .when(missing());
+    conflict(&*store, tried).await;
+    let mut done = 0;
+    around_a_restart(subject, |store| {
+        assert_eq!(block_on(store.tracking("refused")).expect("tracking"), None);
+        let from = done;
+        let work = |_: usize| {
+            for n in from + 1..=from + 40 {
+                block_on(append(
+                    store,
+                    Append::new([event("step")]).tracking(tracking("upstream", n)),
+                ));
+            }
+        };
+        race_watched(1, work, || {
+            let tracked = Position::number(block_on(store.tracking("upstream")).expect("tracking"));
+            let steps = block_on(of_type(store, "step")).len() as u64;
+            let later = Position::number(block_on(store.tracking("upstream")).expect("tracking"));
+            assert!(
+                tracked <= steps && steps <= later,
+                "{steps} steps, tracked {tracked}, then {later}"
+            );
+            done = later;
+        });
+        assert_eq!(done, from + 40, "the watcher saw the end");
+    })
+    .await;
+}
+
+/// Consumers that race for the same upstream positions record the outcome of each exactly once, in order.
+///
+/// Without it two instances of one consumer would both act on the same upstream event.
+pub async fn racing_consumers_process_each_position_once(subject: &dyn Subject) {
+    let mut last = 0;
+    around_a_restart(subject, |store| {
+        last += 40;
+        race(4, |_| block_on(consume(store, last)));
+        let outcomes: Vec<_> = block_on(of_type(store, "outcome"))
+            .into_iter()
+            .map(|step| step.event.data)
+            .collect();
+        let expected: Vec<_> = (1..=last).map(|n| n.to_string().into_bytes()).collect();
+        assert_eq!(outcomes, expected, "each position once, in order");
+    })
+    .await;
+}
+
+async fn consume(store: &dyn EventStore, last: u64) {
+    loop {
+        let next = Position::number(store.tracking("upstream").await.expect("tracking")) + 1;
+        if last < next {
+            return;
+        }
+        let outcome = Event {
+            data: next.to_string().into(),
+            ..in_stream("outcome", "outcomes-1")
+        };
+        match store
+            .append(Append::new([outcome]).tracking(tracking("upstream", next)))
+            .await
+        {
+            Ok(_) => {}
+            Err(AppendError::Conflict(conflict)) => match &conflict.failed[..] {
+                [FailedCondition::Tracking { recorded, .. }] => assert!(next <= recorded.get()),
+                other => panic!("only the tracking can fail, not {other:?}"),
+            },
+            Err(AppendError::Failed(error)) => panic!("a step failed: {error}"),
+        }
+        thread::yield_now();
+    }
+}
