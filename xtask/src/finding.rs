@@ -13,11 +13,7 @@ pub(crate) struct Finding {
 impl Finding {
     /// `line` counts from 1. `message` says what is wrong and, after a colon, what to do.
     pub(crate) fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 

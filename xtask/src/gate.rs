@@ -48,9 +48,7 @@ struct Finished {
 
 /// Runs the gate, prints the summary, and says whether everything passed.
 pub(crate) fn run(workspace: &Workspace, scope: Scope) -> bool {
-    let wanted = STEPS
-        .iter()
-        .filter(|step| scope == Scope::Full || step.scope == Scope::Quick);
+    let wanted = STEPS.iter().filter(|step| scope == Scope::Full || step.scope == Scope::Quick);
     let finished: Vec<Finished> = wanted.map(|step| run_step(step, workspace)).collect();
     print!("{}", summary(&finished));
     finished.iter().all(|step| step.outcome.passed)
@@ -59,16 +57,10 @@ pub(crate) fn run(workspace: &Workspace, scope: Scope) -> bool {
 fn run_step(step: &Step, workspace: &Workspace) -> Finished {
     println!("\n==> {}", step.name);
     let (outcome, took) = timed(|| (step.run)(workspace));
-    let outcome = outcome.unwrap_or_else(|error| Outcome {
-        note: format!("{error:#}"),
-        ..Outcome::default()
-    });
+    let outcome =
+        outcome.unwrap_or_else(|error| Outcome { note: format!("{error:#}"), ..Outcome::default() });
     println!("<== {}: {} in {}", step.name, word(outcome.passed), seconds(took));
-    Finished {
-        name: step.name,
-        took,
-        outcome,
-    }
+    Finished { name: step.name, took, outcome }
 }
 
 #[expect(
@@ -92,24 +84,13 @@ fn summary(finished: &[Finished]) -> String {
             outcome.note
         ));
     }
-    let counts = finished
-        .iter()
-        .fold(Counts::default(), |sum, step| sum + step.outcome.counts);
+    let counts = finished.iter().fold(Counts::default(), |sum, step| sum + step.outcome.counts);
     let took = seconds(finished.iter().map(|step| step.took).sum());
-    let failed: Vec<&str> = finished
-        .iter()
-        .filter(|step| !step.outcome.passed)
-        .map(|step| step.name)
-        .collect();
-    let verdict = if failed.is_empty() {
-        "PASSED".to_owned()
-    } else {
-        format!("FAILED ({})", failed.join(", "))
-    };
-    text.push_str(&format!(
-        "\n{verdict}: {counts}; {} steps in {took}\n",
-        finished.len()
-    ));
+    let failed: Vec<&str> =
+        finished.iter().filter(|step| !step.outcome.passed).map(|step| step.name).collect();
+    let verdict =
+        if failed.is_empty() { "PASSED".to_owned() } else { format!("FAILED ({})", failed.join(", ")) };
+    text.push_str(&format!("\n{verdict}: {counts}; {} steps in {took}\n", finished.len()));
     text
 }
 
@@ -127,42 +108,26 @@ mod tests {
     use super::*;
 
     fn finished(name: &'static str, passed: bool, tests: u64) -> Finished {
-        let counts = Counts {
-            passed: tests,
-            ..Counts::default()
-        };
+        let counts = Counts { passed: tests, ..Counts::default() };
         Finished {
             name,
             took: Duration::from_millis(1500),
-            outcome: Outcome {
-                passed,
-                note: String::new(),
-                counts,
-            },
+            outcome: Outcome { passed, note: String::new(), counts },
         }
     }
 
     #[test]
     fn the_last_line_counts_the_tests() {
-        let text = summary(&[
-            finished("fmt", true, 0),
-            finished("tests", true, 40),
-            finished("doctests", true, 2),
-        ]);
+        let text =
+            summary(&[finished("fmt", true, 0), finished("tests", true, 40), finished("doctests", true, 2)]);
         let last = text.lines().last().expect("a line");
-        assert_eq!(
-            last,
-            "PASSED: 42 tests passed, 0 failed, 0 skipped; 3 steps in 4.5 s"
-        );
+        assert_eq!(last, "PASSED: 42 tests passed, 0 failed, 0 skipped; 3 steps in 4.5 s");
     }
 
     #[test]
     fn one_failed_step_fails_the_gate_and_is_named() {
-        let text = summary(&[
-            finished("fmt", false, 0),
-            finished("tests", true, 40),
-            finished("doc", false, 0),
-        ]);
+        let text =
+            summary(&[finished("fmt", false, 0), finished("tests", true, 40), finished("doc", false, 0)]);
         let last = text.lines().last().expect("a line");
         assert!(last.starts_with("FAILED (fmt, doc): 40 tests passed"), "{last}");
         assert!(text.contains("FAILED fmt"), "{text}");
@@ -170,11 +135,8 @@ mod tests {
 
     #[test]
     fn the_quick_gate_is_the_start_of_the_full_one() {
-        let quick: Vec<&str> = STEPS
-            .iter()
-            .filter(|step| step.scope == Scope::Quick)
-            .map(|step| step.name)
-            .collect();
+        let quick: Vec<&str> =
+            STEPS.iter().filter(|step| step.scope == Scope::Quick).map(|step| step.name).collect();
         assert_eq!(quick, ["fmt", "tidy", "clippy", "tests"]);
         assert!(STEPS.iter().take(4).all(|step| step.scope == Scope::Quick));
     }

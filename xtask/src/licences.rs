@@ -38,12 +38,8 @@ pub(crate) fn check(policy: &str, packages: &[Package]) -> Result<Vec<Finding>> 
     let mut findings = Vec::new();
     for package in packages {
         let Package { name, version, .. } = package;
-        let faults = [
-            policy.licence(package),
-            policy.ban(package),
-            policy.source(package),
-            wildcard(package),
-        ];
+        let faults =
+            [policy.licence(package), policy.ban(package), policy.source(package), wildcard(package)];
         for fault in faults.into_iter().flatten() {
             findings.push(Finding::new(FILE, 1, format!("{name} {version} {fault}")));
         }
@@ -54,10 +50,7 @@ pub(crate) fn check(policy: &str, packages: &[Package]) -> Result<Vec<Finding>> 
 /// The packages that Cargo resolved, for every target and with development dependencies.
 pub(crate) fn packages(metadata: &Metadata) -> Vec<Package> {
     let packages = metadata.packages.iter().map(|package| {
-        let open = package
-            .dependencies
-            .iter()
-            .filter(|dependency| dependency.path.is_none());
+        let open = package.dependencies.iter().filter(|dependency| dependency.path.is_none());
         let wildcards = open.filter(|dependency| dependency.req.to_string() == "*");
         Package {
             name: package.name.to_string(),
@@ -74,27 +67,12 @@ impl Policy {
     fn parse(text: &str) -> Result<Self> {
         let table: Table = text.parse().context("deny.toml is not TOML")?;
         only(&table, "", &["graph", "licenses", "bans", "sources"])?;
-        let (licenses, bans, sources) = (
-            section(&table, "licenses")?,
-            section(&table, "bans")?,
-            section(&table, "sources")?,
-        );
+        let (licenses, bans, sources) =
+            (section(&table, "licenses")?, section(&table, "bans")?, section(&table, "sources")?);
         only(licenses, "licenses.", &["allow", "include-dev", "private"])?;
-        only(
-            bans,
-            "bans.",
-            &["multiple-versions", "wildcards", "allow-wildcard-paths", "deny"],
-        )?;
-        only(
-            sources,
-            "sources.",
-            &["unknown-registry", "unknown-git", "allow-registry"],
-        )?;
-        for (section, key) in [
-            (bans, "wildcards"),
-            (sources, "unknown-registry"),
-            (sources, "unknown-git"),
-        ] {
+        only(bans, "bans.", &["multiple-versions", "wildcards", "allow-wildcard-paths", "deny"])?;
+        only(sources, "sources.", &["unknown-registry", "unknown-git", "allow-registry"])?;
+        for (section, key) in [(bans, "wildcards"), (sources, "unknown-registry"), (sources, "unknown-git")] {
             if section.get(key).and_then(Value::as_str) != Some("deny") {
                 bail!("{FILE}: `{key}` must be \"deny\", the only value that is implemented here");
             }
@@ -102,15 +80,11 @@ impl Policy {
         let licences = strings(licenses, "allow")?.into_iter().map(|name| {
             Licensee::parse(&name).with_context(|| format!("{FILE}: `{name}` is not an SPDX licence"))
         });
-        let banned = bans
-            .get("deny")
-            .and_then(Value::as_array)
-            .context("deny.toml: `bans.deny` is a list")?;
+        let banned =
+            bans.get("deny").and_then(Value::as_array).context("deny.toml: `bans.deny` is a list")?;
         let banned = banned.iter().map(|entry| {
             let text = |key| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-            text("name")
-                .zip(text("reason"))
-                .context("deny.toml: each banned crate has a name and a reason")
+            text("name").zip(text("reason")).context("deny.toml: each banned crate has a name and a reason")
         });
         Ok(Self {
             licences: licences.collect::<Result<_>>()?,
@@ -144,10 +118,7 @@ impl Policy {
 
     fn source(&self, package: &Package) -> Option<String> {
         let source = package.source.as_ref()?;
-        let known = self
-            .registries
-            .iter()
-            .any(|registry| source.strip_prefix("registry+") == Some(registry));
+        let known = self.registries.iter().any(|registry| source.strip_prefix("registry+") == Some(registry));
         (!known).then(|| format!("comes from {source}: use a release from an allowed registry"))
     }
 }
@@ -163,10 +134,7 @@ fn wildcard(package: &Package) -> Option<String> {
 }
 
 fn section<'a>(table: &'a Table, name: &str) -> Result<&'a Table> {
-    table
-        .get(name)
-        .and_then(Value::as_table)
-        .with_context(|| format!("{FILE} has no section [{name}]"))
+    table.get(name).and_then(Value::as_table).with_context(|| format!("{FILE} has no section [{name}]"))
 }
 
 fn only(table: &Table, section: &str, known: &[&str]) -> Result<()> {
@@ -181,14 +149,10 @@ fn only(table: &Table, section: &str, known: &[&str]) -> Result<()> {
 }
 
 fn strings(table: &Table, key: &str) -> Result<Vec<String>> {
-    let list = table
-        .get(key)
-        .and_then(Value::as_array)
-        .with_context(|| format!("{FILE}: `{key}` is a list"))?;
+    let list =
+        table.get(key).and_then(Value::as_array).with_context(|| format!("{FILE}: `{key}` is a list"))?;
     let strings = list.iter().map(|value| value.as_str().map(str::to_owned));
-    strings
-        .collect::<Option<_>>()
-        .with_context(|| format!("{FILE}: `{key}` is a list of strings"))
+    strings.collect::<Option<_>>().with_context(|| format!("{FILE}: `{key}` is a list of strings"))
 }
 
 #[cfg(test)]

@@ -26,14 +26,8 @@ use crate::{gate::Scope, workspace::Workspace};
 
 /// Every command with its one line of help. Documents may name these and no others.
 const COMMANDS: [(&str, &str); 2] = [
-    (
-        "tidy",
-        "check the crate table, sizes, first lines, documents and absences",
-    ),
-    (
-        "test",
-        "run the whole gate; --quick: only format, tidy, clippy and tests",
-    ),
+    ("tidy", "check the crate table, sizes, first lines, documents and absences"),
+    ("test", "run the whole gate; --quick: only format, tidy, clippy and tests"),
 ];
 
 fn main() -> ExitCode {
@@ -59,11 +53,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         other => bail!("there is no command `{}`\n\n{}", other.join(" "), help()),
     };
-    Ok(if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Prints every finding, and the sizes whether they pass or not.

@@ -31,25 +31,16 @@ pub(crate) fn cargo(root: &Path) -> Command {
 /// Whether `cargo <subcommand>` is installed here.
 pub(crate) fn has_subcommand(root: &Path, subcommand: &str) -> bool {
     let mut command = cargo(root);
-    command
-        .args([subcommand, "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// The command line as one would type it.
 pub(crate) fn spelled(command: &Command) -> String {
-    let environment = command
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
+    let environment = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
     let mut spelled = String::new();
     for (name, value) in environment.filter(|(name, _)| *name != "CARGO_TERM_COLOR") {
-        spelled.push_str(&format!(
-            "{}={:?} ",
-            name.to_string_lossy(),
-            value.to_string_lossy()
-        ));
+        spelled.push_str(&format!("{}={:?} ", name.to_string_lossy(), value.to_string_lossy()));
     }
     spelled.push_str("cargo");
     for argument in command.get_args() {
@@ -77,14 +68,8 @@ pub(crate) fn run_keeping(
     let output = child.stdout.take().context("stdout is piped")?;
     let errors = thread::spawn(move || show(errors, keep));
     let mut kept = show(output, keep);
-    kept.extend(
-        errors
-            .join()
-            .map_err(|_| anyhow::anyhow!("the reader of `{what}` panicked"))?,
-    );
-    let status = child
-        .wait()
-        .with_context(|| format!("`{what}` could not be waited for"))?;
+    kept.extend(errors.join().map_err(|_| anyhow::anyhow!("the reader of `{what}` panicked"))?);
+    let status = child.wait().with_context(|| format!("`{what}` could not be waited for"))?;
     Ok((status, kept))
 }
 
@@ -107,9 +92,7 @@ fn without_colours(line: &str) -> String {
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
         plain.push_str(before);
-        let end = after
-            .find(|c: char| c.is_ascii_alphabetic())
-            .map_or(after.len(), |at| at + 1);
+        let end = after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |at| at + 1);
         rest = &after[end..];
     }
     plain.push_str(rest);
@@ -123,22 +106,14 @@ mod tests {
 
     #[test]
     fn colours_are_removed() {
-        assert_eq!(
-            without_colours("\u{1b}[1;32m Summary\u{1b}[0m [ 1s] \u{1b}[31m"),
-            " Summary [ 1s] "
-        );
+        assert_eq!(without_colours("\u{1b}[1;32m Summary\u{1b}[0m [ 1s] \u{1b}[31m"), " Summary [ 1s] ");
         assert_eq!(without_colours("plain"), "plain");
     }
 
     #[test]
     fn a_command_is_spelled_as_one_would_type_it() {
         let mut command = cargo(Path::new("."));
-        command
-            .env("RUSTDOCFLAGS", "-D warnings")
-            .args(["doc", "--no-deps"]);
-        assert_eq!(
-            spelled(&command),
-            "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps"
-        );
+        command.env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--no-deps"]);
+        assert_eq!(spelled(&command), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --no-deps");
     }
 }

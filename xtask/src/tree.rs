@@ -30,12 +30,8 @@ impl Tree {
     /// A tree that exists only in a test.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned())));
-        Self {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), Some((*text).to_owned())));
+        Self { files: files.collect() }
     }
 
     /// Whether there is such a file, or a directory with a file in it.
@@ -55,9 +51,7 @@ impl Tree {
 
     /// Path and text of every file that was read.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+        self.files.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
     pub(crate) fn with_extension(&self, extension: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -72,9 +66,7 @@ impl Tree {
             let entry = entry.with_context(|| format!("cannot list {}", directory.display()))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = format!("{prefix}{name}");
-            let kind = entry
-                .file_type()
-                .with_context(|| format!("cannot look at {path}"))?;
+            let kind = entry.file_type().with_context(|| format!("cannot look at {path}"))?;
             if kind.is_dir() {
                 let hidden = name.starts_with('.') && !HIDDEN.contains(&name.as_str());
                 if !hidden && !SKIPPED.contains(&name.as_str()) {
@@ -94,10 +86,7 @@ impl Tree {
 }
 
 fn is_text(path: &str) -> bool {
-    path == ".ci/run"
-        || path
-            .rsplit_once('.')
-            .is_some_and(|(_, extension)| TEXT.contains(&extension))
+    path == ".ci/run" || path.rsplit_once('.').is_some_and(|(_, extension)| TEXT.contains(&extension))
 }
 
 #[cfg(test)]
@@ -119,10 +108,7 @@ mod tests {
     fn this_repository_is_read_without_its_build_directory() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent");
         let tree = Tree::read(root).expect("readable");
-        assert!(
-            tree.text("xtask/src/tree.rs")
-                .is_some_and(|text| text.starts_with("//! The files"))
-        );
+        assert!(tree.text("xtask/src/tree.rs").is_some_and(|text| text.starts_with("//! The files")));
         assert!(tree.text(".ci/run").is_some());
         assert!(!tree.exists("target"));
         assert!(!tree.exists(".git"));

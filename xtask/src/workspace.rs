@@ -23,10 +23,7 @@ impl Workspace {
     /// Reads the metadata as locked; that needs no network once the dependencies have been downloaded.
     pub(crate) fn load() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest
-            .parent()
-            .context("xtask lies in the repository")?
-            .to_owned();
+        let root = manifest.parent().context("xtask lies in the repository")?.to_owned();
         let metadata = MetadataCommand::new()
             .current_dir(&root)
             .other_options(vec!["--locked".to_owned()])
@@ -40,21 +37,11 @@ impl Workspace {
     pub(crate) fn linked_with(&self, package: &str) -> Result<BTreeSet<String>> {
         let output = process::cargo(&self.root)
             .args(["tree", "--locked", "--package", package, "--all-features"])
-            .args([
-                "--edges",
-                "normal,no-proc-macro",
-                "--prefix",
-                "none",
-                "--format",
-                "{p}",
-            ])
+            .args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"])
             .output()
             .context("`cargo tree` could not be started")?;
         if !output.status.success() {
-            bail!(
-                "`cargo tree --package {package}` failed:\n{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("`cargo tree --package {package}` failed:\n{}", String::from_utf8_lossy(&output.stderr));
         }
         let lines =
             String::from_utf8(output.stdout).context("`cargo tree` printed something else than text")?;

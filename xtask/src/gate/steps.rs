@@ -8,51 +8,19 @@ use anyhow::{Context, Result};
 
 use super::{
     Outcome, Scope, Step,
-    tests_run::{self, Counts},
+    tests_run::{self, Counts, Runner},
 };
 use crate::{licences, process, tidy, workspace::Workspace};
 
 pub(super) const STEPS: [Step; 8] = [
-    Step {
-        name: "fmt",
-        scope: Scope::Quick,
-        run: fmt,
-    },
-    Step {
-        name: "tidy",
-        scope: Scope::Quick,
-        run: tidy,
-    },
-    Step {
-        name: "clippy",
-        scope: Scope::Quick,
-        run: clippy,
-    },
-    Step {
-        name: "tests",
-        scope: Scope::Quick,
-        run: tests,
-    },
-    Step {
-        name: "doctests",
-        scope: Scope::Full,
-        run: doctests,
-    },
-    Step {
-        name: "doc",
-        scope: Scope::Full,
-        run: doc,
-    },
-    Step {
-        name: "features",
-        scope: Scope::Full,
-        run: features,
-    },
-    Step {
-        name: "licences",
-        scope: Scope::Full,
-        run: licences,
-    },
+    Step { name: "fmt", scope: Scope::Quick, run: fmt },
+    Step { name: "tidy", scope: Scope::Quick, run: tidy },
+    Step { name: "clippy", scope: Scope::Quick, run: clippy },
+    Step { name: "tests", scope: Scope::Quick, run: tests },
+    Step { name: "doctests", scope: Scope::Full, run: doctests },
+    Step { name: "doc", scope: Scope::Full, run: doc },
+    Step { name: "features", scope: Scope::Full, run: features },
+    Step { name: "licences", scope: Scope::Full, run: licences },
 ];
 
 fn fmt(workspace: &Workspace) -> Result<Outcome> {
@@ -64,60 +32,43 @@ fn tidy(workspace: &Workspace) -> Result<Outcome> {
     for finding in &report.findings {
         println!("{finding}");
     }
-    Ok(Outcome {
-        passed: report.findings.is_empty(),
-        note: report.summary(),
-        ..Outcome::default()
-    })
+    Ok(Outcome { passed: report.findings.is_empty(), note: report.summary(), ..Outcome::default() })
 }
 
 fn clippy(workspace: &Workspace) -> Result<Outcome> {
-    run(cargo(
-        workspace,
-        "clippy --workspace --all-targets --all-features -- -D warnings",
-    ))
+    run(cargo(workspace, "clippy --workspace --all-targets --all-features -- -D warnings"))
 }
 
 /// Nextest where it is installed; the runner that comes with Cargo elsewhere, so that a stranger can start at once.
 fn tests(workspace: &Workspace) -> Result<Outcome> {
     if process::has_subcommand(&workspace.root, "nextest") {
-        return run_tests(
-            cargo(workspace, "nextest run --workspace --all-features --profile ci"),
-            Expect::Some,
-        );
+        let command = cargo(workspace, "nextest run --workspace --all-features --profile ci");
+        return run_tests(command, Runner::Nextest, Expect::Some);
     }
-    let command = cargo(
-        workspace,
-        "test --workspace --all-features --lib --bins --tests --examples --no-fail-fast",
-    );
-    let mut outcome = run_tests(command, Expect::Some)?;
-    outcome.note.push_str(
-        "; ran with `cargo test`: `cargo install cargo-nextest --locked` gives each test a process",
-    );
+    let what = "test --workspace --all-features --lib --bins --tests --examples --no-fail-fast";
+    let mut outcome = run_tests(cargo(workspace, what), Runner::Standard, Expect::Some)?;
+    outcome
+        .note
+        .push_str("; without nextest (`cargo install cargo-nextest --locked` gives each test a process)");
     Ok(outcome)
 }
 
 fn doctests(workspace: &Workspace) -> Result<Outcome> {
-    run_tests(
-        cargo(workspace, "test --doc --workspace --all-features"),
-        Expect::Any,
-    )
+    let command = cargo(workspace, "test --doc --workspace --all-features");
+    run_tests(command, Runner::Standard, Expect::Any)
 }
 
-/// The binary of factlog-cli is called like the facade's library, and Cargo documents only one of a name: libraries
-/// are documented here, binaries have their `--help`.
+/// The binary of factlog-cli is called like the facade's library, and Cargo writes both to one page: the libraries
+/// and this crate are documented here, the other binaries have their `--help`.
 fn doc(workspace: &Workspace) -> Result<Outcome> {
-    let mut command = cargo(workspace, "doc --workspace --all-features --no-deps --lib");
+    let mut command = cargo(workspace, "doc --workspace --all-features --no-deps --lib --bin xtask");
     command.env("RUSTDOCFLAGS", "-D warnings");
     run(command)
 }
 
 /// All other steps switch every feature on; this is what a user without them compiles.
 fn features(workspace: &Workspace) -> Result<Outcome> {
-    run(cargo(
-        workspace,
-        "check -p factlog-core -p factlog-engine -p factlog-app --no-default-features",
-    ))
+    run(cargo(workspace, "check -p factlog-core -p factlog-engine -p factlog-app --no-default-features"))
 }
 
 /// Always the same rule from `deny.toml`; where cargo-deny is installed it is asked as well.
@@ -130,11 +81,7 @@ fn licences(workspace: &Workspace) -> Result<Outcome> {
         println!("{finding}");
     }
     let note = format!("{} packages, {} findings", packages.len(), findings.len());
-    let mut outcome = Outcome {
-        passed: findings.is_empty(),
-        note,
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { passed: findings.is_empty(), note, ..Outcome::default() };
     if process::has_subcommand(&workspace.root, "deny") {
         let asked = run(cargo(workspace, "deny --offline check licenses bans sources"))?;
         outcome.passed &= asked.passed;
@@ -152,19 +99,9 @@ fn cargo(workspace: &Workspace, arguments: &str) -> Command {
 fn run(mut command: Command) -> Result<Outcome> {
     let spelled = process::spelled(&command);
     println!("$ {spelled}");
-    let status = command
-        .status()
-        .with_context(|| format!("`{spelled}` could not be started"))?;
-    let note = if status.success() {
-        String::new()
-    } else {
-        format!("again with: {spelled}")
-    };
-    Ok(Outcome {
-        passed: status.success(),
-        note,
-        ..Outcome::default()
-    })
+    let status = command.status().with_context(|| format!("`{spelled}` could not be started"))?;
+    let note = if status.success() { String::new() } else { format!("again with: {spelled}") };
+    Ok(Outcome { passed: status.success(), note, ..Outcome::default() })
 }
 
 /// Whether a run without a single test is a failure.
@@ -174,14 +111,12 @@ enum Expect {
     Any,
 }
 
-fn run_tests(mut command: Command, expect: Expect) -> Result<Outcome> {
+fn run_tests(mut command: Command, runner: Runner, expect: Expect) -> Result<Outcome> {
     let spelled = process::spelled(&command);
     println!("$ {spelled}");
-    let (status, kept) = process::run_keeping(&mut command, tests_run::is_summary)?;
-    let counts = kept
-        .iter()
-        .map(|line| tests_run::counts(line))
-        .fold(Counts::default(), |sum, one| sum + one);
+    let (status, kept) = process::run_keeping(&mut command, runner.is_summary())?;
+    let counts =
+        kept.iter().map(|line| tests_run::counts(line)).fold(Counts::default(), |sum, one| sum + one);
     let ran = counts.passed > 0 || expect == Expect::Any;
     let mut note = counts.to_string();
     if !status.success() {
@@ -189,9 +124,5 @@ fn run_tests(mut command: Command, expect: Expect) -> Result<Outcome> {
     } else if !ran {
         note.push_str("; a gate without tests is not a gate");
     }
-    Ok(Outcome {
-        passed: status.success() && ran,
-        note,
-        counts,
-    })
+    Ok(Outcome { passed: status.success() && ran, note, counts })
 }

@@ -8,10 +8,7 @@ use crate::{finding::Finding, tree::Tree};
 
 /// The sources of the engine, and the one module of it that may touch files.
 const ENGINE: &str = "crates/factlog-engine/src/";
-const STORAGE: [&str; 2] = [
-    "crates/factlog-engine/src/storage.rs",
-    "crates/factlog-engine/src/storage/",
-];
+const STORAGE: [&str; 2] = ["crates/factlog-engine/src/storage.rs", "crates/factlog-engine/src/storage/"];
 
 /// Files that may hold `unsafe`, each with its proof. None does.
 const UNSAFE: [&str; 0] = [];
@@ -29,11 +26,7 @@ pub(super) fn check(tree: &Tree, sources: &[Source<'_>]) -> Vec<Finding> {
         findings.extend(unfinished(source));
     }
     for (path, text) in tree.texts().filter(|(path, _)| !path.ends_with(".rs")) {
-        let prose = if path.ends_with(".md") {
-            markdown::without_code(text)
-        } else {
-            text.to_owned()
-        };
+        let prose = if path.ends_with(".md") { markdown::without_code(text) } else { text.to_owned() };
         findings.extend(notes(path, &prose));
     }
     findings
@@ -43,24 +36,15 @@ fn files(source: &Source<'_>) -> Vec<Finding> {
     if !source.path.starts_with(ENGINE) || STORAGE.iter().any(|allowed| source.path.starts_with(allowed)) {
         return Vec::new();
     }
-    let code: String = source
-        .code_lines()
-        .map(|(line, code)| format!("{line} {code}\n"))
-        .collect();
+    let code: String = source.code_lines().map(|(line, code)| format!("{line} {code}\n")).collect();
     let uses = code.split_inclusive('\n').scan(false, |within, line| {
         let found = touches_files(line, within);
         Some((found, line))
     });
-    let lines = uses
-        .filter(|(found, _)| *found)
-        .filter_map(|(_, line)| line.split_once(' ')?.0.parse().ok());
+    let lines = uses.filter(|(found, _)| *found).filter_map(|(_, line)| line.split_once(' ')?.0.parse().ok());
     lines
         .map(|line| {
-            Finding::new(
-                source.path,
-                line,
-                "touches files outside `storage/`: go through the storage module",
-            )
+            Finding::new(source.path, line, "touches files outside `storage/`: go through the storage module")
         })
         .collect()
 }
@@ -86,11 +70,7 @@ fn unsafe_code(source: &Source<'_>) -> Vec<Finding> {
     let lines = numbered(&source.halves.code).filter(|(_, code)| has_word(code, "unsafe"));
     lines
         .map(|(line, _)| {
-            Finding::new(
-                source.path,
-                line,
-                "`unsafe`: find a safe way; no file is allowed to hold it",
-            )
+            Finding::new(source.path, line, "`unsafe`: find a safe way; no file is allowed to hold it")
         })
         .collect()
 }
@@ -99,11 +79,7 @@ fn unfinished(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = notes(source.path, &source.halves.comments);
     for (line, code) in numbered(&source.halves.code) {
         for name in UNFINISHED.iter().filter(|name| has_word(code, name)) {
-            findings.push(Finding::new(
-                source.path,
-                line,
-                format!("`{name}`: finish it or take it out"),
-            ));
+            findings.push(Finding::new(source.path, line, format!("`{name}`: finish it or take it out")));
         }
     }
     findings
@@ -113,11 +89,7 @@ fn notes(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, text) in numbered(text) {
         for note in NOTES.iter().filter(|note| has_word(text, note)) {
-            findings.push(Finding::new(
-                path,
-                line,
-                format!("a note `{note}`: do it now, or write an issue"),
-            ));
+            findings.push(Finding::new(path, line, format!("a note `{note}`: do it now, or write an issue")));
         }
     }
     findings

@@ -35,11 +35,7 @@ pub(super) fn load(workspace: &Workspace, linked_for: &BTreeSet<String>) -> Resu
         let name = package.name.to_string();
         let manifest = package.manifest_path.strip_prefix(&metadata.workspace_root);
         let manifest = manifest.with_context(|| format!("{name} lies outside the workspace"))?;
-        let linked = if linked_for.contains(&name) {
-            workspace.linked_with(&name)?
-        } else {
-            BTreeSet::new()
-        };
+        let linked = if linked_for.contains(&name) { workspace.linked_with(&name)? } else { BTreeSet::new() };
         let facts = Crate {
             manifest: manifest.to_string(),
             depends_on: dependencies(package, |kind| kind != DependencyKind::Development),
@@ -48,18 +44,11 @@ pub(super) fn load(workspace: &Workspace, linked_for: &BTreeSet<String>) -> Resu
         };
         crates.insert(name, facts);
     }
-    let packages = metadata
-        .packages
-        .iter()
-        .map(|package| package.name.to_string())
-        .collect();
+    let packages = metadata.packages.iter().map(|package| package.name.to_string()).collect();
     Ok(Facts { crates, packages })
 }
 
 fn dependencies(package: &Package, wanted: impl Fn(DependencyKind) -> bool) -> BTreeSet<String> {
-    let declared = package
-        .dependencies
-        .iter()
-        .filter(|dependency| wanted(dependency.kind));
+    let declared = package.dependencies.iter().filter(|dependency| wanted(dependency.kind));
     declared.map(|dependency| dependency.name.clone()).collect()
 }

@@ -14,12 +14,7 @@ use super::{crate_facts::Crate, crate_facts::Facts, markdown};
 use crate::{finding::Finding, tree::Tree};
 
 const FILE: &str = "ARCHITECTURE.md";
-const COLUMNS: [&str; 4] = [
-    "crate",
-    "may depend on",
-    "its tests may also use",
-    "must never know",
-];
+const COLUMNS: [&str; 4] = ["crate", "may depend on", "its tests may also use", "must never know"];
 const ANY_LIBRARY: &str = "any library";
 
 /// One row, with the names that are written as code.
@@ -45,19 +40,11 @@ pub(super) fn check(
     let mut table = BTreeMap::new();
     for (line, cells) in rows {
         let Some(name) = names(&cells[0]).pop_first() else {
-            findings.push(Finding::new(
-                FILE,
-                line,
-                "the row names no crate in backticks: name it",
-            ));
+            findings.push(Finding::new(FILE, line, "the row names no crate in backticks: name it"));
             continue;
         };
         if table.insert(name.clone(), Row::new(line, &cells)).is_some() {
-            findings.push(Finding::new(
-                FILE,
-                line,
-                format!("`{name}` has two rows: leave one"),
-            ));
+            findings.push(Finding::new(FILE, line, format!("`{name}` has two rows: leave one")));
         }
     }
     let forbidding = table.iter().filter(|(_, row)| !row.never.is_empty());
@@ -104,9 +91,7 @@ impl Row {
         }
         for dependency in known.tests_use.iter().filter(|dependency| ours(dependency)) {
             if !self.may.contains(dependency) && !self.tests_may.contains(dependency) && dependency != name {
-                whats.push(format!(
-                    "the tests of `{name}` use `{dependency}`, which its row does not allow"
-                ));
+                whats.push(format!("the tests of `{name}` use `{dependency}`, which its row does not allow"));
             }
         }
         for forbidden in &self.never {
@@ -117,10 +102,7 @@ impl Row {
                 ));
             }
         }
-        whats
-            .into_iter()
-            .map(|what| Finding::new(FILE, self.line, what))
-            .collect()
+        whats.into_iter().map(|what| Finding::new(FILE, self.line, what)).collect()
     }
 
     /// A row speaks only of crates that exist; what must never be known may of course be missing.
@@ -129,22 +111,13 @@ impl Row {
         let spoken = spoken.chain(self.never.iter().filter(|name| name.starts_with("factlog")));
         let unknown = spoken.filter(|name| !facts.packages.contains(*name));
         unknown
-            .map(|name| {
-                Finding::new(
-                    FILE,
-                    self.line,
-                    format!("there is no crate `{name}`: remove the name"),
-                )
-            })
+            .map(|name| Finding::new(FILE, self.line, format!("there is no crate `{name}`: remove the name")))
             .collect()
     }
 }
 
 fn names(cell: &str) -> BTreeSet<String> {
-    markdown::inline_code(cell)
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
+    markdown::inline_code(cell).into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -8,21 +8,12 @@ const INDEX: &str = "docs/decisions/README.md";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(index) = tree.text(INDEX) else {
-        return vec![Finding::new(
-            INDEX,
-            1,
-            "does not exist: list every decision there",
-        )];
+        return vec![Finding::new(INDEX, 1, "does not exist: list every decision there")];
     };
-    let listed: Vec<String> = markdown::links(index)
-        .into_iter()
-        .map(|(_, target)| target)
-        .collect();
+    let listed: Vec<String> = markdown::links(index).into_iter().map(|(_, target)| target).collect();
     let mut findings = Vec::new();
     let mut expected = 1;
-    let names = tree
-        .with_extension("md")
-        .filter_map(|(path, _)| path.strip_prefix(DIRECTORY));
+    let names = tree.with_extension("md").filter_map(|(path, _)| path.strip_prefix(DIRECTORY));
     for name in names.filter(|name| *name != "README.md") {
         let path = format!("{DIRECTORY}{name}");
         let Some(number) = number(name) else {
@@ -40,18 +31,10 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 format!("{number:04} is taken: give it the next free number"),
             ));
         } else if number != expected {
-            findings.push(Finding::new(
-                &path,
-                1,
-                format!("follows a gap: {expected:04} is free, take it"),
-            ));
+            findings.push(Finding::new(&path, 1, format!("follows a gap: {expected:04} is free, take it")));
         }
         if !listed.iter().any(|target| target == name) {
-            findings.push(Finding::new(
-                INDEX,
-                1,
-                format!("does not list `{name}`: add a line with a link"),
-            ));
+            findings.push(Finding::new(INDEX, 1, format!("does not list `{name}`: add a line with a link")));
         }
         expected = number + 1;
     }

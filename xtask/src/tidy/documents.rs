@@ -7,15 +7,7 @@ use super::markdown;
 use crate::{finding::Finding, tree::Tree};
 
 /// What a path of this repository begins with.
-const TOPS: [&str; 7] = [
-    "crates/",
-    "docs/",
-    "examples/",
-    "xtask/",
-    ".ci/",
-    ".config/",
-    ".cargo/",
-];
+const TOPS: [&str; 7] = ["crates/", "docs/", "examples/", "xtask/", ".ci/", ".config/", ".cargo/"];
 
 pub(super) fn check(tree: &Tree, commands: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -63,16 +55,10 @@ fn exists(tree: &Tree, document: &str, word: &str) -> bool {
 fn command(path: &str, line: usize, code: &str, commands: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, _) in code.match_indices("cargo xtask ") {
-        let name = code[at + "cargo xtask ".len()..]
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
+        let name = code[at + "cargo xtask ".len()..].split_whitespace().next().unwrap_or_default();
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
         if is_name && !commands.contains(&name) {
-            let what = format!(
-                "`cargo xtask {name}` is not a command; there are: {}",
-                commands.join(", ")
-            );
+            let what = format!("`cargo xtask {name}` is not a command; there are: {}", commands.join(", "));
             findings.push(Finding::new(path, line, what));
         }
     }
@@ -112,10 +98,7 @@ mod tests {
             ("ARCHITECTURE.md", "x"),
             ("crates/a/src/lib.rs", "//! A b.\n"),
         ]);
-        check(&tree, &["tidy", "test"])
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        check(&tree, &["tidy", "test"]).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -128,13 +111,9 @@ mod tests {
 
     #[test]
     fn paths_that_do_not_exist_fail() {
-        for text in [
-            "`crates/b`",
-            "`docs/missing.md`",
-            "`missing.md`",
-            "`crates/b/*.rs`",
-            "`cat examples/none.csv`",
-        ] {
+        for text in
+            ["`crates/b`", "`docs/missing.md`", "`missing.md`", "`crates/b/*.rs`", "`cat examples/none.csv`"]
+        {
             assert_eq!(found(text).len(), 1, "{text}");
         }
         assert_eq!(
@@ -155,10 +134,7 @@ mod tests {
     fn commands_that_do_not_exist_fail() {
         for text in ["`cargo xtask bench`", "```sh\n$ cargo xtask lint --all\n```\n"] {
             let findings = found(text);
-            assert!(
-                findings.len() == 1 && findings[0].contains("is not a command"),
-                "{findings:?}"
-            );
+            assert!(findings.len() == 1 && findings[0].contains("is not a command"), "{findings:?}");
         }
     }
 }

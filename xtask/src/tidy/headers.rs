@@ -4,18 +4,12 @@ use super::rust::Source;
 use crate::finding::Finding;
 
 pub(super) fn check(sources: &[Source<'_>]) -> Vec<Finding> {
-    let faults = sources
-        .iter()
-        .filter_map(|source| Some(Finding::new(source.path, 1, fault(source.text)?)));
+    let faults = sources.iter().filter_map(|source| Some(Finding::new(source.path, 1, fault(source.text)?)));
     faults.collect()
 }
 
 fn fault(text: &str) -> Option<&'static str> {
-    let doc: Vec<&str> = text
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .map(str::trim)
-        .collect();
+    let doc: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
     if doc.first().is_none_or(|first| first.is_empty()) {
         return Some("does not begin with `//!`: say in the first line what this file is");
     }
@@ -36,27 +30,17 @@ mod tests {
 
     #[test]
     fn sentences_pass() {
-        for text in [
-            "//! The single writer.\n",
-            "//! `fsync` and what it\n//! promises.\n//!\n//! more\nfn a() {}\n",
-        ] {
+        for text in
+            ["//! The single writer.\n", "//! `fsync` and what it\n//! promises.\n//!\n//! more\nfn a() {}\n"]
+        {
             assert_eq!(fault(text), None, "{text}");
         }
     }
 
     #[test]
     fn anything_else_fails() {
-        for text in [
-            "",
-            "fn a() {}\n",
-            "// The writer.\n",
-            "//!\n//! The writer.\n",
-            "\n//! The writer.\n",
-        ] {
-            assert!(
-                fault(text).is_some_and(|fault| fault.contains("does not begin")),
-                "{text}"
-            );
+        for text in ["", "fn a() {}\n", "// The writer.\n", "//!\n//! The writer.\n", "\n//! The writer.\n"] {
+            assert!(fault(text).is_some_and(|fault| fault.contains("does not begin")), "{text}");
         }
         for text in [
             "//! cli\n",
@@ -65,10 +49,7 @@ mod tests {
             "//! Writer.\n",
             "//! # Writer\n",
         ] {
-            assert!(
-                fault(text).is_some_and(|fault| fault.contains("not a sentence")),
-                "{text}"
-            );
+            assert!(fault(text).is_some_and(|fault| fault.contains("not a sentence")), "{text}");
         }
     }
 }

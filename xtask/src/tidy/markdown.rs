@@ -46,10 +46,7 @@ pub(super) fn links(text: &str) -> Vec<(usize, String)> {
             links.push((line, target.to_owned()));
         }
         if let Some((_, target)) = content.split_once("]: ").filter(|_| content.starts_with('[')) {
-            links.push((
-                line,
-                target.split_whitespace().next().unwrap_or_default().to_owned(),
-            ));
+            links.push((line, target.split_whitespace().next().unwrap_or_default().to_owned()));
         }
     }
     links
@@ -62,10 +59,7 @@ pub(super) fn table<const N: usize>(text: &str, columns: [&str; N]) -> Option<Ve
     let rows = lines.skip(1).take_while(|(_, line)| line.starts_with('|'));
     let rows = rows.map(|(line, content)| {
         let cells = cells(content);
-        (
-            line,
-            places.map(|place| cells.get(place).copied().unwrap_or_default().to_owned()),
-        )
+        (line, places.map(|place| cells.get(place).copied().unwrap_or_default().to_owned()))
     });
     Some(rows.collect())
 }
@@ -73,18 +67,8 @@ pub(super) fn table<const N: usize>(text: &str, columns: [&str; N]) -> Option<Ve
 /// The spans between backticks on one line.
 pub(super) fn inline_code(line: &str) -> Vec<&str> {
     let parts: Vec<&str> = line.split('`').collect();
-    let closed = if parts.len() % 2 == 1 {
-        parts.len()
-    } else {
-        parts.len() - 1
-    };
-    parts[..closed]
-        .iter()
-        .skip(1)
-        .step_by(2)
-        .copied()
-        .filter(|span| !span.is_empty())
-        .collect()
+    let closed = if parts.len() % 2 == 1 { parts.len() } else { parts.len() - 1 };
+    parts[..closed].iter().skip(1).step_by(2).copied().filter(|span| !span.is_empty()).collect()
 }
 
 fn places<const N: usize>(line: &str, columns: [&str; N]) -> Option<[usize; N]> {
@@ -127,10 +111,7 @@ mod tests {
 
     #[test]
     fn links_are_found_in_both_forms() {
-        assert_eq!(
-            links(PAGE),
-            [(3, "docs/b.md#x".to_owned()), (9, "d.md".to_owned())]
-        );
+        assert_eq!(links(PAGE), [(3, "docs/b.md#x".to_owned()), (9, "d.md".to_owned())]);
     }
 
     #[test]

@@ -52,12 +52,7 @@ pub(super) fn sources(tree: &Tree) -> Vec<Source<'_>> {
             }
             test_lines[region.first - 1..region.last].fill(true);
         }
-        sources.push(Source {
-            path,
-            text,
-            halves,
-            test_lines,
-        });
+        sources.push(Source { path, text, halves, test_lines });
     }
     for source in &mut sources {
         let in_module = |module: &String| {
@@ -101,10 +96,7 @@ fn test_regions(code: &str) -> Vec<Region> {
         let item_at = start + "#[cfg(test)]".len();
         let length = item_length(&code[item_at..]);
         let item = &code[item_at..item_at + length];
-        let declared = item
-            .trim_end()
-            .strip_suffix(';')
-            .and_then(|item| item.rsplit_once("mod "));
+        let declared = item.trim_end().strip_suffix(';').and_then(|item| item.rsplit_once("mod "));
         regions.push(Region {
             first: line_of(code, start),
             last: line_of(code, item_at + length.saturating_sub(1)),
@@ -158,10 +150,7 @@ mod tests {
     #[test]
     fn a_module_declared_for_tests_is_a_test_with_all_its_files() {
         let tree = Tree::of(&[
-            (
-                "crates/x/src/a.rs",
-                "//! A.\n#[cfg(test)]\npub(crate) mod oracle;\nmod real;\n",
-            ),
+            ("crates/x/src/a.rs", "//! A.\n#[cfg(test)]\npub(crate) mod oracle;\nmod real;\n"),
             ("crates/x/src/a/oracle.rs", "//! O.\n"),
             ("crates/x/src/a/oracle/more.rs", "//! O.\n"),
             ("crates/x/src/a/real.rs", "//! R.\n"),

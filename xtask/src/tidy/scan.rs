@@ -18,10 +18,8 @@ enum Kind {
 }
 
 pub(super) fn split(text: &str) -> Halves {
-    let mut halves = Halves {
-        code: String::with_capacity(text.len()),
-        comments: String::with_capacity(text.len()),
-    };
+    let mut halves =
+        Halves { code: String::with_capacity(text.len()), comments: String::with_capacity(text.len()) };
     let mut rest = text;
     let mut previous = ' ';
     while let Some(first) = rest.chars().next() {
@@ -99,19 +97,13 @@ fn quoted(rest: &str, from: usize) -> usize {
 
 /// The length of `r"..."`, `br#"..."#` and their like.
 fn raw_string(rest: &str) -> Option<usize> {
-    let after_r = ["r", "br", "cr"]
-        .iter()
-        .find_map(|prefix| rest.strip_prefix(prefix))?;
+    let after_r = ["r", "br", "cr"].iter().find_map(|prefix| rest.strip_prefix(prefix))?;
     let after_hashes = after_r.trim_start_matches('#');
     let hashes = after_r.len() - after_hashes.len();
     let content = after_hashes.strip_prefix('"')?;
     let end = format!("\"{}", "#".repeat(hashes));
     let content_at = rest.len() - content.len();
-    Some(
-        content
-            .find(&end)
-            .map_or(rest.len(), |found| content_at + found + end.len()),
-    )
+    Some(content.find(&end).map_or(rest.len(), |found| content_at + found + end.len()))
 }
 
 /// The length of a character literal; `None` for a lifetime.
@@ -146,11 +138,9 @@ mod tests {
 
     #[test]
     fn strings_are_neither() {
-        for text in [
-            r#"f("unsafe // \" unsafe"); g()"#,
-            "f(r#\"unsafe \" // unsafe\"#); g()",
-            "f(b\"unsafe\"); g()",
-        ] {
+        for text in
+            [r#"f("unsafe // \" unsafe"); g()"#, "f(r#\"unsafe \" // unsafe\"#); g()", "f(b\"unsafe\"); g()"]
+        {
             let halves = split(text);
             assert!(!halves.code.contains("unsafe"), "{text}");
             assert!(!halves.comments.contains("unsafe"), "{text}");

@@ -24,24 +24,14 @@ pub(super) struct Sizes {
 
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            files,
-            median,
-            p90,
-            largest,
-        } = self;
-        write!(
-            f,
-            "{files} source files, median {median}, p90 {p90}, largest {largest} lines"
-        )
+        let Self { files, median, p90, largest } = self;
+        write!(f, "{files} source files, median {median}, p90 {p90}, largest {largest} lines")
     }
 }
 
 pub(super) fn check(sources: &[Source<'_>]) -> (Sizes, Vec<Finding>) {
-    let mut measured: Vec<(usize, &str)> = sources
-        .iter()
-        .map(|source| (source.own_lines(), source.path))
-        .collect();
+    let mut measured: Vec<(usize, &str)> =
+        sources.iter().map(|source| (source.own_lines(), source.path)).collect();
     measured.retain(|(lines, _)| *lines > 0);
     measured.sort_unstable();
     let lines: Vec<usize> = measured.iter().map(|(lines, _)| *lines).collect();
@@ -56,10 +46,9 @@ pub(super) fn check(sources: &[Source<'_>]) -> (Sizes, Vec<Finding>) {
         let what = format!("{lines} lines without tests, {FILE_MAX} at most: split by state or by phase");
         findings.push(Finding::new(path, FILE_MAX, what));
     }
-    for (name, value, bound) in [
-        ("median", sizes.median, MEDIAN_MAX),
-        ("90th percentile", sizes.p90, P90_MAX),
-    ] {
+    for (name, value, bound) in
+        [("median", sizes.median, MEDIAN_MAX), ("90th percentile", sizes.p90, P90_MAX)]
+    {
         if value > bound {
             let largest: Vec<&str> = measured.iter().rev().take(5).map(|(_, path)| *path).collect();
             let what =
@@ -92,10 +81,8 @@ mod tests {
             .enumerate()
             .map(|(n, size)| (format!("src/f{n:03}.rs"), "x\n".repeat(*size)))
             .collect();
-        let files: Vec<(&str, &str)> = texts
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
-            .collect();
+        let files: Vec<(&str, &str)> =
+            texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let tree = Tree::of(&files);
         let (sizes, findings) = check(&rust::sources(&tree));
         (sizes, findings.iter().map(ToString::to_string).collect())
@@ -104,21 +91,10 @@ mod tests {
     #[test]
     fn small_files_pass() {
         let (sizes, findings) = checked(&[10, 200, 200, 800]);
-        assert_eq!(
-            sizes,
-            Sizes {
-                files: 4,
-                median: 200,
-                p90: 800,
-                largest: 800
-            }
-        );
+        assert_eq!(sizes, Sizes { files: 4, median: 200, p90: 800, largest: 800 });
         assert_eq!(findings.len(), 1, "only p90: {findings:?}");
         let (sizes, findings) = checked(&[10, 20, 30]);
-        assert_eq!(
-            sizes.to_string(),
-            "3 source files, median 20, p90 30, largest 30 lines"
-        );
+        assert_eq!(sizes.to_string(), "3 source files, median 20, p90 30, largest 30 lines");
         assert_eq!(findings, Vec::<String>::new());
     }
 
@@ -136,10 +112,7 @@ mod tests {
     #[test]
     fn a_large_median_and_a_large_p90_fail() {
         let (_, findings) = checked(&[201; 3]);
-        assert!(
-            findings.len() == 1 && findings[0].contains("median of all files is 201"),
-            "{findings:?}"
-        );
+        assert!(findings.len() == 1 && findings[0].contains("median of all files is 201"), "{findings:?}");
         let mut sizes = vec![10; 8];
         sizes.extend([501, 501]);
         let (_, findings) = checked(&sizes);

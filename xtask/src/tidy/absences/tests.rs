@@ -4,10 +4,7 @@ use crate::tidy::rust;
 
 fn found(path: &str, text: &str) -> Vec<String> {
     let tree = Tree::of(&[(path, text)]);
-    check(&tree, &rust::sources(&tree))
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    check(&tree, &rust::sources(&tree)).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -35,27 +32,12 @@ fn only_storage_touches_files() {
 #[test]
 fn storage_tests_comments_and_other_crates_may_name_files() {
     let text = "//! W.\nuse std::fs;\n";
-    assert_eq!(
-        found("crates/factlog-engine/src/storage.rs", text),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        found("crates/factlog-engine/src/storage/disk.rs", text),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        found("crates/factlog-engine/tests/it.rs", text),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        found("crates/factlog-cli/src/main.rs", text),
-        Vec::<String>::new()
-    );
+    assert_eq!(found("crates/factlog-engine/src/storage.rs", text), Vec::<String>::new());
+    assert_eq!(found("crates/factlog-engine/src/storage/disk.rs", text), Vec::<String>::new());
+    assert_eq!(found("crates/factlog-engine/tests/it.rs", text), Vec::<String>::new());
+    assert_eq!(found("crates/factlog-cli/src/main.rs", text), Vec::<String>::new());
     let spoken = "//! Never names std::fs.\nuse std::{io, sync};\nlet fs = 1;\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n";
-    assert_eq!(
-        found("crates/factlog-engine/src/writer.rs", spoken),
-        Vec::<String>::new()
-    );
+    assert_eq!(found("crates/factlog-engine/src/writer.rs", spoken), Vec::<String>::new());
 }
 
 #[test]
@@ -75,31 +57,19 @@ fn notes_to_oneself_fail() {
     let text = format!("//! A b.\n// {note}: later\nlet x = \"{note}\";\nlet {note}S = 1;\n");
     assert_eq!(
         found("xtask/src/a.rs", &text),
-        [format!(
-            "xtask/src/a.rs:2: a note `{note}`: do it now, or write an issue"
-        )]
+        [format!("xtask/src/a.rs:2: a note `{note}`: do it now, or write an issue")]
     );
-    assert_eq!(
-        found("docs/a.md", &format!("Say {note} here.\nNot `{note}` here.\n")).len(),
-        1
-    );
+    assert_eq!(found("docs/a.md", &format!("Say {note} here.\nNot `{note}` here.\n")).len(), 1);
     assert_eq!(found("Cargo.toml", &format!("# {note}\n")).len(), 1);
 }
 
 #[test]
 fn unfinished_code_fails() {
     for code in ["todo!()", "std::todo!(\"x\")", "dbg!(1)", "unimplemented!()"] {
-        assert_eq!(
-            found("xtask/src/a.rs", &format!("//! A b.\nfn a() {{ {code} }}\n")).len(),
-            1,
-            "{code}"
-        );
+        assert_eq!(found("xtask/src/a.rs", &format!("//! A b.\nfn a() {{ {code} }}\n")).len(), 1, "{code}");
     }
     assert_eq!(
-        found(
-            "xtask/src/a.rs",
-            "//! A b.\nfn a() { let todo = 1; println!(\"dbg!\"); }\n"
-        ),
+        found("xtask/src/a.rs", "//! A b.\nfn a() { let todo = 1; println!(\"dbg!\"); }\n"),
         Vec::<String>::new()
     );
 }

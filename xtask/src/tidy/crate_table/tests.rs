@@ -31,10 +31,7 @@ fn sound() -> Facts {
         ("engine", member(&["core", "bytes"], &[], &[])),
     ];
     let crates = crates.map(|(name, facts)| (name.to_owned(), facts));
-    Facts {
-        crates: crates.into(),
-        packages: set(&["core", "app", "engine", "bytes", "serde", "tokio"]),
-    }
+    Facts { crates: crates.into(), packages: set(&["core", "app", "engine", "bytes", "serde", "tokio"]) }
 }
 
 fn found(text: &str, change: impl FnOnce(&mut Facts)) -> Vec<String> {
@@ -81,19 +78,13 @@ fn a_crate_without_a_row_fails() {
 #[test]
 fn a_row_without_a_crate_fails() {
     let text = format!("{TABLE}| `proto` | wire | `core` | - | - |\n");
-    assert_eq!(
-        found(&text, |_| {}),
-        ["ARCHITECTURE.md:8: there is no crate `proto`: remove the row"]
-    );
+    assert_eq!(found(&text, |_| {}), ["ARCHITECTURE.md:8: there is no crate `proto`: remove the row"]);
 }
 
 #[test]
 fn two_rows_for_one_crate_fail() {
     let text = format!("{TABLE}| `engine` | log | `core`, `bytes` | - | - |\n");
-    assert_eq!(
-        found(&text, |_| {}),
-        ["ARCHITECTURE.md:8: `engine` has two rows: leave one"]
-    );
+    assert_eq!(found(&text, |_| {}), ["ARCHITECTURE.md:8: `engine` has two rows: leave one"]);
 }
 
 #[test]
@@ -104,10 +95,7 @@ fn an_edge_that_the_table_has_not_fails() {
         "{inside:?}"
     );
     let outside = found(TABLE, with("engine", member(&["core", "serde"], &[], &[])));
-    assert!(
-        outside.len() == 1 && outside[0].contains("`engine` depends on `serde`"),
-        "{outside:?}"
-    );
+    assert!(outside.len() == 1 && outside[0].contains("`engine` depends on `serde`"), "{outside:?}");
 }
 
 #[test]
@@ -122,10 +110,7 @@ fn an_edge_of_tests_inside_the_workspace_is_named() {
 #[test]
 fn what_must_never_be_known_is_not_linked_through_others() {
     let findings = found(TABLE, with("core", member(&["bytes"], &[], &["bytes", "tokio"])));
-    assert!(
-        findings.len() == 1 && findings[0].contains("`core` must never know `tokio`"),
-        "{findings:?}"
-    );
+    assert!(findings.len() == 1 && findings[0].contains("`core` must never know `tokio`"), "{findings:?}");
     let direct = found(TABLE, with("core", member(&["tokio"], &[], &[])));
     assert_eq!(direct.len(), 2, "not allowed and forbidden: {direct:?}");
 }
@@ -133,10 +118,7 @@ fn what_must_never_be_known_is_not_linked_through_others() {
 #[test]
 fn names_that_do_not_exist_fail() {
     let text = TABLE.replace("`core`, `bytes`", "`core`, `bytes`, `gone`");
-    assert_eq!(
-        found(&text, |_| {}),
-        ["ARCHITECTURE.md:7: there is no crate `gone`: remove the name"]
-    );
+    assert_eq!(found(&text, |_| {}), ["ARCHITECTURE.md:7: there is no crate `gone`: remove the name"]);
     let text = TABLE.replace("disks, `tokio`", "`factlog-server`");
     assert_eq!(
         found(&text, |_| {}),
