@@ -1,0 +1,88 @@
+//! Looking after a store: streams, types and numbers, from the index.
+
+use factlog_core::{
+    Administration, BoxFuture, EventStore, Position, Result, Revision, Stats, StreamId, StreamInfo, TypeInfo,
+};
+
+use crate::engine::Engine;
+
+impl Administration for Engine {
+    fn streams(
+        &self,
+        prefix: &str,
+        after: Option<StreamId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<StreamInfo>>> {
+        let prefix = prefix.to_owned();
+        Box::pin(async move {
+            self.shared().readable()?;
+            let head = self.shared().head();
+            let index = self.shared().index.read();
+            let wanted = |stream: &StreamId| {
+                stream.as_str().starts_with(&prefix) && after.as_ref().is_none_or(|after| after < stream)
+            };
+            let mut streams: Vec<_> = index.streams().filter(|(stream, _)| wanted(stream)).collect();
+            streams.sort_unstable_by_key(|(stream, _)| *stream);
+            let infos = streams.into_iter().filter_map(|(stream, positions)| info(stream, positions, head));
+            Ok(infos.take(limit).collect())
+        })
+    }
+
+    fn stream(&self, stream: StreamId) -> BoxFuture<'_, Result<Option<StreamInfo>>> {
+        Box::pin(async move {
+            self.shared().readable()?;
+            let head = self.shared().head();
+            Ok(info(&stream, self.shared().index.read().stream(&stream), head))
+        })
+    }
+
+    fn types(&self) -> BoxFuture<'_, Result<Vec<TypeInfo>>> {
+        Box::pin(async move {
+            self.shared().readable()?;
+            let head = self.shared().head();
+            let index = self.shared().index.read();
+            let counted = index.types().map(|(event_type, positions)| TypeInfo {
+                event_type: event_type.clone(),
+                events: visible(positions, head).len() as u64,
+            });
+            let mut types: Vec<_> = counted.filter(|info| 0 < info.events).collect();
+            types.sort_unstable_by(|one, other| one.event_type.cmp(&other.event_type));
+            Ok(types)
+        })
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats>> {
+        Box::pin(async move {
+            let head = self.head().await?;
+            let bytes_on_disk = self.bytes_on_disk()?;
+            let lost = self.shared().damage.iter().filter_map(|damage| damage.lost());
+            let lost: u64 = lost.map(|(first, last)| last - first + 1).sum();
+            let index = self.shared().index.read();
+            Ok(Stats {
+                events: Position::number(head.position).saturating_sub(lost),
+                streams: index.streams().count() as u64,
+                types: index.types().count() as u64,
+                tags: index.tag_count() as u64,
+                head,
+                bytes_on_disk,
+            })
+        })
+    }
+}
+
+/// The positions that are durable.
+fn visible(positions: &[u64], head: u64) -> &[u64] {
+    &positions[..positions.partition_point(|&position| position <= head)]
+}
+
+fn info(stream: &StreamId, positions: &[u64], head: u64) -> Option<StreamInfo> {
+    let positions = visible(positions, head);
+    let (first, last) = (positions.first()?, positions.last()?);
+    Some(StreamInfo {
+        stream: stream.clone(),
+        events: positions.len() as u64,
+        last_revision: Revision::new(positions.len() as u64 - 1),
+        first_position: Position::new(*first)?,
+        last_position: Position::new(*last)?,
+    })
+}

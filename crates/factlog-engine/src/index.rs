@@ -1,0 +1,245 @@
+//! The index in memory: which positions a stream, category, type or tag has, and what decides appends.
+//!
+//! * Posting lists hold positions in ascending order; every search is a binary search in them.
+//! * Only the writer (or recovery) adds; it adds what is not yet durable too, so readers bring their own bound.
+//! * It is rebuilt by a scan when the store opens; nothing here touches files.
+
+use std::collections::HashMap;
+
+use factlog_core::{
+    Category, Direction, Event, EventId, EventType, Position, Query, QueryItem, StreamFilter, StreamId, Tag,
+    Timestamp, TrackingSource,
+};
+
+/// What the writer must know of an append that was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    pub(crate) content: u64,
+}
+
+/// Everything known about the events so far.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    streams: HashMap<StreamId, Vec<u64>>,
+    categories: HashMap<Category, Vec<u64>>,
+    types: HashMap<EventType, Vec<u64>>,
+    tags: HashMap<Tag, Vec<u64>>,
+    commits: HashMap<EventId, Commit>,
+    /// For each time anything was recorded: the time and the first position that has it.
+    times: Vec<(i64, u64)>,
+    /// Durable tracking only.
+    pub(crate) tracking: HashMap<TrackingSource, Position>,
+    /// The last position added.
+    pub(crate) last: u64,
+}
+
+impl Index {
+    /// Adds the next event and returns its revision (0 without a stream).
+    pub(crate) fn add(&mut self, position: u64, recorded_at: i64, event: &Event) -> u64 {
+        assert!(self.last < position, "positions grow");
+        self.last = position;
+        if self.times.last().is_none_or(|&(time, _)| time < recorded_at) {
+            self.times.push((recorded_at, position));
+        }
+        post(&mut self.types, &event.event_type, position);
+        for tag in &event.tags {
+            post(&mut self.tags, tag, position);
+        }
+        let Some(stream) = &event.stream else { return 0 };
+        if let Ok(category) = Category::new(stream.category()) {
+            post(&mut self.categories, &category, position);
+        }
+        post(&mut self.streams, stream, position) as u64
+    }
+
+    /// Remembers an append by its first event's id.
+    pub(crate) fn add_commit(&mut self, id: EventId, commit: Commit) {
+        self.commits.insert(id, commit);
+    }
+
+    /// The append whose first event has this id.
+    pub(crate) fn commit(&self, id: &EventId) -> Option<Commit> {
+        self.commits.get(id).copied()
+    }
+
+    /// The positions of a stream's events; the index in the slice is the revision.
+    pub(crate) fn stream(&self, stream: &StreamId) -> &[u64] {
+        self.streams.get(stream).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every stream and its positions, in no order.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&StreamId, &[u64])> {
+        self.streams.iter().map(|(stream, positions)| (stream, positions.as_slice()))
+    }
+
+    /// Every type and its positions, in no order.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&EventType, &[u64])> {
+        self.types.iter().map(|(event_type, positions)| (event_type, positions.as_slice()))
+    }
+
+    /// How many different tags there are.
+    pub(crate) fn tag_count(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// The time of the last event added.
+    pub(crate) fn last_time(&self) -> Option<i64> {
+        self.times.last().map(|&(time, _)| time)
+    }
+
+    /// When the event at `position` was recorded.
+    pub(crate) fn time_of(&self, position: u64) -> Option<Timestamp> {
+        let after = self.times.partition_point(|&(_, first)| first <= position);
+        after.checked_sub(1).map(|at| Timestamp::from_micros(self.times[at].0))
+    }
+
+    /// The last position recorded at or before `time`, at most `head`; 0 if there is none.
+    pub(crate) fn position_at(&self, time: Timestamp, head: u64) -> u64 {
+        let after = self.times.partition_point(|&(recorded, _)| recorded <= time.as_micros());
+        self.times.get(after).map_or(head, |&(_, first)| first - 1).min(head)
+    }
+
+    /// The newest matching position in `(after, until]`.
+    pub(crate) fn newest(&self, query: &Query, after: u64, until: u64) -> Option<u64> {
+        let plan = Plan::new(self, query);
+        plan.seek(until, Direction::Backwards).filter(|&position| after < position)
+    }
+
+    /// Matching positions in `(after, until]`, at most `limit`, in the order of the direction.
+    pub(crate) fn positions(
+        &self,
+        query: &Query,
+        (after, until): (u64, u64),
+        direction: Direction,
+        limit: usize,
+    ) -> Vec<u64> {
+        let plan = Plan::new(self, query);
+        let mut found = Vec::new();
+        let (mut low, mut high) = (after, until);
+        while found.len() < limit && low < high {
+            let from = match direction {
+                Direction::Forwards => low + 1,
+                Direction::Backwards => high,
+            };
+            match plan.seek(from, direction) {
+                Some(position) if low < position && position <= high => found.push(position),
+                _ => break,
+            }
+            match direction {
+                Direction::Forwards => low = found[found.len() - 1],
+                Direction::Backwards => high = found[found.len() - 1] - 1,
+            }
+        }
+        found
+    }
+}
+
+/// Adds a position to a key's list and returns its place there.
+fn post<K: Clone + Eq + std::hash::Hash>(lists: &mut HashMap<K, Vec<u64>>, key: &K, position: u64) -> usize {
+    if let Some(list) = lists.get_mut(key) {
+        list.push(position);
+        return list.len() - 1;
+    }
+    lists.insert(key.clone(), vec![position]);
+    0
+}
+
+/// A query over posting lists: a union of intersections of unions.
+enum Plan<'a> {
+    All { last: u64 },
+    AnyOf(Vec<ItemPlan<'a>>),
+}
+
+/// One item: a position must be in every constraint, that is in at least one list of each.
+struct ItemPlan<'a> {
+    constraints: Vec<Vec<&'a [u64]>>,
+    last: u64,
+}
+
+impl<'a> Plan<'a> {
+    fn new(index: &'a Index, query: &Query) -> Self {
+        match query {
+            Query::All => Self::All { last: index.last },
+            Query::AnyOf(items) => {
+                Self::AnyOf(items.iter().filter_map(|item| ItemPlan::new(index, item)).collect())
+            }
+        }
+    }
+
+    /// The nearest matching position at `from` or beyond it in the direction.
+    fn seek(&self, from: u64, direction: Direction) -> Option<u64> {
+        match self {
+            Self::All { last } => seek_all(*last, from, direction),
+            Self::AnyOf(items) => {
+                nearest(items.iter().filter_map(|item| item.seek(from, direction)), direction)
+            }
+        }
+    }
+}
+
+impl<'a> ItemPlan<'a> {
+    /// The item's lists, the rarest constraint first; `None` if a key it needs does not exist.
+    fn new(index: &'a Index, item: &QueryItem) -> Option<Self> {
+        let mut constraints = Vec::new();
+        match &item.stream {
+            None => {}
+            Some(StreamFilter::Id(stream)) => constraints.push(vec![index.streams.get(stream)?.as_slice()]),
+            Some(StreamFilter::Category(category)) => {
+                constraints.push(vec![index.categories.get(category)?.as_slice()])
+            }
+        }
+        for tag in &item.tags {
+            constraints.push(vec![index.tags.get(tag)?.as_slice()]);
+        }
+        if !item.types.is_empty() {
+            let lists: Vec<_> =
+                item.types.iter().filter_map(|name| index.types.get(name)).map(Vec::as_slice).collect();
+            constraints.push(lists);
+        }
+        constraints.sort_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>());
+        Some(Self { constraints, last: index.last })
+    }
+
+    fn seek(&self, from: u64, direction: Direction) -> Option<u64> {
+        let mut candidate = seek_all(self.last, from, direction)?;
+        let mut agreed = 0;
+        while agreed < self.constraints.len() {
+            agreed = 0;
+            for lists in &self.constraints {
+                let position = nearest(
+                    lists.iter().filter_map(|list| seek_list(list, candidate, direction)),
+                    direction,
+                )?;
+                if position != candidate {
+                    candidate = position;
+                    break;
+                }
+                agreed += 1;
+            }
+        }
+        Some(candidate)
+    }
+}
+
+fn nearest(positions: impl Iterator<Item = u64>, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Forwards => positions.min(),
+        Direction::Backwards => positions.max(),
+    }
+}
+
+fn seek_all(last: u64, from: u64, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Forwards => (1..=last).contains(&from).then_some(from),
+        Direction::Backwards => Some(from.min(last)).filter(|&position| 0 < position),
+    }
+}
+
+fn seek_list(list: &[u64], from: u64, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Forwards => list.get(list.partition_point(|&position| position < from)).copied(),
+        Direction::Backwards => list[..list.partition_point(|&position| position <= from)].last().copied(),
+    }
+}

@@ -1,0 +1,75 @@
+//! The engine's settings: sizes and bounds, as data.
+
+use factlog_core::{Error, Result};
+
+/// How much the engine holds in memory and in files. The defaults suit a machine with 1 GiB to spare.
+///
+/// ```
+/// use factlog_engine::Settings;
+/// let small = Settings { segment_bytes: 1 << 20, ..Settings::default() };
+/// small.validate()?;
+/// # Ok::<(), factlog_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of records after which they are sealed into a segment: 32 MiB; at least 4 KiB.
+    pub segment_bytes: usize,
+    /// Events after which they are sealed, whatever their size: 1,000,000.
+    pub segment_events: u64,
+    /// Bytes of one write-ahead file, zero-filled once and recycled: 16 MiB; at least 64 KiB, a multiple of 4 KiB.
+    /// A group that is larger gets a file of its own.
+    pub wal_file_bytes: usize,
+    /// Bytes of write-ahead files in use after which their events are sealed: 64 MiB.
+    pub wal_bytes: usize,
+    /// Bytes of records written in one group: 8 MiB. A single append may be larger.
+    pub group_bytes: usize,
+    /// Appends that may wait for the writer: 65,536. Beyond it callers wait to enter.
+    pub queue_appends: usize,
+    /// Bytes of appends that may wait for the writer: 64 MiB. Beyond it callers wait to enter.
+    pub queue_bytes: usize,
+    /// Bytes of decoded blocks kept in memory: 32 MiB.
+    pub cache_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 32 << 20,
+            segment_events: 1_000_000,
+            wal_file_bytes: 16 << 20,
+            wal_bytes: 64 << 20,
+            group_bytes: 8 << 20,
+            queue_appends: 65_536,
+            queue_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](factlog_core::ErrorKind::Invalid) with the setting, its value and its bound.
+    pub fn validate(&self) -> Result<()> {
+        at_least("segment_bytes", self.segment_bytes, 4096)?;
+        at_least("segment_events", usize::try_from(self.segment_events).unwrap_or(usize::MAX), 1)?;
+        at_least("wal_file_bytes", self.wal_file_bytes, 64 << 10)?;
+        at_least("wal_bytes", self.wal_bytes, self.wal_file_bytes)?;
+        at_least("group_bytes", self.group_bytes, 1)?;
+        at_least("queue_appends", self.queue_appends, 1)?;
+        at_least("queue_bytes", self.queue_bytes, 1)?;
+        if !self.wal_file_bytes.is_multiple_of(crate::frame::ALIGNMENT) {
+            let bytes = self.wal_file_bytes;
+            return Err(Error::invalid(format!("wal_file_bytes is {bytes}; it must be a multiple of 4096")));
+        }
+        Ok(())
+    }
+}
+
+fn at_least(name: &str, value: usize, min: usize) -> Result<()> {
+    if value < min {
+        return Err(Error::invalid(format!("{name} is {value}; it must be at least {min}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The machine's file system with faults on demand, for tests: the n-th call of a kind fails, and whatever follows.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::{Disk, DiskFile, LocalDisk};
+
+/// What to do to the calls that write, sync, rename, create or remove.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    calls: AtomicU64,
+    fail_at: AtomicU64,
+    /// Whether everything after the failed call succeeds again, as it does on a real disk after a failed sync.
+    once: AtomicBool,
+    full: AtomicBool,
+}
+
+impl Faults {
+    /// The `n`-th call from now fails, and with it all later ones unless `once`.
+    pub(crate) fn fail_at(&self, n: u64, once: bool) {
+        self.calls.store(0, Ordering::SeqCst);
+        self.once.store(once, Ordering::SeqCst);
+        self.fail_at.store(n, Ordering::SeqCst);
+    }
+
+    /// Calls seen since the last [`Faults::fail_at`].
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Whether creating files fails for want of space.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fail_at = self.fail_at.load(Ordering::SeqCst);
+        let once = self.once.load(Ordering::SeqCst);
+        if fail_at != 0 && (call == fail_at || (fail_at < call && !once)) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    }
+
+    fn space(&self) -> io::Result<()> {
+        if self.full.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+}
+
+/// [`LocalDisk`] with [`Faults`].
+#[derive(Debug)]
+pub(crate) struct FaultyDisk(pub(crate) Arc<Faults>);
+
+impl FaultyDisk {
+    fn file(&self, inner: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(FaultyFile { inner, faults: self.0.clone() })
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.pass()?;
+        LocalDisk.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        LocalDisk.list(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(LocalDisk.open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.0.pass()?;
+        self.0.space()?;
+        Ok(self.file(LocalDisk.create(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.pass()?;
+        LocalDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.pass()?;
+        LocalDisk.remove(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.0.pass()?;
+        LocalDisk.sync_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
+        LocalDisk.lock(path)
+    }
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    inner: Box<dyn DiskFile>,
+    faults: Arc<Faults>,
+}
+
+impl DiskFile for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.faults.pass()?;
+        self.inner.write_at(bytes, offset)
+    }
+
+    fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.faults.pass()?;
+        self.inner.write_durably(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.faults.pass()?;
+        self.inner.sync()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+}

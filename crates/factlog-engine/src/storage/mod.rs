@@ -1,0 +1,82 @@
+//! The seam to the file system: the only place in the engine that touches files.
+//!
+//! Everything above works on [`Disk`] and [`DiskFile`], so that a test or a simulator can stand in
+//! for the machine. Nothing here knows what the bytes mean.
+
+#[cfg(test)]
+pub(crate) mod faulty;
+mod local;
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+pub(crate) use local::LocalDisk;
+
+use factlog_core::Error;
+
+/// What the engine asks of a file system.
+pub(crate) trait Disk: Debug + Send + Sync + 'static {
+    /// Creates a directory and its parents; fine if it exists.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, in no order.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Opens an existing file for reading and writing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Creates a file, or empties the one there is.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Puts a file in the place of another, atomically. Durable after [`Disk::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes creations, renames and removals in a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Takes the exclusive lock of a file for as long as the result lives; `None` if someone else has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>>;
+}
+
+/// An open file.
+pub(crate) trait DiskFile: Debug + Send + Sync + 'static {
+    /// Reads until the buffer is full or the file ends; says how much it read.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all of it; durable only after [`DiskFile::sync`].
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes all of it durably over bytes the file already has, in one call where the system can.
+    fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes content and length durable.
+    fn sync(&self) -> io::Result<()>;
+    /// The length in bytes.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// Reads exactly `length` bytes, or says that the file is shorter.
+pub(crate) fn read_exact(file: &dyn DiskFile, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let read = file.read_at(&mut bytes, offset)?;
+    if read < length {
+        let message = format!("the file ends {} bytes too early", length - read);
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    }
+    Ok(bytes)
+}
+
+/// Writes a whole file so that after a crash there is the old one or the new one: temporary file, sync, rename,
+/// sync of the directory.
+pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = dir.join(format!("{name}.tmp"));
+    let file = disk.create(&temporary)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    disk.rename(&temporary, &dir.join(name))?;
+    disk.sync_dir(dir)
+}
+
+/// A sentence for a failed call: nothing was written by it, or what was written is not in use.
+pub(crate) fn failed(action: &str, path: &Path, cause: io::Error) -> Error {
+    let advice = match cause.kind() {
+        io::ErrorKind::StorageFull => "; free some space and try again",
+        io::ErrorKind::PermissionDenied => "; check the owner and mode of the directory",
+        _ => "",
+    };
+    Error::unavailable(format!("cannot {action} {}: {cause}{advice}", path.display())).because(cause)
+}

@@ -1,0 +1,277 @@
+//! The single writer: decides, orders and makes durable, one group after the other.
+//!
+//! * Positions are dense: each group begins at `head + 1`, and only this module assigns them.
+//! * An append is answered only after everything it was judged against is durable.
+//! * After a failed write nothing is acknowledged any more.
+//! * It does no I/O but the one durable write of a group, and the preparation of the next file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, TrackingSource};
+use futures_channel::oneshot;
+
+use crate::decide::{self, Verdict};
+use crate::frame;
+use crate::index::{Commit, Index};
+use crate::queue::{Prepared, Request, Taken};
+use crate::record::{self, Stamp};
+use crate::sealer::{SealJob, SealerHandle};
+use crate::segment::Records;
+use crate::shared::{Shared, State, poisoned};
+use crate::wal::{Group, Journal};
+
+/// After this long without appends the head is vouched for by a frame without events, so that damage to the last
+/// group can be told from a torn write. Nothing waits for it.
+const BEACON_AFTER: Duration = Duration::from_millis(10);
+
+type Answer = (oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>);
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) sealer: SealerHandle,
+    /// The frames since the last roll.
+    pub(crate) active: Active,
+    /// The head that the last frame vouches for.
+    pub(crate) vouched: u64,
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// What will be sealed next.
+#[derive(Debug, Default)]
+pub(crate) struct Active {
+    pub(crate) frames: Vec<Arc<Records>>,
+    pub(crate) bytes: usize,
+    pub(crate) events: u64,
+}
+
+/// A group while it is put together.
+struct Draft {
+    first: u64,
+    recorded_at: i64,
+    appends: u32,
+    offsets: Vec<u32>,
+    tracking: HashMap<TrackingSource, Position>,
+    accepted: Vec<Answer>,
+    others: Vec<Answer>,
+}
+
+impl Writer {
+    /// Works until the store is closed or a write fails.
+    pub(crate) fn run(mut self) {
+        loop {
+            let idle_after = (self.vouched < self.shared.head()).then_some(BEACON_AFTER);
+            let done = match self.shared.queue.take(self.shared.settings.group_bytes, idle_after) {
+                Taken::Group(requests) => self.commit(requests),
+                Taken::Idle => self.beacon(),
+                Taken::Closed => break,
+            };
+            if let Err(cause) = done {
+                self.poison(cause);
+                break;
+            }
+        }
+        if matches!(self.shared.state(), State::Closed)
+            && let Err(cause) = self.beacon()
+        {
+            self.poison(cause);
+        }
+        self.sealer.stop();
+        if matches!(self.shared.state(), State::Closed) {
+            self.shared.lock.lock().take();
+            self.shared.enter(State::Stopped);
+        }
+    }
+
+    /// Handles a group. An error means that nobody knows what was written.
+    fn commit(&mut self, requests: Vec<Request>) -> Result<()> {
+        let bytes = requests.iter().map(|request| frame_bytes(&request.prepared)).sum::<usize>();
+        if let Err(error) = self.make_room(frame::HEADER_BYTES + bytes) {
+            for request in requests {
+                answer(request.reply, Err(error.clone().into()));
+            }
+            return Ok(());
+        }
+        let draft = self.draft(requests);
+        if draft.appends == 0 {
+            draft.others.into_iter().for_each(|(reply, result)| answer(reply, result));
+            return Ok(());
+        }
+        let events = draft.offsets.len() as u64;
+        let head = draft.first + events - 1;
+        let group = Group {
+            appends: draft.appends,
+            first: draft.first,
+            events: u32::try_from(events).expect("a group is bounded in bytes"),
+            recorded_at: draft.recorded_at,
+            acknowledged: self.shared.head(),
+        };
+        let body_length = self.buffer.len();
+        if let Err(cause) = self.journal.write(&mut self.buffer, group) {
+            let cause = indeterminate(&cause);
+            for (reply, _) in draft.accepted {
+                answer(reply, Err(cause.clone().into()));
+            }
+            for (reply, _) in draft.others {
+                answer(reply, Err(poisoned(&cause).into()));
+            }
+            return Err(cause);
+        }
+        self.vouched = group.acknowledged;
+        let body = Bytes::copy_from_slice(&self.buffer[frame::HEADER_BYTES..body_length]);
+        self.show(Records { first: draft.first, bytes: body, offsets: draft.offsets }, draft.tracking, head);
+        draft.accepted.into_iter().chain(draft.others).for_each(|(reply, result)| answer(reply, result));
+        self.shrink_buffer();
+        Ok(())
+    }
+
+    /// Decides each append in order and puts the accepted ones into the buffer and the index.
+    fn draft(&mut self, requests: Vec<Request>) -> Draft {
+        let mut index = self.shared.index.write();
+        let now = self.clock.now().as_micros();
+        let recorded_at = index.last_time().map_or(now, |last| last.max(now));
+        let mut draft = Draft {
+            first: index.last + 1,
+            recorded_at,
+            appends: 0,
+            offsets: Vec::new(),
+            tracking: HashMap::new(),
+            accepted: Vec::new(),
+            others: Vec::new(),
+        };
+        frame::begin(&mut self.buffer);
+        for Request { prepared, reply } in requests {
+            match decide::decide(&index, &draft.tracking, &prepared) {
+                Verdict::Accept => {
+                    let appended = accept(&mut index, &mut self.buffer, &mut draft, &prepared);
+                    draft.accepted.push((reply, Ok(appended)));
+                }
+                Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
+                Verdict::Conflict(conflict) => {
+                    draft.others.push((reply, Err(AppendError::Conflict(conflict))))
+                }
+                Verdict::Refused(error) => draft.others.push((reply, Err(error.into()))),
+            }
+        }
+        draft
+    }
+
+    /// Makes a durable group visible.
+    fn show(&mut self, records: Records, tracking: HashMap<TrackingSource, Position>, head: u64) {
+        let records = Arc::new(records);
+        self.active.bytes += records.bytes.len();
+        self.active.events += records.offsets.len() as u64;
+        self.active.frames.push(records.clone());
+        self.shared.log.write().frames.push_back(records);
+        if !tracking.is_empty() {
+            self.shared.index.write().tracking.extend(tracking);
+        }
+        self.shared.publish(head);
+    }
+
+    /// Seals what is due and makes sure that the next frame fits. On an error nothing was written.
+    fn make_room(&mut self, frame_bytes: usize) -> Result<()> {
+        let settings = &self.shared.settings;
+        let due = |times: usize| {
+            settings.segment_bytes.saturating_mul(times) <= self.active.bytes
+                || settings.segment_events.saturating_mul(times as u64) <= self.active.events
+                || settings.wal_bytes.saturating_mul(times) <= self.journal.bytes_in_use()
+        };
+        if !self.active.frames.is_empty() && due(1) {
+            if due(2) {
+                self.sealer.wait()?;
+            }
+            if self.sealer.is_idle() {
+                self.roll();
+            }
+        }
+        self.journal.reserve(frame_bytes)
+    }
+
+    /// Hands the active frames to the sealer; the next frame begins a new file.
+    fn roll(&mut self) {
+        let active = std::mem::take(&mut self.active);
+        let tracking = self.shared.index.read().tracking.clone();
+        let wal_first = self.journal.roll();
+        self.sealer.seal(SealJob { frames: active.frames, tracking, wal_first });
+    }
+
+    /// Vouches for the head, if nothing did and it costs no new file.
+    fn beacon(&mut self) -> Result<()> {
+        let head = self.shared.head();
+        if head <= self.vouched || !self.journal.has_room_for_beacon() {
+            self.vouched = head;
+            return Ok(());
+        }
+        frame::begin(&mut self.buffer);
+        let recorded_at = self.shared.index.read().last_time().unwrap_or(0);
+        let group = Group { appends: 0, first: head + 1, events: 0, recorded_at, acknowledged: head };
+        self.journal.write(&mut self.buffer, group).map_err(|cause| indeterminate(&cause))?;
+        self.vouched = head;
+        Ok(())
+    }
+
+    fn poison(&mut self, cause: Error) {
+        let closed = poisoned(&cause);
+        self.shared.enter(State::Poisoned(cause));
+        self.shared.queue.close();
+        for request in self.shared.queue.drain() {
+            answer(request.reply, Err(closed.clone().into()));
+        }
+    }
+
+    /// Gives back the memory of an unusually large group.
+    fn shrink_buffer(&mut self) {
+        let usual = self.shared.settings.group_bytes.saturating_mul(2);
+        if usual < self.buffer.capacity() {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+/// Stamps an append, copies it into the frame and adds it to the index.
+fn accept(index: &mut Index, buffer: &mut Vec<u8>, draft: &mut Draft, append: &Prepared) -> Appended {
+    let tracking =
+        append.tracking.as_ref().map(|tracking| (tracking.source.as_str(), tracking.position.get()));
+    let count = u32::try_from(append.events.len()).expect("bounded by the contract");
+    frame::push_append_head(buffer, count, tracking, append.records.len());
+    let start = buffer.len();
+    buffer.extend_from_slice(&append.records);
+    let first = index.last + 1;
+    for ((position, event), &offset) in (first..).zip(&append.events).zip(&append.offsets) {
+        let revision = index.add(position, draft.recorded_at, event);
+        let at = start + offset as usize;
+        record::stamp(&mut buffer[at..], Stamp { position, recorded_at: draft.recorded_at, revision });
+        draft.offsets.push(u32::try_from(at - frame::HEADER_BYTES).expect("a group is far below 4 GiB"));
+    }
+    index.add_commit(append.events[0].id, Commit { first, count, content: append.content });
+    draft.appends += 1;
+    if let Some(tracking) = &append.tracking {
+        draft.tracking.insert(tracking.source.clone(), tracking.position);
+    }
+    decide::appended(index, append, first, false)
+}
+
+/// Bytes of an append in a frame.
+fn frame_bytes(append: &Prepared) -> usize {
+    let source = append.tracking.as_ref().map_or(0, |tracking| tracking.source.as_str().len());
+    frame::APPEND_BYTES + source + append.records.len()
+}
+
+fn indeterminate(cause: &std::io::Error) -> Error {
+    let message = format!(
+        "writing to the log failed, so the events may or may not be recorded: {cause}; reopen the store and repeat \
+         the append with the same event ids"
+    );
+    Error::indeterminate(message)
+}
+
+fn answer(reply: oneshot::Sender<Result<Appended, AppendError>>, result: Result<Appended, AppendError>) {
+    // A caller that went away needs no answer.
+    drop(reply.send(result));
+}

@@ -1,0 +1,3 @@
+//! The engine from outside: the contract on real files, across restarts, with sealing at its usual and its worst.
+
+mod conformance;
