@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeSet,
+    env,
     path::{Path, PathBuf},
 };
 
@@ -22,8 +23,10 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Reads the metadata as locked; that needs no network once the dependencies have been downloaded.
     pub(crate) fn load() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest.parent().context("xtask lies in the repository")?.to_owned();
+        // Cargo tells where this checkout is; two checkouts that share a target directory share this program.
+        let manifest =
+            env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+        let root = Path::new(&manifest).parent().context("xtask lies in the repository")?.to_owned();
         let metadata = MetadataCommand::new()
             .current_dir(&root)
             .other_options(vec!["--locked".to_owned()])
