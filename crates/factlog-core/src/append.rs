@@ -31,11 +31,7 @@ pub struct Append {
 impl Append {
     /// These events, unconditionally.
     pub fn new(events: impl IntoIterator<Item = Event>) -> Self {
-        Self {
-            events: events.into_iter().collect(),
-            conditions: Vec::new(),
-            tracking: None,
-        }
+        Self { events: events.into_iter().collect(), conditions: Vec::new(), tracking: None }
     }
 
     /// The same under one more condition.
@@ -60,16 +56,8 @@ impl Append {
         if self.events.is_empty() {
             return Err(Error::invalid("an append without events; give at least one"));
         }
-        check_count(
-            "events in one append",
-            self.events.len(),
-            limits::APPEND_EVENTS_MAX,
-        )?;
-        check_count(
-            "conditions of one append",
-            self.conditions.len(),
-            limits::CONDITIONS_MAX,
-        )?;
+        check_count("events in one append", self.events.len(), limits::APPEND_EVENTS_MAX)?;
+        check_count("conditions of one append", self.conditions.len(), limits::CONDITIONS_MAX)?;
         let mut ids = HashSet::with_capacity(self.events.len());
         let mut size = 0;
         for event in &self.events {
@@ -241,34 +229,18 @@ impl fmt::Display for Conflict {
 impl fmt::Display for FailedCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Revision {
-                stream,
-                expected,
-                actual: Some(actual),
-                ..
-            } => {
+            Self::Revision { stream, expected, actual: Some(actual), .. } => {
                 write!(f, "stream {stream} is at revision {actual}, expected {expected}")
             }
-            Self::Revision {
-                stream,
-                expected,
-                actual: None,
-                ..
-            } => {
+            Self::Revision { stream, expected, actual: None, .. } => {
                 write!(f, "stream {stream} does not exist, expected {expected}")
             }
             Self::NoneMatch { index, position } => {
-                write!(
-                    f,
-                    "the event at position {position} matches condition {index}, which allows none"
-                )
+                write!(f, "the event at position {position} matches condition {index}, which allows none")
             }
             Self::Tracking { stale, recorded } => {
                 let (source, position) = (&stale.source, stale.position);
-                write!(
-                    f,
-                    "tracking of {source} is at {recorded} already, so {position} is stale"
-                )
+                write!(f, "tracking of {source} is at {recorded} already, so {position} is stale")
             }
         }
     }

@@ -85,9 +85,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause
-            .as_ref()
-            .map(|cause| cause.as_ref() as &(dyn StdError + 'static))
+        self.cause.as_ref().map(|cause| cause.as_ref() as &(dyn StdError + 'static))
     }
 }
 

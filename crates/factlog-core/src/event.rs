@@ -96,9 +96,7 @@ impl ContentType {
         }
         if text.is_empty() || text.len() > limits::CONTENT_TYPE_BYTES_MAX {
             let (length, max) = (text.len(), limits::CONTENT_TYPE_BYTES_MAX);
-            return Err(Error::invalid(format!(
-                "content type has {length} bytes; 1 to {max} are allowed"
-            )));
+            return Err(Error::invalid(format!("content type has {length} bytes; 1 to {max} are allowed")));
         }
         Ok(Self(Cow::Owned(text.to_owned())))
     }

@@ -61,13 +61,7 @@ impl MemoryStore {
 
     /// An empty store on this clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                log: RwLock::default(),
-                committed: Wake::new(),
-            }),
-            clock,
-        }
+        Self { shared: Arc::new(Shared { log: RwLock::default(), committed: Wake::new() }), clock }
     }
 
     fn inspect<T: Send + 'static>(&self, look: impl FnOnce(&Log) -> T) -> BoxFuture<'_, Result<T>> {
@@ -85,9 +79,7 @@ impl Default for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore")
-            .field("head", &self.shared.log.read().head())
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryStore").field("head", &self.shared.log.read().head()).finish_non_exhaustive()
     }
 }
 
@@ -154,11 +146,7 @@ impl EventStore for MemoryStore {
 
 impl Log {
     fn open(&self) -> Result<()> {
-        if self.closed {
-            Err(Error::closed("the store is closed; open it again"))
-        } else {
-            Ok(())
-        }
+        if self.closed { Err(Error::closed("the store is closed; open it again")) } else { Ok(()) }
     }
 
     fn head(&self) -> Option<Position> {
@@ -166,10 +154,7 @@ impl Log {
     }
 
     fn head_with_time(&self) -> Head {
-        Head {
-            position: self.head(),
-            recorded_at: self.events.last().map(|event| event.recorded_at),
-        }
+        Head { position: self.head(), recorded_at: self.events.last().map(|event| event.recorded_at) }
     }
 
     fn append(&mut self, append: Append, clock: &dyn Clock) -> Result<Appended, AppendError> {
@@ -184,10 +169,7 @@ impl Log {
         let first = self.head().map_or(Position::FIRST, Position::next);
         let count = append.events.len();
         self.appends.insert(append.events[0].id, (first, count));
-        let recorded_at = self
-            .events
-            .last()
-            .map_or(clock.now(), |last| last.recorded_at.max(clock.now()));
+        let recorded_at = self.events.last().map_or(clock.now(), |last| last.recorded_at.max(clock.now()));
         for event in append.events {
             self.record(event, recorded_at);
         }
@@ -200,19 +182,11 @@ impl Log {
     fn record(&mut self, event: Event, recorded_at: Timestamp) {
         let position = self.head().map_or(Position::FIRST, Position::next);
         let revision = event.stream.as_ref().map(|stream| {
-            let revision = self
-                .streams
-                .get(stream)
-                .map_or(Revision::FIRST, |last| last.next());
+            let revision = self.streams.get(stream).map_or(Revision::FIRST, |last| last.next());
             self.streams.insert(stream.clone(), revision);
             revision
         });
-        self.events.push(RecordedEvent {
-            position,
-            recorded_at,
-            revision,
-            event,
-        });
+        self.events.push(RecordedEvent { position, recorded_at, revision, event });
     }
 
     /// Where these events are, if they were recorded together before.
@@ -221,11 +195,7 @@ impl Log {
         let Some(&(first, count)) = self.appends.get(&id) else {
             return Ok(None);
         };
-        let same = self
-            .slice(first, count)
-            .iter()
-            .map(|recorded| &recorded.event)
-            .eq(events);
+        let same = self.slice(first, count).iter().map(|recorded| &recorded.event).eq(events);
         if !same {
             let message =
                 format!("event id {id} is recorded at position {first} with other content; use a new id");
@@ -243,18 +213,10 @@ impl Log {
             };
             match revisions.iter_mut().find(|known| known.stream == *stream) {
                 Some(known) => known.revision = revision,
-                None => revisions.push(StreamRevision {
-                    stream: stream.clone(),
-                    revision,
-                }),
+                None => revisions.push(StreamRevision { stream: stream.clone(), revision }),
             }
         }
-        Appended {
-            first,
-            last: events[count - 1].position,
-            revisions,
-            deduplicated,
-        }
+        Appended { first, last: events[count - 1].position, revisions, deduplicated }
     }
 
     fn slice(&self, first: Position, count: usize) -> &[RecordedEvent] {
@@ -264,17 +226,13 @@ impl Log {
 
     fn failed_conditions(&self, append: &Append) -> Vec<FailedCondition> {
         let conditions = append.conditions.iter().enumerate();
-        let mut failed: Vec<_> = conditions
-            .filter_map(|(index, condition)| self.check(index, condition))
-            .collect();
+        let mut failed: Vec<_> =
+            conditions.filter_map(|(index, condition)| self.check(index, condition)).collect();
         if let Some(stale) = &append.tracking
             && let Some(&recorded) = self.tracking.get(&stale.source)
             && stale.position <= recorded
         {
-            failed.push(FailedCondition::Tracking {
-                stale: stale.clone(),
-                recorded,
-            });
+            failed.push(FailedCondition::Tracking { stale: stale.clone(), recorded });
         }
         failed
     }
@@ -294,10 +252,7 @@ impl Log {
             AppendCondition::NoneMatch { query, after } => {
                 let options = ReadOptions::default().after(*after).backwards().limit(1);
                 let newest = self.select(query, &options).pop()?;
-                Some(FailedCondition::NoneMatch {
-                    index,
-                    position: newest.position,
-                })
+                Some(FailedCondition::NoneMatch { index, position: newest.position })
             }
         }
     }
@@ -312,19 +267,10 @@ impl Log {
                     .is_none_or(|from| recorded.revision.is_some_and(|revision| from <= revision))
                 && query.matches(&recorded.event)
         };
-        let limit = options
-            .limit
-            .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = options.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         match options.direction {
             Direction::Forwards => self.events.iter().filter(wanted).take(limit).cloned().collect(),
-            Direction::Backwards => self
-                .events
-                .iter()
-                .rev()
-                .filter(wanted)
-                .take(limit)
-                .cloned()
-                .collect(),
+            Direction::Backwards => self.events.iter().rev().filter(wanted).take(limit).cloned().collect(),
         }
     }
 
@@ -390,11 +336,8 @@ impl Administration for MemoryStore {
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats>> {
         self.inspect(|log| {
-            let tags: std::collections::HashSet<_> = log
-                .events
-                .iter()
-                .flat_map(|recorded| &recorded.event.tags)
-                .collect();
+            let tags: std::collections::HashSet<_> =
+                log.events.iter().flat_map(|recorded| &recorded.event.tags).collect();
             Stats {
                 events: log.events.len() as u64,
                 streams: log.streams.len() as u64,
@@ -416,10 +359,7 @@ struct Steps {
 impl Stream for Steps {
     type Item = Result<ReadStep>;
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let step = self
-            .head
-            .take()
-            .or_else(|| self.events.next().map(ReadStep::Event));
+        let step = self.head.take().or_else(|| self.events.next().map(ReadStep::Event));
         Poll::Ready(step.map(Ok))
     }
 }

@@ -87,9 +87,7 @@ fn check(what: &str, text: &str, max: usize) -> Result<()> {
     }
     if text.len() > max {
         let length = text.len();
-        return Err(Error::invalid(format!(
-            "{what} has {length} bytes; at most {max} are allowed"
-        )));
+        return Err(Error::invalid(format!("{what} has {length} bytes; at most {max} are allowed")));
     }
     Ok(())
 }
@@ -189,18 +187,12 @@ impl Tags {
         T: TryInto<Tag>,
         Error: From<T::Error>,
     {
-        let mut list = tags
-            .into_iter()
-            .map(|tag| Ok(tag.try_into()?))
-            .collect::<Result<Vec<Tag>>>()?;
+        let mut list = tags.into_iter().map(|tag| Ok(tag.try_into()?)).collect::<Result<Vec<Tag>>>()?;
         list.sort_unstable();
         list.dedup();
         if list.len() > limits::TAGS_MAX {
             let count = list.len();
-            return Err(Error::invalid(format!(
-                "{count} tags; at most {} are allowed",
-                limits::TAGS_MAX
-            )));
+            return Err(Error::invalid(format!("{count} tags; at most {} are allowed", limits::TAGS_MAX)));
         }
         Ok(Self(list))
     }

@@ -56,10 +56,7 @@ impl Query {
 
     /// The events of one stream.
     pub fn stream(stream: StreamId) -> Self {
-        Self::AnyOf(vec![QueryItem {
-            stream: Some(StreamFilter::Id(stream)),
-            ..QueryItem::default()
-        }])
+        Self::AnyOf(vec![QueryItem { stream: Some(StreamFilter::Id(stream)), ..QueryItem::default() }])
     }
 
     /// The events of every stream of a category.
@@ -99,28 +96,19 @@ impl Query {
 impl QueryItem {
     /// Events that have all of these tags.
     pub fn tagged(tags: Tags) -> Self {
-        Self {
-            tags,
-            ..Self::default()
-        }
+        Self { tags, ..Self::default() }
     }
 
     /// Events of one of these types.
     pub fn of_types(types: impl IntoIterator<Item = EventType>) -> Self {
-        Self {
-            types: types.into_iter().collect(),
-            ..Self::default()
-        }
+        Self { types: types.into_iter().collect(), ..Self::default() }
     }
 
     /// Whether this item asks for the event.
     pub fn matches(&self, event: &Event) -> bool {
         (self.types.is_empty() || self.types.contains(&event.event_type))
             && event.tags.contains_all(&self.tags)
-            && self
-                .stream
-                .as_ref()
-                .is_none_or(|filter| filter.matches(event.stream.as_ref()))
+            && self.stream.as_ref().is_none_or(|filter| filter.matches(event.stream.as_ref()))
     }
 }
 
@@ -136,9 +124,7 @@ impl StreamFilter {
 
 pub(crate) fn check_count(what: &str, count: usize, max: usize) -> Result<()> {
     if count > max {
-        return Err(Error::invalid(format!(
-            "{count} {what}; at most {max} are allowed"
-        )));
+        return Err(Error::invalid(format!("{count} {what}; at most {max} are allowed")));
     }
     Ok(())
 }

@@ -139,10 +139,7 @@ pub struct Read {
 impl EventStream {
     /// Wraps a store's steps. The first must be [`ReadStep::Head`].
     pub fn new(steps: impl Stream<Item = Result<ReadStep>> + Send + 'static) -> Self {
-        Self {
-            head: Known::Nothing,
-            steps: Box::pin(steps),
-        }
+        Self { head: Known::Nothing, steps: Box::pin(steps) }
     }
 
     /// A stream that only says why there is none.
@@ -187,9 +184,9 @@ impl EventStream {
                 Poll::Ready(Ok(head))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
-            Poll::Ready(Some(Ok(ReadStep::Event(_))) | None) => Poll::Ready(Err(Error::unavailable(
-                "the store answered a read without its head; read again",
-            ))),
+            Poll::Ready(Some(Ok(ReadStep::Event(_))) | None) => {
+                Poll::Ready(Err(Error::unavailable("the store answered a read without its head; read again")))
+            }
         }
     }
 }
@@ -223,9 +220,7 @@ impl Stream for EventStream {
 
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream")
-            .field("head", &self.head)
-            .finish_non_exhaustive()
+        f.debug_struct("EventStream").field("head", &self.head).finish_non_exhaustive()
     }
 }
 

@@ -71,9 +71,7 @@ pub struct Subscription {
 impl Subscription {
     /// Wraps a store's deliveries.
     pub fn new(deliveries: impl Stream<Item = Result<Delivery>> + Send + 'static) -> Self {
-        Self {
-            deliveries: Box::pin(deliveries),
-        }
+        Self { deliveries: Box::pin(deliveries) }
     }
 
     /// A subscription that only says why there is none.

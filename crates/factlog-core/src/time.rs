@@ -49,10 +49,8 @@ impl FromStr for Timestamp {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         let time = text.parse::<jiff::Timestamp>().map_err(|cause| {
-            Error::invalid(format!(
-                "{text:?} is no RFC 3339 time such as 2026-11-21T10:00:00Z"
-            ))
-            .because(cause)
+            Error::invalid(format!("{text:?} is no RFC 3339 time such as 2026-11-21T10:00:00Z"))
+                .because(cause)
         })?;
         Ok(Self(time.as_microsecond()))
     }
@@ -70,10 +68,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where the wall clock is read"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
         let now = std::time::SystemTime::now();
         match now.duration_since(std::time::UNIX_EPOCH) {
             Ok(since) => Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),

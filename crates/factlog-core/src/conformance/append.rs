@@ -27,13 +27,7 @@ pub async fn what_is_appended_is_what_is_read(subject: &dyn Subject) {
     let store = restarted(subject).await;
     record(&*store, [event("later")]).await;
 
-    let after = read(
-        &*store,
-        Query::All,
-        ReadOptions::default().limit(given.len() as u64),
-    )
-    .await
-    .events;
+    let after = read(&*store, Query::All, ReadOptions::default().limit(given.len() as u64)).await.events;
     assert_eq!(before, after, "a restart changes no recorded event");
     assert_eq!(given.len(), after.len());
     for (given, recorded) in given.iter().zip(&after) {
@@ -43,11 +37,7 @@ pub async fn what_is_appended_is_what_is_read(subject: &dyn Subject) {
         ways.extend(given.stream.clone().map(Query::stream));
         for way in ways {
             let found = read(&*store, way.clone(), ReadOptions::default()).await.events;
-            assert!(
-                found.contains(recorded),
-                "{way:?} finds the event at {}",
-                recorded.position
-            );
+            assert!(found.contains(recorded), "{way:?} finds the event at {}", recorded.position);
         }
     }
 }
@@ -61,9 +51,7 @@ fn every_shape() -> Vec<Event> {
         Event::new(harness::name("empty"), Bytes::new()),
         event("unicode.größe.事実").tagged(harness::tags(&["straße:ß", "名:前", "🦀:crab"])),
         in_stream("stream.of.unicode", "konto-Zürich-✓"),
-        event("binary")
-            .with_metadata(vec![0xFF, 0x00, 0xFE])
-            .with_content_type(ContentType::BYTES),
+        event("binary").with_metadata(vec![0xFF, 0x00, 0xFE]).with_content_type(ContentType::BYTES),
         Event::new(harness::name("not.utf8"), Bytes::from(bytes)),
         tagged("tags", &many),
         event(&long).in_stream(stream(&"s".repeat(512))),
@@ -81,47 +69,25 @@ fn every_shape() -> Vec<Event> {
 /// Without it a checkpoint or an expected revision would point at nothing, or at another event.
 pub async fn positions_and_revisions_are_dense(subject: &dyn Subject) {
     let store = subject.store();
-    let first = record(
-        &*store,
-        [in_stream("a", "s-1"), event("b"), in_stream("c", "s-2")],
-    )
-    .await;
+    let first = record(&*store, [in_stream("a", "s-1"), event("b"), in_stream("c", "s-2")]).await;
     assert_eq!((first.first.get(), first.last.get()), (1, 3), "the first append");
     assert_eq!(first.revisions, [at("s-1", 0), at("s-2", 0)]);
     assert!(!first.deduplicated, "nothing was recorded before");
 
     let store = restarted(subject).await;
-    let mixed = [
-        in_stream("d", "s-2"),
-        in_stream("e", "s-1"),
-        in_stream("f", "s-2"),
-    ];
+    let mixed = [in_stream("d", "s-2"), in_stream("e", "s-1"), in_stream("f", "s-2")];
     let second = record(&*store, mixed).await;
-    assert_eq!(
-        (second.first.get(), second.last.get()),
-        (4, 6),
-        "the second append"
-    );
-    assert_eq!(
-        second.revisions,
-        [at("s-2", 2), at("s-1", 1)],
-        "in order of first mention"
-    );
+    assert_eq!((second.first.get(), second.last.get()), (4, 6), "the second append");
+    assert_eq!(second.revisions, [at("s-2", 2), at("s-1", 1)], "in order of first mention");
 
     let recorded = everything(&*store).await;
     assert_eq!(positions(&recorded), [1, 2, 3, 4, 5, 6]);
-    let revisions: Vec<_> = recorded
-        .iter()
-        .map(|event| event.revision.map(Revision::get))
-        .collect();
+    let revisions: Vec<_> = recorded.iter().map(|event| event.revision.map(Revision::get)).collect();
     assert_eq!(revisions, [Some(0), None, Some(0), Some(1), Some(1), Some(2)]);
 }
 
 fn at(id: &str, revision: u64) -> StreamRevision {
-    StreamRevision {
-        stream: stream(id),
-        revision: Revision::new(revision),
-    }
+    StreamRevision { stream: stream(id), revision: Revision::new(revision) }
 }
 
 /// While writers append three events over two streams at a time, no reader, no subscription and no head ever
@@ -134,23 +100,12 @@ pub async fn an_append_is_seen_whole(subject: &dyn Subject) {
         side += 1;
         let write = |writer: usize| {
             for n in 0..20 {
-                let part = |event: Event| Event {
-                    data: Bytes::from(format!("{side}-{writer}-{n}")),
-                    ..event
-                };
+                let part =
+                    |event: Event| Event { data: Bytes::from(format!("{side}-{writer}-{n}")), ..event };
                 let own = format!("left-{writer}");
-                let parts = [
-                    in_stream("part", &own),
-                    event("part"),
-                    in_stream("part", "right-0"),
-                ]
-                .map(part);
+                let parts = [in_stream("part", &own), event("part"), in_stream("part", "right-0")].map(part);
                 let appended = block_on(record(store, parts));
-                assert_eq!(
-                    appended.last.get(),
-                    appended.first.get() + 2,
-                    "three events next to each other"
-                );
+                assert_eq!(appended.last.get(), appended.first.get() + 2, "three events next to each other");
             }
         };
         let mut seen = None;
@@ -166,19 +121,14 @@ async fn look_for_parts(store: &dyn EventStore, seen: Option<Position>) -> Optio
     let options = ReadOptions::default().after(seen);
     let forwards = read(store, Query::All, options).await;
     assert_whole(&forwards.events, 3);
-    assert_eq!(
-        forwards.head,
-        forwards.events.last().map_or(seen, |last| Some(last.position))
-    );
+    assert_eq!(forwards.head, forwards.events.last().map_or(seen, |last| Some(last.position)));
 
     let mut backwards = read(store, Query::All, options.backwards()).await.events;
     backwards.reverse();
     assert_whole(&backwards, 3);
 
     let side = |category| QueryItem {
-        stream: Some(StreamFilter::Category(
-            Category::new(category).expect("a category"),
-        )),
+        stream: Some(StreamFilter::Category(Category::new(category).expect("a category"))),
         ..QueryItem::default()
     };
     let both_streams = Query::AnyOf(vec![side("left"), side("right")]);
@@ -198,10 +148,7 @@ fn assert_whole(events: &[RecordedEvent], parts: usize) {
             data.len() == parts && data.iter().all(|part| *part == data[0]),
             "{positions:?} is not whole: {data:?}"
         );
-        assert!(
-            positions[parts - 1] - positions[0] <= 2,
-            "{positions:?} do not stand next to each other"
-        );
+        assert!(positions[parts - 1] - positions[0] <= 2, "{positions:?} do not stand next to each other");
     }
 }
 
@@ -217,40 +164,22 @@ pub async fn a_refused_append_leaves_no_trace(subject: &dyn Subject) {
     let no_stream = || expect_revision("s-1", ExpectedRevision::NoStream);
     assert_eq!(conflict(&*store, tried().when(no_stream())).await.len(), 1);
     let twice = [retried[0].clone(), retried[0].clone()];
-    refused(
-        &*store,
-        "an event id twice",
-        Append::new(twice).tracking(tracking("upstream", 7)),
-    )
-    .await;
+    refused(&*store, "an event id twice", Append::new(twice).tracking(tracking("upstream", 7))).await;
 
     around_a_restart(subject, |store| {
         assert_eq!(block_on(everything(store)), before);
         assert_eq!(block_on(store.head()).expect("a head"), head_before);
         assert_eq!(block_on(store.tracking("upstream")).expect("tracking"), None);
-        assert_eq!(
-            block_on(read(store, tag_query(&["t:1"]), ReadOptions::default())).events,
-            []
-        );
+        assert_eq!(block_on(read(store, tag_query(&["t:1"]), ReadOptions::default())).events, []);
     })
     .await;
     let store = subject.store();
     conflict(&*store, tried().when(no_stream())).await;
     let appended = append(&*store, tried()).await;
-    assert!(
-        !appended.deduplicated,
-        "events of a refused append were never recorded"
-    );
-    assert_eq!(
-        (appended.first.get(), appended.last.get()),
-        (3, 4),
-        "no position was used"
-    );
+    assert!(!appended.deduplicated, "events of a refused append were never recorded");
+    assert_eq!((appended.first.get(), appended.last.get()), (3, 4), "no position was used");
     assert_eq!(appended.revisions, [at("s-1", 1)], "no revision was used");
-    assert_eq!(
-        store.tracking("upstream").await.expect("tracking"),
-        Some(position(7))
-    );
+    assert_eq!(store.tracking("upstream").await.expect("tracking"), Some(position(7)));
 }
 
 /// As soon as an append is acknowledged, everybody sees it, and a restart does not take it back.
@@ -263,18 +192,10 @@ pub async fn what_is_acknowledged_is_visible_and_stays(subject: &dyn Subject) {
             let given = in_stream(&format!("fact.{racer}.{n}"), &format!("s-{racer}"));
             let appended = block_on(record(&*store, [given.clone()]));
             let seen = block_on(head(&*store));
-            assert!(
-                appended.last.get() <= seen,
-                "{} is acknowledged, the head is {seen}",
-                appended.last
-            );
+            assert!(appended.last.get() <= seen, "{} is acknowledged, the head is {seen}", appended.last);
             let options = ReadOptions::default().after(appended.first.previous()).limit(1);
             let found = block_on(read(&*store, Query::All, options)).events;
-            assert_eq!(
-                found.first().map(|found| &found.event),
-                Some(&given),
-                "visible when acknowledged"
-            );
+            assert_eq!(found.first().map(|found| &found.event), Some(&given), "visible when acknowledged");
             (appended.first, given)
         };
         (0..10).map(append_and_look).collect()
@@ -285,10 +206,7 @@ pub async fn what_is_acknowledged_is_visible_and_stays(subject: &dyn Subject) {
 
     let kept = everything(&*restarted(subject).await).await;
     let kept: Vec<_> = kept.into_iter().map(|kept| (kept.position, kept.event)).collect();
-    assert_eq!(
-        kept, acknowledged,
-        "a restart keeps what was acknowledged, and nothing else is there"
-    );
+    assert_eq!(kept, acknowledged, "a restart keeps what was acknowledged, and nothing else is there");
 }
 
 /// A reader that goes on from the head of its last read sees every event once, while writers race.
@@ -299,29 +217,18 @@ pub async fn a_checkpoint_never_skips(subject: &dyn Subject) {
     around_a_restart(subject, |store| {
         let write = |writer: usize| {
             for n in 0..30 {
-                block_on(record(
-                    store,
-                    events(&format!("by.{writer}"), 1 + (writer + n) % 3),
-                ));
+                block_on(record(store, events(&format!("by.{writer}"), 1 + (writer + n) % 3)));
             }
         };
         race_watched(4, write, || {
             let new = block_on(read(store, Query::All, ReadOptions::default().after(checkpoint)));
-            assert!(
-                checkpoint <= new.head,
-                "the head went back from {checkpoint:?} to {:?}",
-                new.head
-            );
+            assert!(checkpoint <= new.head, "the head went back from {checkpoint:?} to {:?}", new.head);
             checkpoint = new.head;
             seen.extend(new.events);
         });
         let all = block_on(everything(store));
         assert_eq!(positions(&seen), positions(&all), "each event once, in order");
-        assert_eq!(
-            positions(&all),
-            (1..=all.len() as u64).collect::<Vec<_>>(),
-            "dense"
-        );
+        assert_eq!(positions(&all), (1..=all.len() as u64).collect::<Vec<_>>(), "dense");
     })
     .await;
 }
@@ -342,22 +249,12 @@ pub async fn appends_take_their_place_in_the_order_of_calls(subject: &dyn Subjec
         for (n, started) in started.into_iter().enumerate().rev() {
             let Some(started) = started else { continue };
             let appended = block_on(Started::finish(started)).expect("an unconditional append goes through");
-            assert_eq!(
-                appended.first.get(),
-                side * 20 + n as u64 + 1,
-                "in the order of calls"
-            );
+            assert_eq!(appended.first.get(), side * 20 + n as u64 + 1, "in the order of calls");
         }
-        let types: Vec<_> = block_on(everything(store))
-            .into_iter()
-            .map(|recorded| recorded.event.event_type)
-            .collect();
+        let types: Vec<_> =
+            block_on(everything(store)).into_iter().map(|recorded| recorded.event.event_type).collect();
         let expected: Vec<_> = (0..20).map(|n| harness::name(&name(n))).collect();
-        assert_eq!(
-            types[side as usize * 20..],
-            expected,
-            "the dropped one too, the one never polled not"
-        );
+        assert_eq!(types[side as usize * 20..], expected, "the dropped one too, the one never polled not");
         side += 1;
     })
     .await;

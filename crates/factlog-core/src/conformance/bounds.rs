@@ -15,39 +15,20 @@ use crate::{Append, ErrorKind, Event, ExpectedRevision, Query, QueryItem, ReadOp
 /// Without it a large event would be accepted and then be unreadable, or take the process down.
 pub async fn data_and_metadata_are_bounded(subject: &dyn Subject) {
     let bytes = |count: usize| Bytes::from((0..count).map(|n| (n / 7 % 251) as u8).collect::<Vec<_>>());
-    let with_data = |count| Event {
-        data: bytes(count),
-        ..event("data")
-    };
+    let with_data = |count| Event { data: bytes(count), ..event("data") };
     let with_metadata = |count| event("metadata").with_metadata(bytes(count));
     let store = subject.store();
-    let largest = [
-        with_metadata(limits::METADATA_BYTES_MAX),
-        with_data(limits::DATA_BYTES_MAX),
-    ];
+    let largest = [with_metadata(limits::METADATA_BYTES_MAX), with_data(limits::DATA_BYTES_MAX)];
     record(&*store, largest.clone()).await;
     let store = restarted(subject).await;
     let found = read(&*store, Query::All, ReadOptions::default()).await.events;
     // Not assert_eq: nobody wants to read 16 MiB twice.
-    assert!(
-        found.iter().map(|found| &found.event).eq(&largest),
-        "what passes comes back whole"
-    );
+    assert!(found.iter().map(|found| &found.event).eq(&largest), "what passes comes back whole");
 
     let beyond = with_data(limits::DATA_BYTES_MAX + 1);
-    refused(
-        &*store,
-        "data of 16 MiB and a byte",
-        Append::new([event("a"), beyond]),
-    )
-    .await;
+    refused(&*store, "data of 16 MiB and a byte", Append::new([event("a"), beyond])).await;
     let beyond = with_metadata(limits::METADATA_BYTES_MAX + 1);
-    refused(
-        &*store,
-        "metadata of 64 KiB and a byte",
-        Append::new([beyond, event("a")]),
-    )
-    .await;
+    refused(&*store, "metadata of 64 KiB and a byte", Append::new([beyond, event("a")])).await;
 }
 
 /// An append of 100,000 events passes; one more, none at all, or the same id twice is `Invalid`.
@@ -68,14 +49,7 @@ pub async fn events_of_one_append_are_bounded(subject: &dyn Subject) {
         assert_eq!(block_on(read(store, type_query("e"), newest)).events.len(), 3);
         block_on(refused(store, "an append without events", Append::new([])));
         let twice = event("a");
-        let twice = Append::new([
-            twice.clone(),
-            event("b"),
-            Event {
-                data: Bytes::new(),
-                ..twice
-            },
-        ]);
+        let twice = Append::new([twice.clone(), event("b"), Event { data: Bytes::new(), ..twice }]);
         block_on(refused(store, "an event id twice", twice));
     })
     .await;
@@ -88,14 +62,8 @@ pub async fn bytes_of_one_append_are_bounded(subject: &dyn Subject) {
     let store = subject.store();
     let block = Bytes::from(vec![b'.'; limits::DATA_BYTES_MAX]);
     let sized = |size: usize| {
-        let empty = Event {
-            data: Bytes::new(),
-            ..event("e")
-        };
-        Event {
-            data: block.slice(..size - empty.size()),
-            ..empty
-        }
+        let empty = Event { data: Bytes::new(), ..event("e") };
+        Event { data: block.slice(..size - empty.size()), ..empty }
     };
     let quarter = limits::APPEND_BYTES_MAX / 4;
     let full = || vec![sized(quarter), sized(quarter), sized(quarter), sized(quarter)];
@@ -118,14 +86,8 @@ pub async fn queries_and_conditions_are_bounded(subject: &dyn Subject) {
     record(&*store, [event("type.0")]).await;
     let types = |count: usize| (0..count).map(|n| name(&format!("type.{n}"))).collect::<Vec<_>>();
     let of_types = |count| Query::AnyOf(vec![QueryItem::of_types(types(count))]);
-    let of_items = |count| {
-        Query::AnyOf(
-            types(count)
-                .into_iter()
-                .map(|one| QueryItem::of_types([one]))
-                .collect(),
-        )
-    };
+    let of_items =
+        |count| Query::AnyOf(types(count).into_iter().map(|one| QueryItem::of_types([one])).collect());
     let (types_max, items_max) = (limits::QUERY_TYPES_MAX, limits::QUERY_ITEMS_MAX);
     for query in [of_types(types_max), of_items(items_max)] {
         let found = read(&*store, query.clone(), ReadOptions::default()).await.events;
@@ -134,18 +96,12 @@ pub async fn queries_and_conditions_are_bounded(subject: &dyn Subject) {
     }
     let conditions = |count: usize| {
         let condition = || expect_revision("nobody-1", ExpectedRevision::NoStream);
-        (0..count).fold(Append::new([event("other")]), |append, _| {
-            append.when(condition())
-        })
+        (0..count).fold(Append::new([event("other")]), |append, _| append.when(condition()))
     };
     append(&*store, conditions(limits::CONDITIONS_MAX)).await;
 
     around_a_restart(subject, |store| {
-        for query in [
-            of_types(types_max + 1),
-            of_items(items_max + 1),
-            Query::AnyOf(vec![]),
-        ] {
+        for query in [of_types(types_max + 1), of_items(items_max + 1), Query::AnyOf(vec![])] {
             let read = block_on(store.read(query.clone(), ReadOptions::default()).collect());
             failure("a read beyond a bound", read, ErrorKind::Invalid);
             match block_on(store.subscribe(query.clone(), StartFrom::Beginning).next()) {
@@ -155,11 +111,7 @@ pub async fn queries_and_conditions_are_bounded(subject: &dyn Subject) {
             let condition = Append::new([event("other")]).when(none_match(query, 0));
             block_on(refused(store, "a condition beyond a bound", condition));
         }
-        block_on(refused(
-            store,
-            "1,001 conditions",
-            conditions(limits::CONDITIONS_MAX + 1),
-        ));
+        block_on(refused(store, "1,001 conditions", conditions(limits::CONDITIONS_MAX + 1)));
     })
     .await;
 }

@@ -28,11 +28,7 @@ pub async fn after_close_everything_says_closed(subject: &dyn Subject) {
         other => panic!("an append on a closed store must be Closed, not {other:?}"),
     }
     match begun.collect().await {
-        Ok(whole) => assert_eq!(
-            whole.events.len(),
-            1,
-            "a read begun before is whole, or says why not"
-        ),
+        Ok(whole) => assert_eq!(whole.events.len(), 1, "a read begun before is whole, or says why not"),
         Err(error) => assert_kind("a read begun before", &error, ErrorKind::Closed),
     }
     let read = store.read(Query::All, ReadOptions::default()).collect().await;
@@ -75,10 +71,7 @@ async fn ends_closed(what: &str, mut subscription: Subscription) {
             None => panic!("{what} ended without a reason"),
         }
     }
-    assert!(
-        subscription.next().await.is_none(),
-        "{what}: nothing comes after the reason"
-    );
+    assert!(subscription.next().await.is_none(), "{what}: nothing comes after the reason");
 }
 
 /// While writers race, the store closes: what was acknowledged is there when it is opened again, what was answered
@@ -97,34 +90,22 @@ pub async fn a_racing_close_loses_nothing_acknowledged(subject: &dyn Subject) {
         }
         block_on(write_until_closed(&*store))
     });
-    let acknowledged = answers
-        .iter()
-        .map(|(acknowledged, _)| acknowledged.len())
-        .sum::<usize>();
-    assert!(
-        20 <= acknowledged,
-        "only {acknowledged} were acknowledged, but 20 were visible"
-    );
+    let acknowledged = answers.iter().map(|(acknowledged, _)| acknowledged.len()).sum::<usize>();
+    assert!(20 <= acknowledged, "only {acknowledged} were acknowledged, but 20 were visible");
     drop(store);
 
     let store = restarted(subject).await;
     if store.head().await.is_err() {
         return; // It lives in memory: nothing can be opened again.
     }
-    let kept: Vec<_> = everything(&*store)
-        .await
-        .into_iter()
-        .map(|kept| (kept.position, kept.event.id))
-        .collect();
+    let kept: Vec<_> =
+        everything(&*store).await.into_iter().map(|kept| (kept.position, kept.event.id)).collect();
     for (acknowledged, refused) in answers {
         for place in acknowledged {
             assert!(kept.contains(&place), "{place:?} was acknowledged and is gone");
         }
         let recorded = |refused| kept.iter().any(|(_, id)| *id == refused);
-        assert!(
-            !refused.is_some_and(recorded),
-            "{refused:?} was answered Closed and is there"
-        );
+        assert!(!refused.is_some_and(recorded), "{refused:?} was answered Closed and is there");
     }
 }
 

@@ -11,7 +11,7 @@ use super::harness::{
 };
 use crate::{
     Append, AppendCondition, AppendError, Category, EventStore, ExpectedRevision, FailedCondition, Position,
-    Query, QueryItem, ReadOptions, RecordedEvent, Revision, StreamFilter,
+    Query, QueryItem, Read, ReadOptions, RecordedEvent, Revision, StreamFilter,
 };
 
 /// `NoneMatch` is refused when a matching event lies above `after`, told with that event's position, and goes
@@ -24,18 +24,11 @@ pub async fn stale_boundary_conflicts(subject: &dyn Subject) {
     record(&*store, [tagged("seat.reserved", &["seat:1"])]).await;
     let stale = || Append::new([tagged("seat.reserved", &["seat:1"])]).when(none_match(seat(), 0));
     let failed = conflict(&*store, stale()).await;
-    let newest = FailedCondition::NoneMatch {
-        index: 0,
-        position: position(1),
-    };
+    let newest = FailedCondition::NoneMatch { index: 0, position: position(1) };
     assert_eq!(failed, [newest]);
 
     let store = restarted(subject).await;
-    assert_eq!(
-        conflict(&*store, stale()).await,
-        failed,
-        "the same after a restart"
-    );
+    assert_eq!(conflict(&*store, stale()).await, failed, "the same after a restart");
     assert_eq!(head(&*store).await, 1, "a refused append writes nothing");
     let fresh = Append::new([tagged("seat.freed", &["seat:1"])]).when(none_match(seat(), 1));
     append(&*store, fresh).await;
@@ -47,43 +40,23 @@ pub async fn stale_boundary_conflicts(subject: &dyn Subject) {
 /// Without it decisions would be refused for events they never asked about, or recorded in spite of one.
 pub async fn a_boundary_is_exact(subject: &dyn Subject) {
     let store = subject.store();
-    record(
-        &*store,
-        [in_stream("a", "s-1").tagged(tags(&["x", "y"])), event("b")],
-    )
-    .await;
-    record(
-        &*store,
-        [tagged("a", &["x"]), in_stream("c", "s-2"), in_stream("a", "t-1")],
-    )
-    .await;
-    record(
-        &*store,
-        [
-            tagged("c", &["y"]),
-            in_stream("b", "s").tagged(tags(&["x", "y", "z"])),
-        ],
-    )
-    .await;
+    record(&*store, [in_stream("a", "s-1").tagged(tags(&["x", "y"])), event("b")]).await;
+    record(&*store, [tagged("a", &["x"]), in_stream("c", "s-2"), in_stream("a", "t-1")]).await;
+    record(&*store, [tagged("c", &["y"]), in_stream("b", "s").tagged(tags(&["x", "y", "z"]))]).await;
     around_a_restart(subject, |store| {
         let recorded = block_on(everything(store));
         // This one fails by itself, so that no probe writes.
         let never = || expect_revision("nobody-1", ExpectedRevision::Exists);
         for query in boundaries() {
             for after in 0..=recorded.len() as u64 + 2 {
-                let probe = Append::new([event("probe")])
-                    .when(none_match(query.clone(), after))
-                    .when(never());
+                let probe =
+                    Append::new([event("probe")]).when(none_match(query.clone(), after)).when(never());
                 let failed = block_on(conflict(store, probe));
                 let found = failed.iter().find_map(|failed| match failed {
                     FailedCondition::NoneMatch { position, .. } => Some(position.get()),
                     _ => None,
                 });
-                assert_eq!(
-                    found,
-                    newest_above(&recorded, &query, after),
-                    "above {after}: {query:?}"
-                );
+                assert_eq!(found, newest_above(&recorded, &query, after), "above {after}: {query:?}");
                 assert_eq!(failed.len(), 1 + usize::from(found.is_some()));
             }
         }
@@ -92,27 +65,16 @@ pub async fn a_boundary_is_exact(subject: &dyn Subject) {
     let store = subject.store();
     let itself = Append::new([event("new"), event("new")]).when(none_match(type_query("new"), 0));
     append(&*store, itself).await;
-    assert_eq!(
-        head(&*store).await,
-        9,
-        "an append's own events do not break its condition"
-    );
+    assert_eq!(head(&*store).await, 9, "an append's own events do not break its condition");
 }
 
 fn boundaries() -> Vec<Query> {
     let types = |types: &[&str]| QueryItem::of_types(types.iter().map(|text| name(text)));
     let tagged = |labels: &[&str]| QueryItem::tagged(tags(labels));
-    let within = |filter| QueryItem {
-        stream: Some(filter),
-        ..QueryItem::default()
-    };
+    let within = |filter| QueryItem { stream: Some(filter), ..QueryItem::default() };
     let category = |text| within(StreamFilter::Category(Category::new(text).expect("a category")));
     let id = |text| within(StreamFilter::Id(stream(text)));
-    let all_three = QueryItem {
-        types: vec![name("a")],
-        tags: tags(&["x"]),
-        ..id("s-1")
-    };
+    let all_three = QueryItem { types: vec![name("a")], tags: tags(&["x"]), ..id("s-1") };
     let alternatives = [
         vec![types(&["a"])],
         vec![types(&["b", "c"])],
@@ -127,28 +89,17 @@ fn boundaries() -> Vec<Query> {
         vec![category("t")],
         vec![category("s-1")],
         vec![all_three.clone()],
-        vec![QueryItem {
-            types: vec![name("c")],
-            ..tagged(&["x"])
-        }],
+        vec![QueryItem { types: vec![name("c")], ..tagged(&["x"]) }],
         vec![tagged(&["z"]), all_three],
         vec![types(&["unknown"]), category("t"), tagged(&["y"])],
         vec![QueryItem::default()],
     ];
-    alternatives
-        .into_iter()
-        .map(Query::AnyOf)
-        .chain([Query::All])
-        .collect()
+    alternatives.into_iter().map(Query::AnyOf).chain([Query::All]).collect()
 }
 
 fn newest_above(recorded: &[RecordedEvent], query: &Query, after: u64) -> Option<u64> {
     let above = |recorded: &&RecordedEvent| after < recorded.position.get();
-    let found = recorded
-        .iter()
-        .rev()
-        .filter(above)
-        .find(|recorded| query.matches(&recorded.event));
+    let found = recorded.iter().rev().filter(above).find(|recorded| query.matches(&recorded.event));
     found.map(|found| found.position.get())
 }
 
@@ -173,18 +124,12 @@ pub async fn conditions_count_appends_in_flight(subject: &dyn Subject) {
             entrant().when(expect_revision(&id, ExpectedRevision::At(Revision::FIRST))),
         ];
         let started: Vec<_> = calls.map(|call| start(store.append(call))).into_iter().collect();
-        let answers: Vec<_> = started
-            .into_iter()
-            .map(|call| block_on(Started::finish(call)))
-            .collect();
+        let answers: Vec<_> = started.into_iter().map(|call| block_on(Started::finish(call))).collect();
         let [first, second, third, fourth, fifth, sixth] = answers.try_into().expect("six answers");
         let won =
             |answer: Result<crate::Appended, AppendError>| answer.expect("its condition holds").first.get();
         assert_eq!(won(first), before + 1);
-        let beaten = FailedCondition::NoneMatch {
-            index: 0,
-            position: position(before + 1),
-        };
+        let beaten = FailedCondition::NoneMatch { index: 0, position: position(before + 1) };
         assert_eq!(lost(second), [beaten]);
         let elsewhere = |expected| FailedCondition::Revision {
             index: 0,
@@ -193,11 +138,7 @@ pub async fn conditions_count_appends_in_flight(subject: &dyn Subject) {
             actual: Some(Revision::FIRST),
         };
         assert_eq!(lost(third), [elsewhere(ExpectedRevision::At(Revision::new(5)))]);
-        assert_eq!(
-            won(fourth),
-            before + 2,
-            "a refused append breaks nobody's condition"
-        );
+        assert_eq!(won(fourth), before + 2, "a refused append breaks nobody's condition");
         assert_eq!(lost(fifth), [elsewhere(ExpectedRevision::NoStream)]);
         assert_eq!(won(sixth), before + 3);
     })
@@ -209,15 +150,7 @@ pub async fn conditions_count_appends_in_flight(subject: &dyn Subject) {
 /// Without it two writers of one aggregate would both believe they came first.
 pub async fn each_expected_revision_is_exact(subject: &dyn Subject) {
     let store = subject.store();
-    record(
-        &*store,
-        [
-            in_stream("a", "one-1"),
-            in_stream("a", "three-1"),
-            in_stream("a", "three-1"),
-        ],
-    )
-    .await;
+    record(&*store, [in_stream("a", "one-1"), in_stream("a", "three-1"), in_stream("a", "three-1")]).await;
     let store = restarted(subject).await;
     record(&*store, [in_stream("a", "three-1")]).await;
     let at = |revision| ExpectedRevision::At(Revision::new(revision));
@@ -239,12 +172,7 @@ pub async fn each_expected_revision_is_exact(subject: &dyn Subject) {
                 continue;
             }
             let actual = events.checked_sub(1).map(Revision::new);
-            let told = FailedCondition::Revision {
-                index: 0,
-                stream: stream(id),
-                expected,
-                actual,
-            };
+            let told = FailedCondition::Revision { index: 0, stream: stream(id), expected, actual };
             assert_eq!(conflict(&*store, tried).await, [told]);
         }
     }
@@ -267,34 +195,22 @@ pub async fn all_failed_conditions_are_told_in_order(subject: &dyn Subject) {
         .when(none_match(Query::stream(stream("s-1")), 0))
         .when(revision("s-2", ExpectedRevision::Exists))
         .tracking(tracking("upstream", 5));
-    let failed = FailedCondition::NoneMatch {
-        index: 0,
-        position: position(3),
-    };
+    let failed = FailedCondition::NoneMatch { index: 0, position: position(3) };
     let exists = FailedCondition::Revision {
         index: 2,
         stream: stream("s-1"),
         expected: ExpectedRevision::NoStream,
         actual: Some(Revision::FIRST),
     };
-    let in_the_stream = FailedCondition::NoneMatch {
-        index: 4,
-        position: position(1),
-    };
+    let in_the_stream = FailedCondition::NoneMatch { index: 4, position: position(1) };
     let missing = FailedCondition::Revision {
         index: 5,
         stream: stream("s-2"),
         expected: ExpectedRevision::Exists,
         actual: None,
     };
-    let stale = FailedCondition::Tracking {
-        stale: tracking("upstream", 5),
-        recorded: position(5),
-    };
-    assert_eq!(
-        conflict(&*store, tried).await,
-        [failed, exists, in_the_stream, missing, stale]
-    );
+    let stale = FailedCondition::Tracking { stale: tracking("upstream", 5), recorded: position(5) };
+    assert_eq!(conflict(&*store, tried).await, [failed, exists, in_the_stream, missing, stale]);
 }
 
 /// Sixteen racers withdraw 10 each from an account of 100, reading, deciding and trying again until they are
@@ -307,7 +223,10 @@ pub async fn sixteen_racers_withdraw_what_is_there(subject: &dyn Subject) {
         record(&*store, [tagged("deposited", &[account])]).await;
     }
     let winners = |store: &dyn EventStore, racers, account: &str| {
-        let won = race(racers, |_| block_on(withdraw(store, account)));
+        // Every other racer decides first on what was so before the race.
+        let before = block_on(read(store, tag_query(&[account]), ReadOptions::default()));
+        let stale = |racer: usize| racer.is_multiple_of(2).then(|| before.clone());
+        let won = race(racers, |racer| block_on(withdraw(store, account, stale(racer))));
         won.into_iter().filter(|won| *won).count()
     };
     assert_eq!(winners(&*store, 16, "account:early"), 10);
@@ -321,11 +240,14 @@ pub async fn sixteen_racers_withdraw_what_is_there(subject: &dyn Subject) {
     assert_eq!(of_type(&*store, "withdrawn").await.len(), 30);
 }
 
-/// Whether there was enough.
-async fn withdraw(store: &dyn EventStore, account: &str) -> bool {
+/// Whether there was enough. The first decision is on `known`, if given.
+async fn withdraw(store: &dyn EventStore, account: &str, mut known: Option<Read>) -> bool {
     let boundary = || tag_query(&[account]);
     loop {
-        let facts = read(store, boundary(), ReadOptions::default()).await;
+        let facts = match known.take() {
+            Some(known) => known,
+            None => read(store, boundary(), ReadOptions::default()).await,
+        };
         let moved = |recorded: &RecordedEvent| match recorded.event.event_type.as_str() {
             "deposited" => 100,
             _ => -10,
@@ -367,22 +289,12 @@ pub async fn racers_on_one_revision_have_one_winner(subject: &dyn Subject) {
             let first = Append::new([in_stream("entered", &id)]);
             block_on(store.append(first.when(expect_revision(&id, ExpectedRevision::NoStream)))).is_ok()
         };
-        assert_eq!(
-            race(racers, enter).into_iter().filter(|won| *won).count(),
-            1,
-            "one opens the stream"
-        );
+        assert_eq!(race(racers, enter).into_iter().filter(|won| *won).count(), 1, "one opens the stream");
         let take_turns = |_| (0..turns).map(|_| block_on(increment(store, &id))).collect();
-        let mut revisions: Vec<u64> = race(racers, take_turns)
-            .into_iter()
-            .flat_map(|own: Vec<u64>| own)
-            .collect();
+        let mut revisions: Vec<u64> =
+            race(racers, take_turns).into_iter().flat_map(|own: Vec<u64>| own).collect();
         revisions.sort_unstable();
-        assert_eq!(
-            revisions,
-            (1..=racers as u64 * turns).collect::<Vec<_>>(),
-            "each revision once"
-        );
+        assert_eq!(revisions, (1..=racers as u64 * turns).collect::<Vec<_>>(), "each revision once");
     })
     .await;
 }
@@ -391,20 +303,15 @@ async fn increment(store: &dyn EventStore, id: &str) -> u64 {
     let mut expected = Revision::FIRST;
     loop {
         let next = Append::new([in_stream("incremented", id)]);
-        match store
-            .append(next.when(expect_revision(id, ExpectedRevision::At(expected))))
-            .await
-        {
+        match store.append(next.when(expect_revision(id, ExpectedRevision::At(expected)))).await {
             Ok(appended) => {
                 assert_eq!(appended.revisions[0].revision, expected.next());
                 return expected.next().get();
             }
             Err(AppendError::Conflict(conflict)) => match &conflict.failed[..] {
-                [
-                    FailedCondition::Revision {
-                        actual: Some(actual), ..
-                    },
-                ] if expected < *actual => expected = *actual,
+                [FailedCondition::Revision { actual: Some(actual), .. }] if expected < *actual => {
+                    expected = *actual;
+                }
                 other => panic!("expected revision {expected} was passed by somebody, not {other:?}"),
             },
             Err(AppendError::Failed(error)) => panic!("an increment failed: {error}"),
@@ -428,11 +335,7 @@ pub async fn crossing_boundaries_have_one_winner(subject: &dyn Subject) {
                     Append::new([tagged("left", &[own])]).when(none_match(tag_query(&[other]), after));
                 block_on(store.append(leave)).is_ok()
             };
-            assert_eq!(
-                race(2, cross).into_iter().filter(|won| *won).count(),
-                1,
-                "in round {round}"
-            );
+            assert_eq!(race(2, cross).into_iter().filter(|won| *won).count(), 1, "in round {round}");
         }
     })
     .await;

@@ -21,10 +21,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// # Panics
 /// When nothing has woken the future for a minute: the store lost a wake-up, or never delivers what it owes.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let unpark = Arc::new(Unpark {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(unpark.clone());
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);

@@ -5,14 +5,7 @@
 use super::harness::{event, name, stream, tags};
 use crate::{Category, Event, Query, QueryItem, StreamFilter};
 
-const TYPES: [&str; 6] = [
-    "opened",
-    "deposited",
-    "withdrawn",
-    "closed",
-    "größer",
-    "deposited.again",
-];
+const TYPES: [&str; 6] = ["opened", "deposited", "withdrawn", "closed", "größer", "deposited.again"];
 const TAGS: [&str; 8] = ["a:1", "a:2", "a:10", "b:1", "b", "c:x", "ß", "a:1 "];
 const STREAMS: [&str; 6] = ["account-1", "account-2", "account", "loan-1", "loan-1-x", "-odd"];
 const CATEGORIES: [&str; 4] = ["account", "loan", "loan-1", "none"];
@@ -56,9 +49,7 @@ impl Generator {
             tags: tags(&self.some(&TAGS, 2)),
             stream: match self.below(5) {
                 0 | 1 => Some(StreamFilter::Id(stream(self.pick(&STREAMS)))),
-                2 => Some(StreamFilter::Category(
-                    Category::new(self.pick(&CATEGORIES)).expect("a category"),
-                )),
+                2 => Some(StreamFilter::Category(Category::new(self.pick(&CATEGORIES)).expect("a category"))),
                 _ => None,
             },
         }

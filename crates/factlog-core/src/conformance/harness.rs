@@ -43,9 +43,7 @@ pub(super) fn tagged(event_type: &str, labels: &[&str]) -> Event {
 /// `count` events of this type, in no stream.
 pub(super) fn events(event_type: &str, count: usize) -> Vec<Event> {
     let one = event(event_type);
-    (0..count)
-        .map(|_| one.clone().with_id(crate::EventId::generate()))
-        .collect()
+    (0..count).map(|_| one.clone().with_id(crate::EventId::generate())).collect()
 }
 
 pub(super) fn name(text: &str) -> EventType {
@@ -122,11 +120,7 @@ pub(super) async fn refused(store: &dyn EventStore, what: &str, append: Append) 
         Err(AppendError::Conflict(conflict)) => panic!("{what} must be Invalid, not a conflict: {conflict}"),
         Ok(appended) => panic!("{what} must be Invalid, but was recorded at {}", appended.first),
     }
-    assert_eq!(
-        head(store).await,
-        before,
-        "{what} is refused, so it leaves nothing"
-    );
+    assert_eq!(head(store).await, before, "{what} is refused, so it leaves nothing");
 }
 
 /// The error that must come.
@@ -139,10 +133,7 @@ pub(super) fn failure<T: Debug>(what: &str, answer: Result<T>, kind: ErrorKind) 
 
 pub(super) fn assert_kind(what: &str, error: &Error, kind: ErrorKind) {
     assert_eq!(error.kind(), kind, "{what}: {error}");
-    assert!(
-        !error.to_string().is_empty(),
-        "{what}: an error says what happened"
-    );
+    assert!(!error.to_string().is_empty(), "{what}: an error says what happened");
 }
 
 /// Reads what must be readable.
@@ -160,19 +151,13 @@ pub(super) async fn everything(store: &dyn EventStore) -> Vec<RecordedEvent> {
 
 /// The events of this type, oldest first.
 pub(super) async fn of_type(store: &dyn EventStore, event_type: &str) -> Vec<RecordedEvent> {
-    read(store, type_query(event_type), ReadOptions::default())
-        .await
-        .events
+    read(store, type_query(event_type), ReadOptions::default()).await.events
 }
 
 /// The number of the head, 0 for an empty store.
 pub(super) async fn head(store: &dyn EventStore) -> u64 {
     let head = store.head().await.expect("the head can be asked for");
-    assert_eq!(
-        head.position.is_some(),
-        head.recorded_at.is_some(),
-        "a head has its time"
-    );
+    assert_eq!(head.position.is_some(), head.recorded_at.is_some(), "a head has its time");
     Position::number(head.position)
 }
 
@@ -218,14 +203,8 @@ impl Follower {
                 self.announced = false;
             }
             Delivery::CaughtUp(position) => {
-                assert!(
-                    passed <= *position,
-                    "caught up with {position:?} after {passed:?}"
-                );
-                assert!(
-                    !self.announced || passed < *position,
-                    "caught up with {position:?} twice"
-                );
+                assert!(passed <= *position, "caught up with {position:?} after {passed:?}");
+                assert!(!self.announced || passed < *position, "caught up with {position:?} twice");
                 self.passed = *position;
                 self.announced = true;
             }

@@ -17,26 +17,17 @@ use crate::{Append, Appended, ContentType, Event, EventId, ExpectedRevision, Que
 pub async fn a_repeat_answers_where_the_events_are(subject: &dyn Subject) {
     let store = subject.store();
     record(&*store, [event("before")]).await;
-    let given = [
-        in_stream("a", "s-1"),
-        in_stream("b", "t-1"),
-        in_stream("c", "s-1"),
-        event("d"),
-    ];
+    let given = [in_stream("a", "s-1"), in_stream("b", "t-1"), in_stream("c", "s-1"), event("d")];
     let original = Append::new(given.clone())
         .when(none_match(Query::All, 1))
         .when(expect_revision("s-1", ExpectedRevision::NoStream));
     let first = append(&*store, original.clone()).await;
-    let repeated = Appended {
-        deduplicated: true,
-        ..first.clone()
-    };
+    let repeated = Appended { deduplicated: true, ..first.clone() };
     assert!(!first.deduplicated);
-    assert_eq!(
-        append(&*store, original.clone()).await,
-        repeated,
-        "at once; its conditions fail by now"
-    );
+    let revisions: Vec<_> =
+        first.revisions.iter().map(|it| (it.stream.as_str(), it.revision.get())).collect();
+    assert_eq!(revisions, [("s-1", 1), ("t-1", 0)], "each stream once, with its last revision");
+    assert_eq!(append(&*store, original.clone()).await, repeated, "at once; its conditions fail by now");
 
     record(&*store, events("noise", 2_000)).await;
     for n in 0..20 {
@@ -44,26 +35,14 @@ pub async fn a_repeat_answers_where_the_events_are(subject: &dyn Subject) {
     }
     assert_eq!(append(&*store, original.clone()).await, repeated, "long after");
     let store = restarted(subject).await;
-    assert_eq!(
-        append(&*store, original.clone()).await,
-        repeated,
-        "after a restart"
-    );
+    assert_eq!(append(&*store, original.clone()).await, repeated, "after a restart");
     let other_conditions = Append::new(given.clone()).when(expect_revision("no-1", ExpectedRevision::Exists));
-    assert_eq!(
-        append(&*store, other_conditions).await,
-        repeated,
-        "under other conditions"
-    );
+    assert_eq!(append(&*store, other_conditions).await, repeated, "under other conditions");
     assert_eq!(head(&*store).await, 2_045, "repeats write nothing");
 
     let anew = given.map(|event| event.with_id(EventId::generate()));
     let anew = record(&*store, anew).await;
-    assert_eq!(
-        (anew.first.get(), anew.deduplicated),
-        (2_046, false),
-        "new ids are new facts"
-    );
+    assert_eq!((anew.first.get(), anew.deduplicated), (2_046, false), "new ids are new facts");
 }
 
 /// An append whose first id is recorded, but with anything else different, is `Invalid`.
@@ -79,56 +58,24 @@ pub async fn a_first_id_with_other_content_is_invalid(subject: &dyn Subject) {
     };
     let [a, b, c] = given.clone();
     let others = [
-        (
-            "other data",
-            changed(|a| Event {
-                data: Bytes::from_static(b"other"),
-                ..a
-            }),
-        ),
+        ("other data", changed(|a| Event { data: Bytes::from_static(b"other"), ..a })),
         ("other metadata", changed(|a| a.with_metadata("other"))),
-        (
-            "another type",
-            changed(|a| Event {
-                event_type: event("z").event_type,
-                ..a
-            }),
-        ),
+        ("another type", changed(|a| Event { event_type: event("z").event_type, ..a })),
         ("other tags", changed(|a| a.tagged(tags(&["x", "y"])))),
         ("no stream", changed(|a| Event { stream: None, ..a })),
-        (
-            "another stream",
-            changed(|a| Event {
-                stream: in_stream("a", "s-2").stream,
-                ..a
-            }),
-        ),
-        (
-            "another content type",
-            changed(|a| a.with_content_type(ContentType::BYTES)),
-        ),
+        ("another stream", changed(|a| Event { stream: in_stream("a", "s-2").stream, ..a })),
+        ("another content type", changed(|a| a.with_content_type(ContentType::BYTES))),
         ("fewer events", vec![a.clone(), b.clone()]),
         ("more events", vec![a.clone(), b.clone(), c.clone(), event("d")]),
         ("another order", vec![a.clone(), c, b.clone()]),
-        (
-            "another second id",
-            vec![a, b.with_id(EventId::generate()), event("c")],
-        ),
+        ("another second id", vec![a, b.with_id(EventId::generate()), event("c")]),
     ];
     around_a_restart(subject, |store| {
         for (what, other) in &others {
-            block_on(refused(
-                store,
-                &format!("a recorded id with {what}"),
-                Append::new(other.clone()),
-            ));
+            block_on(refused(store, &format!("a recorded id with {what}"), Append::new(other.clone())));
         }
         let repeat = block_on(record(store, given.clone()));
-        assert_eq!(
-            (repeat.first, repeat.deduplicated),
-            (first.first, true),
-            "the original stays"
-        );
+        assert_eq!((repeat.first, repeat.deduplicated), (first.first, true), "the original stays");
     })
     .await;
 }
@@ -147,16 +94,8 @@ pub async fn racing_repeats_record_once(subject: &dyn Subject) {
             check_one_wrote(&answers);
             let pipelined = given();
             let started: Vec<_> = (0..3).map(|_| start(store.append(pipelined.clone()))).collect();
-            let answers: Vec<_> = started
-                .into_iter()
-                .map(|call| block_on(Started::finish(call)))
-                .collect();
-            check_one_wrote(
-                &answers
-                    .into_iter()
-                    .map(|answer| answer.expect("a repeat"))
-                    .collect::<Vec<_>>(),
-            );
+            let answers: Vec<_> = started.into_iter().map(|call| block_on(Started::finish(call))).collect();
+            check_one_wrote(&answers.into_iter().map(|answer| answer.expect("a repeat")).collect::<Vec<_>>());
         }
         side += 1;
         assert_eq!(block_on(everything(store)).len(), side * 40, "each append once");
@@ -189,9 +128,5 @@ pub async fn a_repeat_leaves_tracking_alone(subject: &dyn Subject) {
         assert_eq!((repeat.first.get(), repeat.deduplicated), (2, true));
     }
     let tracked = store.tracking("upstream").await.expect("tracking");
-    assert_eq!(
-        tracked.map(crate::Position::get),
-        Some(3),
-        "a repeat does not move the tracking"
-    );
+    assert_eq!(tracked.map(crate::Position::get), Some(3), "a repeat does not move the tracking");
 }

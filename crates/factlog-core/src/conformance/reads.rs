@@ -24,22 +24,11 @@ pub async fn an_empty_store_reads_as_empty(subject: &dyn Subject) {
         let options = [
             ReadOptions::default(),
             ReadOptions::default().backwards(),
-            ReadOptions::default()
-                .after(position(3))
-                .until(position(9))
-                .limit(2),
+            ReadOptions::default().after(position(3)).until(position(9)).limit(2),
         ];
-        let nothing = Read {
-            events: Vec::new(),
-            head: None,
-        };
+        let nothing = Read { events: Vec::new(), head: None };
         for options in options {
-            for query in [
-                Query::All,
-                type_query("a"),
-                tag_query(&["x"]),
-                Query::stream(stream("s-1")),
-            ] {
+            for query in [Query::All, type_query("a"), tag_query(&["x"]), Query::stream(stream("s-1"))] {
                 assert_eq!(block_on(read(store, query, options)), nothing);
             }
         }
@@ -77,19 +66,11 @@ pub async fn a_read_ends_at_the_head_it_started_with(subject: &dyn Subject) {
             assert_eq!(block_on(events.head()).expect("a head"), expected.head);
             let first = block_on(events.next()).map(|event| event.expect("the first event"));
             block_on(record(store, [event("late"), in_stream("early", "s-1")]));
-            assert_eq!(
-                block_on(events.head()).expect("a head"),
-                expected.head,
-                "the head of a read stays"
-            );
+            assert_eq!(block_on(events.head()).expect("a head"), expected.head, "the head of a read stays");
             let rest = block_on(events.collect()).expect("the rest of the snapshot");
             assert_eq!(rest.head, expected.head);
             let seen: Vec<_> = first.into_iter().chain(rest.events).collect();
-            assert_eq!(
-                positions(&seen),
-                positions(&expected.events),
-                "{query:?} {options:?}"
-            );
+            assert_eq!(positions(&seen), positions(&expected.events), "{query:?} {options:?}");
         }
     })
     .await;
@@ -101,22 +82,9 @@ pub async fn a_read_ends_at_the_head_it_started_with(subject: &dyn Subject) {
 /// Without it an event at a boundary would be processed twice or never.
 pub async fn each_bound_of_a_read_is_exact(subject: &dyn Subject) {
     let store = subject.store();
-    record(
-        &*store,
-        [
-            in_stream("a", "s-1"),
-            event("b"),
-            in_stream("a", "s-1"),
-            in_stream("a", "t-1"),
-        ],
-    )
-    .await;
+    record(&*store, [in_stream("a", "s-1"), event("b"), in_stream("a", "s-1"), in_stream("a", "t-1")]).await;
     let store = restarted(subject).await;
-    record(
-        &*store,
-        [in_stream("a", "s-1"), event("b"), in_stream("b", "s-1")],
-    )
-    .await;
+    record(&*store, [in_stream("a", "s-1"), event("b"), in_stream("b", "s-1")]).await;
     let all = ReadOptions::default();
     let own = || Query::stream(stream("s-1"));
     let revision = |number| all.from_revision(Revision::new(number));
@@ -127,17 +95,9 @@ pub async fn each_bound_of_a_read_is_exact(subject: &dyn Subject) {
         (Query::All, all.after(Position::MAX).until(Position::MAX), &[]),
         (Query::All, all.after(position(5)).until(position(2)), &[]),
         (Query::All, all.until(position(1)), &[1]),
-        (
-            Query::All,
-            all.until(position(99)).limit(u64::MAX),
-            &[1, 2, 3, 4, 5, 6, 7],
-        ),
+        (Query::All, all.until(position(99)).limit(u64::MAX), &[1, 2, 3, 4, 5, 6, 7]),
         (Query::All, all.limit(0), &[]),
-        (
-            type_query("a"),
-            all.after(position(1)).until(position(5)),
-            &[3, 4, 5],
-        ),
+        (type_query("a"), all.after(position(1)).until(position(5)), &[3, 4, 5]),
         (own(), revision(0), &[1, 3, 5, 7]),
         (own(), revision(2), &[5, 7]),
         (own(), revision(4), &[]),
@@ -147,19 +107,13 @@ pub async fn each_bound_of_a_read_is_exact(subject: &dyn Subject) {
     for (query, options, expected) in cases {
         let forwards = read(&*store, query.clone(), options).await;
         assert_eq!(positions(&forwards.events), expected, "{query:?} {options:?}");
-        assert_eq!(
-            forwards.head,
-            Some(position(7)),
-            "the head of the snapshot, whatever is asked"
-        );
+        assert_eq!(forwards.head, Some(position(7)), "the head of the snapshot, whatever is asked");
         let mut backwards = read(&*store, query.clone(), options.backwards()).await.events;
         backwards.reverse();
         assert_eq!(forwards.events, backwards, "backwards: {query:?} {options:?}");
     }
     let first_two = read(&*store, type_query("b"), all.limit(2)).await.events;
-    let last_two = read(&*store, type_query("b"), all.limit(2).backwards())
-        .await
-        .events;
+    let last_two = read(&*store, type_query("b"), all.limit(2).backwards()).await.events;
     assert_eq!(
         (positions(&first_two), positions(&last_two)),
         (vec![2, 6], vec![7, 6]),
@@ -189,10 +143,7 @@ pub async fn the_index_agrees_with_matches(subject: &dyn Subject) {
                 let found = block_on(read(store, query.clone(), options)).events;
                 let expected = oracle(&all, &query, options);
                 let (found, expected) = (positions(&found), positions(&expected));
-                assert_eq!(
-                    found, expected,
-                    "seed {seed}, question {asked}: {query:?} {options:?}"
-                );
+                assert_eq!(found, expected, "seed {seed}, question {asked}: {query:?} {options:?}");
             }
         }
     })
@@ -220,9 +171,7 @@ fn oracle(all: &[RecordedEvent], query: &Query, options: ReadOptions) -> Vec<Rec
     let wanted = |recorded: &&RecordedEvent| {
         options.after < Some(recorded.position)
             && options.until.is_none_or(|until| recorded.position <= until)
-            && options
-                .from_revision
-                .is_none_or(|from| Some(from) <= recorded.revision)
+            && options.from_revision.is_none_or(|from| Some(from) <= recorded.revision)
             && query.matches(&recorded.event)
     };
     let mut wanted: Vec<_> = all.iter().filter(wanted).cloned().collect();
@@ -240,34 +189,15 @@ pub async fn senseless_reads_are_invalid(subject: &dyn Subject) {
     around_a_restart(subject, |store| {
         block_on(record(store, [in_stream("a", "s-1"), in_stream("a", "s-2")]));
         let revision = ReadOptions::default().from_revision(Revision::FIRST);
-        let filter = |filter| QueryItem {
-            stream: Some(filter),
-            ..QueryItem::default()
-        };
+        let filter = |filter| QueryItem { stream: Some(filter), ..QueryItem::default() };
         let one = || filter(StreamFilter::Id(stream("s-1")));
         let category = Category::new("s").expect("a category");
         let cases = [
             ("an empty query", vec![], ReadOptions::default()),
-            (
-                "from_revision without a stream",
-                vec![QueryItem::default()],
-                revision,
-            ),
-            (
-                "from_revision in a category",
-                vec![filter(StreamFilter::Category(category))],
-                revision,
-            ),
-            (
-                "from_revision in two streams",
-                vec![one(), filter(StreamFilter::Id(stream("s-2")))],
-                revision,
-            ),
-            (
-                "from_revision in a stream or any",
-                vec![one(), QueryItem::default()],
-                revision,
-            ),
+            ("from_revision without a stream", vec![QueryItem::default()], revision),
+            ("from_revision in a category", vec![filter(StreamFilter::Category(category))], revision),
+            ("from_revision in two streams", vec![one(), filter(StreamFilter::Id(stream("s-2")))], revision),
+            ("from_revision in a stream or any", vec![one(), QueryItem::default()], revision),
         ];
         for (what, items, options) in cases {
             refuses(store, what, &Query::AnyOf(items), options);
@@ -278,16 +208,9 @@ pub async fn senseless_reads_are_invalid(subject: &dyn Subject) {
 }
 
 fn refuses(store: &dyn EventStore, what: &str, query: &Query, options: ReadOptions) {
-    failure(
-        what,
-        block_on(store.read(query.clone(), options).head()),
-        ErrorKind::Invalid,
-    );
+    failure(what, block_on(store.read(query.clone(), options).head()), ErrorKind::Invalid);
     let mut events = store.read(query.clone(), options);
     let first = block_on(events.next()).expect("a refused read says why");
     failure(what, first, ErrorKind::Invalid);
-    assert!(
-        block_on(events.next()).is_none(),
-        "{what}: a read ends after its error"
-    );
+    assert!(block_on(events.next()).is_none(), "{what}: a read ends after its error");
 }

@@ -3,7 +3,9 @@
 //!
 //! How subscriptions end is in `closing`. That a delivery never goes back is checked by `Follower`, always.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use super::Subject;
 use super::drive::{block_on, join, race};
@@ -22,23 +24,12 @@ use crate::{
 pub async fn a_subscription_catches_up_says_so_and_goes_on(subject: &dyn Subject) {
     let store = subject.store();
     let mut early = Follower::new(&*store, Query::All, StartFrom::Beginning);
-    assert_eq!(
-        early.next().await,
-        Delivery::CaughtUp(None),
-        "an empty store is caught up with at once"
-    );
+    assert_eq!(early.next().await, Delivery::CaughtUp(None), "an empty store is caught up with at once");
     let given = [event("a"), in_stream("b", "s-1"), tagged("c", &["x"])];
     record(&*store, given.clone()).await;
     let live = early.up_to(3).await;
-    assert_eq!(
-        live.iter().map(|live| live.event.clone()).collect::<Vec<_>>(),
-        given
-    );
-    assert_eq!(
-        live,
-        everything(&*store).await,
-        "a subscription delivers what a read does"
-    );
+    assert_eq!(live.iter().map(|live| live.event.clone()).collect::<Vec<_>>(), given);
+    assert_eq!(live, everything(&*store).await, "a subscription delivers what a read does");
 
     let store = restarted(subject).await;
     let mut late = Follower::new(&*store, Query::All, StartFrom::Beginning);
@@ -78,11 +69,7 @@ pub async fn a_subscription_starts_where_it_is_told(subject: &dyn Subject) {
     }
     let beyond = store.subscribe(Query::All, StartFrom::After(position(8)));
     refuses("a checkpoint above the head", beyond).await;
-    refuses(
-        "an empty query",
-        store.subscribe(Query::AnyOf(vec![]), StartFrom::End),
-    )
-    .await;
+    refuses("an empty query", store.subscribe(Query::AnyOf(vec![]), StartFrom::End)).await;
 }
 
 async fn refuses(what: &str, mut subscription: crate::Subscription) {
@@ -90,10 +77,7 @@ async fn refuses(what: &str, mut subscription: crate::Subscription) {
         Some(Err(error)) => assert_kind(what, &error, ErrorKind::Invalid),
         other => panic!("{what} must be Invalid, not {other:?}"),
     }
-    assert!(
-        subscription.next().await.is_none(),
-        "{what}: it ends after its error"
-    );
+    assert!(subscription.next().await.is_none(), "{what}: it ends after its error");
 }
 
 /// While writers race, subscribers that stay and subscribers that come back with their checkpoint again and again
@@ -103,44 +87,50 @@ async fn refuses(what: &str, mut subscription: crate::Subscription) {
 pub async fn nothing_is_lost_or_repeated_at_the_hand_over(subject: &dyn Subject) {
     around_a_restart(subject, |store| {
         let start = Position::new(block_on(head(store)));
-        let labels = [tag_query(&["wanted"]), Query::All];
         let patience = [usize::MAX, 1, 4, 11];
+        let queries = [tag_query(&["wanted"]), Query::All];
+        let followers = queries.iter().flat_map(|query| patience.map(|patience| (query, patience)));
+        let done = AtomicUsize::new(0);
         let seen: Vec<_> = thread::scope(|scope| {
-            let follow = |query: &Query, patience| {
-                let query = query.clone();
-                scope.spawn(move || block_on(follow_to_the_end(store, query, start, patience)))
+            let follow = |(query, patience): (&Query, usize)| {
+                let (query, done) = (query.clone(), &done);
+                scope.spawn(move || {
+                    let _done = CountOnDrop(done);
+                    let seen = block_on(follow_to_the_end(store, query.clone(), start, patience));
+                    (query, seen)
+                })
             };
-            let followers: Vec<_> = labels
-                .iter()
-                .flat_map(|query| patience.map(|patience| (query, follow(query, patience))))
-                .collect();
+            let followers: Vec<_> = followers.map(follow).collect();
             race(3, |writer| block_on(write(store, writer)));
-            block_on(record(store, [tagged("end", &["wanted"])]));
-            followers
-                .into_iter()
-                .map(|(query, thread)| (query, join(thread)))
-                .collect()
+            // Again and again, so that an event lost is a difference below and not a subscriber that waits for it.
+            while done.load(Ordering::SeqCst) < followers.len() {
+                block_on(record(store, [tagged("end", &["wanted"])]));
+                thread::park_timeout(Duration::from_millis(1));
+            }
+            followers.into_iter().map(join).collect()
         });
         for (query, seen) in seen {
-            let expected = block_on(read(store, query.clone(), ReadOptions::default().after(start))).events;
-            assert_eq!(
-                positions(&seen),
-                positions(&expected),
-                "{query:?}: each once, in order"
-            );
+            let last = seen.last().map(|event| event.position);
+            let options = ReadOptions::default().after(start).until(last);
+            let expected = block_on(read(store, query.clone(), options)).events;
+            assert_eq!(positions(&seen), positions(&expected), "{query:?}: each once, in order");
             assert_eq!(seen, expected, "what a subscription delivers is what is recorded");
         }
     })
     .await;
 }
 
+struct CountOnDrop<'a>(&'a AtomicUsize);
+
+impl Drop for CountOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 async fn write(store: &dyn EventStore, writer: usize) {
     for n in 0..40 {
-        let label = if (writer + n).is_multiple_of(3) {
-            "other"
-        } else {
-            "wanted"
-        };
+        let label = if (writer + n).is_multiple_of(3) { "other" } else { "wanted" };
         record(store, (0..=n % 3).map(|_| tagged("written", &[label]))).await;
     }
 }
@@ -163,10 +153,7 @@ async fn follow_to_the_end(
                 }
                 Delivery::CaughtUp(head) => checkpoint = head,
             }
-            if seen
-                .last()
-                .is_some_and(|event| event.event.event_type.as_str() == "end")
-            {
+            if seen.last().is_some_and(|event| event.event.event_type.as_str() == "end") {
                 return seen;
             }
         }
@@ -182,11 +169,7 @@ pub async fn a_filtered_subscription_passes_what_does_not_match(subject: &dyn Su
         let first = block_on(record(store, events("noise", 20))).last.get();
         let mut rare = Follower::new(store, type_query("rare"), StartFrom::Beginning);
         let earlier = block_on(rare.up_to(first));
-        assert!(
-            earlier
-                .iter()
-                .all(|event| event.event.event_type.as_str() == "rare")
-        );
+        assert!(earlier.iter().all(|event| event.event.event_type.as_str() == "rare"));
         for n in 1..=5 {
             block_on(record(store, [event("noise")]));
             let passed = Delivery::CaughtUp(Some(position(first + n)));
@@ -194,10 +177,7 @@ pub async fn a_filtered_subscription_passes_what_does_not_match(subject: &dyn Su
         }
         block_on(record(store, [event("noise"), event("rare"), event("noise")]));
         assert_eq!(block_on(rare.event()).position.get(), first + 7);
-        assert_eq!(
-            block_on(rare.next()),
-            Delivery::CaughtUp(Some(position(first + 8)))
-        );
+        assert_eq!(block_on(rare.next()), Delivery::CaughtUp(Some(position(first + 8))));
     })
     .await;
 }
@@ -222,9 +202,7 @@ pub async fn a_slow_subscriber_loses_nothing(subject: &dyn Subject) {
         batch.push(event("a"));
         record(&*store, batch).await;
     }
-    let expected = read(&*store, type_query("a"), ReadOptions::default())
-        .await
-        .events;
+    let expected = read(&*store, type_query("a"), ReadOptions::default()).await.events;
     let last = head(&*store).await;
     assert_eq!(never_listened.up_to(last).await, expected);
     assert_eq!(stopped_early.up_to(last).await, expected[3..]);
@@ -241,11 +219,7 @@ pub async fn every_checkpoint_resumes_exactly(subject: &dyn Subject) {
         record(&*store, batch).await;
     }
     let item = |event_type| QueryItem::of_types([super::harness::name(event_type)]);
-    let queries = [
-        Query::All,
-        Query::AnyOf(vec![item("a"), item("c")]),
-        type_query("unknown"),
-    ];
+    let queries = [Query::All, Query::AnyOf(vec![item("a"), item("c")]), type_query("unknown")];
     around_a_restart(subject, |store| {
         let all = block_on(everything(store));
         for checkpoint in 0..=24 {

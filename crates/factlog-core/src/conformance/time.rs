@@ -17,11 +17,7 @@ fn at(micros: i64) -> Timestamp {
 }
 
 async fn times(store: &dyn EventStore) -> Vec<Timestamp> {
-    everything(store)
-        .await
-        .into_iter()
-        .map(|event| event.recorded_at)
-        .collect()
+    everything(store).await.into_iter().map(|event| event.recorded_at).collect()
 }
 
 /// `recorded_at` is the clock's time, and stands still while the clock is behind what was recorded last: after a
@@ -55,10 +51,7 @@ pub async fn recorded_at_never_decreases(subject: &dyn Subject) {
     });
     let times = times(&*store).await;
     assert!(times.is_sorted(), "racing writers: {times:?}");
-    assert_eq!(
-        store.head().await.expect("a head").recorded_at,
-        times.last().copied()
-    );
+    assert_eq!(store.head().await.expect("a head").recorded_at, times.last().copied());
 }
 
 /// The events of one append share one time, a read and a subscription tell the same, and the head tells it too.
@@ -71,19 +64,12 @@ pub async fn an_append_has_one_time_and_the_head_tells_it(subject: &dyn Subject)
         subject.set_time(at(side * 10));
         let appended = block_on(record(store, [event("a"), in_stream("b", "s-1"), event("c")]));
         let head = block_on(store.head()).expect("a head");
-        assert_eq!(
-            (head.position, head.recorded_at),
-            (Some(appended.last), Some(at(side * 10)))
-        );
+        assert_eq!((head.position, head.recorded_at), (Some(appended.last), Some(at(side * 10))));
         let expected: Vec<_> = (1..=side).flat_map(|side| [at(side * 10); 3]).collect();
         assert_eq!(block_on(times(store)), expected);
         let mut follower = Follower::new(store, Query::All, StartFrom::Beginning);
         let delivered = block_on(follower.up_to(appended.last.get()));
-        assert_eq!(
-            delivered,
-            block_on(everything(store)),
-            "a subscription tells the same time"
-        );
+        assert_eq!(delivered, block_on(everything(store)), "a subscription tells the same time");
     })
     .await;
 }
@@ -94,11 +80,7 @@ pub async fn an_append_has_one_time_and_the_head_tells_it(subject: &dyn Subject)
 /// Without it "what did we know on that day" would be answered a few events too early or too late.
 pub async fn positions_are_found_by_time(subject: &dyn Subject) {
     let store = subject.store();
-    assert_eq!(
-        store.position_at(at(0)).await.expect("position_at"),
-        None,
-        "an empty store"
-    );
+    assert_eq!(store.position_at(at(0)).await.expect("position_at"), None, "an empty store");
     for (time, count) in [(10, 1), (20, 3), (20, 2), (40, 1)] {
         subject.set_time(at(time));
         record(&*store, events("a", count)).await;
@@ -107,17 +89,7 @@ pub async fn positions_are_found_by_time(subject: &dyn Subject) {
         Position::number(block_on(store.position_at(time)).expect("position_at can be asked"))
     };
     around_a_restart(subject, |store| {
-        let cases = [
-            (9, 0),
-            (10, 1),
-            (11, 1),
-            (19, 1),
-            (20, 6),
-            (21, 6),
-            (39, 6),
-            (40, 7),
-            (41, 7),
-        ];
+        let cases = [(9, 0), (10, 1), (11, 1), (19, 1), (20, 6), (21, 6), (39, 6), (40, 7), (41, 7)];
         for (time, expected) in cases {
             assert_eq!(found(store, at(time)), expected, "at {time}");
         }
@@ -128,23 +100,14 @@ pub async fn positions_are_found_by_time(subject: &dyn Subject) {
     let store = subject.store();
     subject.set_time(at(5));
     record(&*store, [event("late")]).await;
-    assert_eq!(
-        found(&*store, at(40)),
-        8,
-        "time stood still at 40, so it was recorded then"
-    );
+    assert_eq!(found(&*store, at(40)), 8, "time stood still at 40, so it was recorded then");
     subject.set_time(at(50));
     for n in 0..100 {
         subject.set_time(at(50 + n / 3));
         record(&*store, [event("dense")]).await;
     }
     for n in 0..33 {
-        assert_eq!(
-            found(&*store, at(50 + n)),
-            8 + (n as u64 + 1) * 3,
-            "at {}",
-            50 + n
-        );
+        assert_eq!(found(&*store, at(50 + n)), 8 + (n as u64 + 1) * 3, "at {}", 50 + n);
     }
 }
 
@@ -155,14 +118,8 @@ pub async fn positions_are_found_by_time(subject: &dyn Subject) {
 pub async fn what_was_known_then_stays_known(subject: &dyn Subject) {
     let store = subject.store();
     let as_known_at = async |store: &dyn EventStore, time| {
-        let until = store
-            .position_at(time)
-            .await
-            .expect("position_at")
-            .unwrap_or(position(1));
-        read(store, type_query("rate"), ReadOptions::default().until(until))
-            .await
-            .events
+        let until = store.position_at(time).await.expect("position_at").unwrap_or(position(1));
+        read(store, type_query("rate"), ReadOptions::default().until(until)).await.events
     };
     let mut then = Vec::new();
     for day in 1..=5 {
@@ -182,10 +139,6 @@ pub async fn what_was_known_then_stays_known(subject: &dyn Subject) {
     }
     let (_, last) = &then[4];
     let again = as_known_at(&*store, at(550)).await;
-    assert_eq!(
-        again[..5],
-        last[..],
-        "what stood still in time joins the last instant"
-    );
+    assert_eq!(again[..5], last[..], "what stood still in time joins the last instant");
     assert_eq!(again.len(), 6);
 }

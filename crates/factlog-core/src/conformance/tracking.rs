@@ -26,25 +26,16 @@ pub async fn tracking_grows_or_conflicts(subject: &dyn Subject) {
     append(&*store, step("a", 1_000)).await;
     append(&*store, step("b", 1)).await;
     let store = restarted(subject).await;
-    assert_eq!(
-        (tracked(&*store, "a").await, tracked(&*store, "b").await),
-        (1_000, 1)
-    );
+    assert_eq!((tracked(&*store, "a").await, tracked(&*store, "b").await), (1_000, 1));
     for stale in [1, 999, 1_000] {
-        let failed = FailedCondition::Tracking {
-            stale: tracking("a", stale),
-            recorded: position(1_000),
-        };
+        let failed = FailedCondition::Tracking { stale: tracking("a", stale), recorded: position(1_000) };
         assert_eq!(conflict(&*store, step("a", stale)).await, [failed]);
     }
     assert_eq!(head(&*store).await, 4, "a stale step records no event");
     append(&*store, step("a", 1_001)).await;
     append(&*store, step("b", u64::MAX)).await;
     append(&*store, Append::new([event("untracked")])).await;
-    assert_eq!(
-        (tracked(&*store, "a").await, tracked(&*store, "b").await),
-        (1_001, u64::MAX)
-    );
+    assert_eq!((tracked(&*store, "a").await, tracked(&*store, "b").await), (1_001, u64::MAX));
 }
 
 /// Tracking is recorded with the events or not at all, and whoever sees one sees the other.
@@ -53,9 +44,7 @@ pub async fn tracking_grows_or_conflicts(subject: &dyn Subject) {
 pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
     let store = subject.store();
     let missing = || expect_revision("missing-1", ExpectedRevision::Exists);
-    let tried = Append::new([event("step")])
-        .tracking(tracking("refused", 1))
-        .when(missing());
+    let tried = Append::new([event("step")]).tracking(tracking("refused", 1)).when(missing());
     conflict(&*store, tried).await;
     let mut done = 0;
     around_a_restart(subject, |store| {
@@ -63,20 +52,14 @@ pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
         let from = done;
         let work = |_: usize| {
             for n in from + 1..=from + 40 {
-                block_on(append(
-                    store,
-                    Append::new([event("step")]).tracking(tracking("upstream", n)),
-                ));
+                block_on(append(store, Append::new([event("step")]).tracking(tracking("upstream", n))));
             }
         };
         race_watched(1, work, || {
             let tracked = Position::number(block_on(store.tracking("upstream")).expect("tracking"));
             let steps = block_on(of_type(store, "step")).len() as u64;
             let later = Position::number(block_on(store.tracking("upstream")).expect("tracking"));
-            assert!(
-                tracked <= steps && steps <= later,
-                "{steps} steps, tracked {tracked}, then {later}"
-            );
+            assert!(tracked <= steps && steps <= later, "{steps} steps, tracked {tracked}, then {later}");
             done = later;
         });
         assert_eq!(done, from + 40, "the watcher saw the end");
@@ -90,39 +73,33 @@ pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
 pub async fn racing_consumers_process_each_position_once(subject: &dyn Subject) {
     let mut last = 0;
     around_a_restart(subject, |store| {
+        // All begin with the same position, whoever is first.
+        let first = last + 1;
         last += 40;
-        race(4, |_| block_on(consume(store, last)));
-        let outcomes: Vec<_> = block_on(of_type(store, "outcome"))
-            .into_iter()
-            .map(|step| step.event.data)
-            .collect();
+        race(4, |_| block_on(consume(store, first, last)));
+        let outcomes: Vec<_> =
+            block_on(of_type(store, "outcome")).into_iter().map(|step| step.event.data).collect();
         let expected: Vec<_> = (1..=last).map(|n| n.to_string().into_bytes()).collect();
         assert_eq!(outcomes, expected, "each position once, in order");
     })
     .await;
 }
 
-async fn consume(store: &dyn EventStore, last: u64) {
-    loop {
-        let next = Position::number(store.tracking("upstream").await.expect("tracking")) + 1;
-        if last < next {
-            return;
-        }
-        let outcome = Event {
-            data: next.to_string().into(),
-            ..in_stream("outcome", "outcomes-1")
-        };
-        match store
-            .append(Append::new([outcome]).tracking(tracking("upstream", next)))
-            .await
-        {
-            Ok(_) => {}
+async fn consume(store: &dyn EventStore, first: u64, last: u64) {
+    let mut next = first;
+    while next <= last {
+        let outcome = Event { data: next.to_string().into(), ..in_stream("outcome", "outcomes-1") };
+        let step = Append::new([outcome]).tracking(tracking("upstream", next));
+        match store.append(step).await {
+            Ok(_) => thread::yield_now(),
             Err(AppendError::Conflict(conflict)) => match &conflict.failed[..] {
                 [FailedCondition::Tracking { recorded, .. }] => assert!(next <= recorded.get()),
                 other => panic!("only the tracking can fail, not {other:?}"),
             },
             Err(AppendError::Failed(error)) => panic!("a step failed: {error}"),
         }
-        thread::yield_now();
+        let tracked = store.tracking("upstream").await.expect("tracking can be asked for");
+        assert!(position(next) <= tracked.expect("somebody tracked"), "{next} was tracked, not {tracked:?}");
+        next = Position::number(tracked) + 1;
     }
 }

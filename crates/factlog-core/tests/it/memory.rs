@@ -6,7 +6,7 @@ use factlog_core::conformance::{ManualClock, Subject};
 use factlog_core::{BoxFuture, EventStore, MemoryStore, Timestamp};
 
 /// The reference store. It lives in memory, so a restart is nothing.
-struct InMemory {
+pub(crate) struct InMemory {
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
 }
@@ -25,12 +25,9 @@ impl Subject for InMemory {
     }
 }
 
-fn in_memory() -> InMemory {
+pub(crate) fn in_memory() -> InMemory {
     let clock = Arc::new(ManualClock::default());
-    InMemory {
-        store: Arc::new(MemoryStore::with_clock(clock.clone())),
-        clock,
-    }
+    InMemory { store: Arc::new(MemoryStore::with_clock(clock.clone())), clock }
 }
 
 factlog_core::conformance_tests!(in_memory);
