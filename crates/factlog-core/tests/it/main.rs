@@ -3,5 +3,8 @@
 
 mod broken;
 mod memory;
+mod messages;
+mod properties;
 mod sensitivity;
 mod suite;
+mod views;
