@@ -187,7 +187,7 @@ impl<'a> ItemPlan<'a> {
             None => {}
             Some(StreamFilter::Id(stream)) => constraints.push(vec![index.streams.get(stream)?.as_slice()]),
             Some(StreamFilter::Category(category)) => {
-                constraints.push(vec![index.categories.get(category)?.as_slice()])
+                constraints.push(vec![index.categories.get(category)?.as_slice()]);
             }
         }
         for tag in &item.tags {

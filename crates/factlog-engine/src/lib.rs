@@ -36,6 +36,8 @@ mod segment;
 mod settings;
 mod shared;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod wal;
 mod writer;

@@ -161,7 +161,7 @@ impl Sealer {
             manifest.tracking =
                 job.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
         })?;
-        let sealed = Arc::new(Segment::new(self.shared.store, file, bytes, blocks));
+        let sealed = Arc::new(Segment::new(self.shared.store, first, file, blocks));
         let mut log = self.shared.log.write();
         log.segments.push(sealed);
         while log.frames.front().is_some_and(|frame| frame.last() <= last) {

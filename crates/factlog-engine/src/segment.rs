@@ -188,8 +188,6 @@ fn block_checksum(place: Place, header: &[u8], body: &[u8]) -> u64 {
 pub(crate) struct Segment {
     store: Uuid,
     pub(crate) first: u64,
-    pub(crate) last: u64,
-    pub(crate) bytes: u64,
     file: Box<dyn DiskFile>,
     /// The blocks that can be read, in order.
     pub(crate) blocks: Vec<BlockEntry>,
@@ -197,10 +195,8 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// A segment whose blocks are known.
-    pub(crate) fn new(store: Uuid, file: Box<dyn DiskFile>, bytes: u64, blocks: Vec<BlockEntry>) -> Self {
-        let first = blocks.first().map_or(1, |block| block.first);
-        let last = blocks.last().map_or(0, BlockEntry::last);
-        Self { store, first, last, bytes, file, blocks }
+    pub(crate) fn new(store: Uuid, first: u64, file: Box<dyn DiskFile>, blocks: Vec<BlockEntry>) -> Self {
+        Self { store, first, file, blocks }
     }
 
     /// The file's name relative to the store.
@@ -286,8 +282,7 @@ pub(crate) fn scan(
         damage.push(scan.damage(offset, (1, 0), what));
     }
     let blocks = scan.blocks(table.as_deref(), visit, &mut damage);
-    let segment =
-        Segment { store, first: expected.first, last: expected.last, bytes: expected.bytes, file, blocks };
+    let segment = Segment::new(store, expected.first, file, blocks);
     Ok((segment, damage))
 }
 

@@ -152,7 +152,7 @@ impl Shared {
             .damage
             .iter()
             .filter(|damage| damage.lost().is_some_and(|(first, last)| after < last && first <= until));
-        if forwards { hit.next() } else { hit.last() }
+        if forwards { hit.next() } else { hit.next_back() }
     }
 
     /// The records around a position. With `keep`, a block that had to be read stays in the cache.

@@ -123,7 +123,7 @@ impl Wal {
     }
 
     fn create_file(&self, path: &Path, bytes: usize) -> io::Result<()> {
-        const ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+        static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
         let temporary = self.dir.join("next.tmp");
         let file = self.disk.create(&temporary)?;
         let mut written = 0;

@@ -153,7 +153,7 @@ impl Writer {
                 }
                 Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
                 Verdict::Conflict(conflict) => {
-                    draft.others.push((reply, Err(AppendError::Conflict(conflict))))
+                    draft.others.push((reply, Err(AppendError::Conflict(conflict))));
                 }
                 Verdict::Refused(error) => draft.others.push((reply, Err(error.into()))),
             }

@@ -1,0 +1,138 @@
+//! Failing disks: a failed write poisons, nothing is acknowledged after it, and reopening finds all that was.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use factlog_core::{AppendError, ErrorKind, EventStore, ReadOptions, SystemClock};
+
+use super::{append, close, event, fill, open, read, small};
+use crate::storage::faulty::{Faults, FaultyDisk};
+use crate::{Engine, Settings};
+
+fn busy() -> Settings {
+    Settings { segment_events: 12, wal_bytes: 64 << 10, ..small() }
+}
+
+/// Runs thirty appends; returns the numbers of events acknowledged and whether one ended in doubt.
+fn run(dir: &Path, faults: &Arc<Faults>) -> (u64, bool) {
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let Ok(engine) = Engine::open_on(disk, dir, busy(), Arc::new(SystemClock)) else { return (0, false) };
+    let (mut acknowledged, mut in_doubt) = (0, false);
+    for n in 0..30 {
+        match pollster::block_on(engine.append(append(n, acknowledged + 1))) {
+            Ok(appended) => {
+                assert!(!in_doubt, "nothing is acknowledged after a write that failed");
+                assert_eq!(appended.first.get(), acknowledged + 1);
+                acknowledged = appended.last.get();
+            }
+            Err(AppendError::Failed(error)) if error.kind() == ErrorKind::Indeterminate => in_doubt = true,
+            Err(AppendError::Failed(error)) if error.kind() == ErrorKind::Closed => assert!(in_doubt),
+            Err(AppendError::Failed(error)) => assert_eq!(error.kind(), ErrorKind::Unavailable),
+            Err(AppendError::Conflict(conflict)) => panic!("{conflict}"),
+        }
+    }
+    if in_doubt {
+        let (events, error) = read(&engine, ReadOptions::default());
+        assert!(
+            error.is_none() && events.len() as u64 == acknowledged,
+            "reads go on, and show what is durable"
+        );
+    }
+    (acknowledged, in_doubt)
+}
+
+/// Every call that changes files fails once, or from then on; then the machine is as good as new.
+fn every_call_fails(once: bool) {
+    let faults = Arc::new(Faults::default());
+    let mut call = 0;
+    let mut doubts = 0;
+    loop {
+        call += 1;
+        let dir = tempfile::tempdir().expect("a directory");
+        faults.fail_at(call, once);
+        let (acknowledged, in_doubt) = run(dir.path(), &faults);
+        doubts += u64::from(in_doubt);
+        let calls = faults.calls();
+        faults.fail_at(0, once);
+        let engine = open(dir.path(), busy());
+        let (events, error) = read(&engine, ReadOptions::default());
+        assert!(error.is_none(), "call {call}: {error:?}");
+        assert_eq!(engine.damage(), vec![], "call {call}");
+        assert!(acknowledged <= events.len() as u64, "call {call}: {acknowledged} were acknowledged");
+        assert!(
+            events.len() as u64 <= acknowledged + 4,
+            "call {call}: at most the append in doubt came on top"
+        );
+        assert!(events.iter().zip(1..).all(|(recorded, n)| recorded.event == event(n)), "call {call}");
+        let next = events.len() as u64 + 1;
+        pollster::block_on(engine.append(append(2, next))).expect("the store works again");
+        if calls < call {
+            break;
+        }
+    }
+    assert!(60 < call, "the run makes many calls: {call}");
+    assert!(20 < doubts, "some of them were writes of groups: {doubts}");
+}
+
+#[test]
+fn a_call_that_fails_once_loses_nothing_acknowledged() {
+    every_call_fails(true);
+}
+
+#[test]
+fn a_disk_that_dies_loses_nothing_acknowledged() {
+    every_call_fails(false);
+}
+
+#[test]
+fn a_full_disk_refuses_appends_before_anything_is_written_and_goes_on_when_there_is_space() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let faults = Arc::new(Faults::default());
+    let disk = Arc::new(FaultyDisk(faults.clone()));
+    let engine = Engine::open_on(disk, dir.path(), busy(), Arc::new(SystemClock)).expect("open");
+    let mut events = fill(&engine, 3);
+    faults.set_full(true);
+    let mut refused = 0;
+    for n in 0..100 {
+        match pollster::block_on(engine.append(append(n, events + 1))) {
+            Ok(appended) => events = appended.last.get(),
+            Err(AppendError::Failed(error)) => {
+                assert_eq!(error.kind(), ErrorKind::Unavailable);
+                assert!(error.to_string().contains("free some space"), "{error}");
+                refused += 1;
+            }
+            Err(AppendError::Conflict(conflict)) => panic!("{conflict}"),
+        }
+    }
+    assert!(50 < refused, "the space that was prepared is used up: {refused}");
+    assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events, "reads go on");
+    faults.set_full(false);
+    for n in 0..60 {
+        // The first may still meet the sealer's last failure; it is tried again by itself.
+        if let Ok(appended) = pollster::block_on(engine.append(append(n, events + 1))) {
+            events = appended.last.get();
+        }
+    }
+    close(&engine);
+    let engine = open(dir.path(), busy());
+    let (seen, error) = read(&engine, ReadOptions::default());
+    assert!(error.is_none() && seen.len() as u64 == events);
+    assert!(100 < events, "appends went on: {events}");
+}
+
+#[test]
+fn one_process_at_a_time_and_no_foreign_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), small());
+    let second = Engine::open(dir.path(), small()).expect_err("locked");
+    assert_eq!(second.kind(), ErrorKind::Unavailable);
+    assert!(second.to_string().contains("open in another process"), "{second}");
+    drop(engine);
+    drop(open(dir.path(), small()));
+
+    let foreign = tempfile::tempdir().expect("a directory");
+    std::fs::write(foreign.path().join("thesis.txt"), "years of work").expect("write");
+    let error = Engine::open(foreign.path(), small()).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(std::fs::read_dir(foreign.path()).expect("list").count(), 1, "nothing was put there");
+}

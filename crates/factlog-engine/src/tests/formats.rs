@@ -1,0 +1,160 @@
+//! Round trips of every structure on disk, and the promise that decoding arbitrary bytes is an error, not a panic.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use factlog_core::{ContentType, Event, EventId, EventType, Position, StreamId, Tags, TrackingSource};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::checksum::{FileKind, Place};
+use crate::frame::{self, ALIGNMENT, Header};
+use crate::manifest::{Manifest, SegmentEntry};
+use crate::record::{self, Boundary, Stamp};
+use crate::segment::{self, Builder, Records};
+use crate::storage::{Disk, LocalDisk};
+
+const STORE: Uuid = Uuid::from_u128(7);
+
+fn events() -> impl Strategy<Value = Event> {
+    let names = ("[a-z.é]{1,60}", proptest::option::of("[a-z0-9-]{1,90}"), vec("[a-z:0-9]{1,40}", 0..5));
+    let bytes = (vec(any::<u8>(), 0..300), vec(any::<u8>(), 0..60), any::<[u8; 16]>(), any::<bool>());
+    (names, bytes).prop_map(|((name, stream, tags), (data, metadata, id, json))| {
+        let event = Event::new(EventType::new(name).expect("type"), data).with_id(EventId::from_bytes(id));
+        let event = event.with_metadata(metadata).tagged(Tags::new(tags).expect("tags"));
+        let event = event.with_content_type(if json { ContentType::JSON } else { ContentType::BYTES });
+        match stream {
+            Some(stream) => event.in_stream(StreamId::new(stream).expect("stream")),
+            None => event,
+        }
+    })
+}
+
+fn encoded(events: &[Event], first: u64) -> (Vec<u8>, Vec<u32>) {
+    let (mut bytes, mut offsets) = (Vec::new(), Vec::new());
+    for (at, event) in events.iter().enumerate() {
+        let start = bytes.len();
+        offsets.push(start as u32);
+        record::encode(event, Boundary { first: at == 0, last: at + 1 == events.len() }, &mut bytes);
+        let revision = if event.stream.is_some() { at as u64 } else { 0 };
+        let stamp = Stamp { position: first + at as u64, recorded_at: -5 + at as i64, revision };
+        record::stamp(&mut bytes[start..], stamp);
+    }
+    (bytes, offsets)
+}
+
+fn wal_place(offset: u64) -> Place {
+    Place { store: STORE, file: FileKind::Wal, number: 3, offset }
+}
+
+proptest! {
+    #[test]
+    fn a_record_comes_back_as_it_was(events in vec(events(), 1..6), first in 1..u64::MAX / 2) {
+        let (bytes, offsets) = encoded(&events, first);
+        prop_assert_eq!(&record::offsets(&bytes).expect("records"), &offsets);
+        let records = Records::new(first, Bytes::from(bytes)).expect("records");
+        for (at, event) in events.iter().enumerate() {
+            let recorded = records.event(first + at as u64).expect("a record");
+            prop_assert_eq!(&recorded.event, event);
+            prop_assert_eq!(recorded.recorded_at.as_micros(), -5 + at as i64);
+            prop_assert_eq!(recorded.revision.is_some(), event.stream.is_some());
+        }
+    }
+
+    #[test]
+    fn a_frame_comes_back_as_it_was(
+        appends in vec((vec(events(), 1..4), proptest::option::of(1..u64::MAX)), 1..4),
+        numbers in any::<[u64; 4]>(),
+        offset in (0..1_000_u64).prop_map(|page| page * ALIGNMENT as u64),
+    ) {
+        let mut buffer = Vec::new();
+        frame::begin(&mut buffer);
+        let [first, acknowledged, epoch, previous] = numbers;
+        for (events, tracking) in &appends {
+            let (records, _) = encoded(events, 1);
+            let tracking = tracking.map(|position| ("upstream", position));
+            frame::push_append_head(&mut buffer, events.len() as u32, tracking, records.len());
+            buffer.extend_from_slice(&records);
+        }
+        let count = appends.iter().map(|(events, _)| events.len() as u32).sum();
+        let header =
+            Header { appends: appends.len() as u32, first, events: count, recorded_at: 9, acknowledged, epoch, previous };
+        let checksum = frame::finish(&mut buffer, &header, wal_place(offset));
+        prop_assert_eq!(buffer.len() % ALIGNMENT, 0);
+        let frame = frame::parse(&buffer, wal_place(offset)).expect("a whole frame");
+        prop_assert_eq!((frame.header, frame.checksum, frame.length), (header, checksum, buffer.len()));
+        let entries = frame::appends(frame.body).expect("appends");
+        prop_assert_eq!(entries.len(), appends.len());
+        for (entry, (events, tracking)) in entries.iter().zip(&appends) {
+            prop_assert_eq!(entry.tracking, tracking.map(|position| ("upstream", position)));
+            prop_assert_eq!(entry.records, &encoded(events, 1).0[..]);
+        }
+        prop_assert!(frame::parse(&buffer, wal_place(offset + ALIGNMENT as u64)).is_err(), "another place never passes");
+    }
+
+    #[test]
+    fn a_manifest_comes_back_as_it_was(
+        numbers in any::<[u64; 3]>(),
+        segments in vec(any::<[u64; 3]>(), 0..20),
+        tracking in btree_map("[a-z]{1,30}", 1..u64::MAX, 0..10),
+    ) {
+        let [epoch, wal_first, wal_last] = numbers;
+        let segments = segments.into_iter().map(|[first, last, bytes]| SegmentEntry { first, last, bytes }).collect();
+        let tracking: BTreeMap<_, _> = tracking.into_iter().map(|(source, position)| {
+            (TrackingSource::new(source).expect("source"), Position::new(position).expect("position"))
+        }).collect();
+        let manifest = Manifest { store: STORE, epoch, wal_first, wal_last, segments, tracking };
+        let bytes = manifest.encode();
+        prop_assert_eq!(Manifest::decode(&bytes, STORE).expect("decode"), manifest);
+        prop_assert!(Manifest::decode(&bytes, Uuid::from_u128(8)).is_err(), "another store's never passes");
+    }
+
+    #[test]
+    fn a_segment_comes_back_as_it_was(events in vec(events(), 1..200), first in 1..1_000_000_u64) {
+        let (bytes, offsets) = encoded(&events, first);
+        let records = Records { first, bytes: Bytes::from(bytes), offsets };
+        let (mut builder, mut file) = Builder::new(STORE, first);
+        for position in first..=records.last() {
+            if let Some(block) = builder.add(records.record(position).expect("a record")) {
+                file.extend_from_slice(&block);
+            }
+        }
+        let (end, blocks) = builder.finish();
+        file.extend_from_slice(&end);
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("segment");
+        LocalDisk.create(&path).expect("create").write_at(&file, 0).expect("write");
+        let expected = SegmentEntry { first, last: records.last(), bytes: file.len() as u64 };
+        let mut seen = Vec::new();
+        let mut visit = |block: &Records| {
+            seen.extend((block.first..=block.last()).map(|at| block.event(at).expect("an event").event));
+        };
+        let (segment, damage) = segment::scan(STORE, LocalDisk.open(&path).expect("open"), &expected, &mut visit).expect("scan");
+        prop_assert_eq!(damage, vec![]);
+        prop_assert_eq!(&seen, &events);
+        prop_assert_eq!(&segment.blocks, &blocks);
+        for entry in &segment.blocks {
+            prop_assert_eq!(segment.read(entry).expect("a block").first, entry.first);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_and_never_a_panic(bytes in vec(any::<u8>(), 0..400)) {
+        prop_assert!(frame::parse(&bytes, wal_place(0)).is_err());
+        prop_assert!(Manifest::decode(&bytes, STORE).is_err());
+        let _ = frame::appends(&bytes);
+        let _ = record::offsets(&bytes);
+        let _ = record::decode(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error_and_never_a_panic(event in events(), at in any::<usize>(), bit in 0..8_u8) {
+        let (mut bytes, _) = encoded(&[event], 1);
+        let at = at % bytes.len();
+        bytes[at] ^= 1_u8 << bit;
+        let _ = record::offsets(&bytes);
+        let _ = record::decode(&bytes);
+    }
+}
