@@ -1,0 +1,154 @@
+//! The app: a store with everything a bounded context needs around it, cheap to clone.
+//!
+//! It holds no state of its own; two apps over one store are as good as one.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use factlog_core::{Clock, EventId, EventStore, SystemClock};
+
+use crate::snapshot::SnapshotCounts;
+use crate::{Decide, Execute, History, Load, Model, Projection, Snapshots, Tags};
+
+/// How often a command is decided at most, unless told otherwise.
+const ATTEMPTS: u32 = 16;
+
+/// Executes commands, answers from views and runs projections, over one store.
+#[derive(Clone, Debug)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    attempts: u32,
+    snapshots: Option<Snapshots>,
+}
+
+impl App {
+    /// On this store, with the system's clock, random ids, 16 attempts and no snapshots.
+    pub fn new(store: impl EventStore) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// On this store, with components of your own.
+    pub fn builder(store: impl EventStore) -> AppBuilder {
+        AppBuilder {
+            parts: Parts {
+                store: Arc::new(store),
+                clock: Arc::new(SystemClock),
+                ids: Arc::new(NewIds),
+                attempts: ATTEMPTS,
+                snapshots: None,
+            },
+        }
+    }
+
+    /// Decides a command on the facts and records what it decided. Await it, perhaps with a key:
+    /// `app.execute(command).key("payment-17").await?`.
+    pub fn execute<C: Decide>(&self, command: C) -> Execute<C> {
+        Execute::new(self.clone(), command)
+    }
+
+    /// What is so: a view, or a tuple of views from one snapshot. Await it, perhaps as of the past:
+    /// `app.load::<Account>(&id).at(AsOf::Position(p)).await?`.
+    pub fn load<'a, M: Model>(&'a self, id: &'a M::Id) -> Load<'a, M> {
+        Load::new(self, id)
+    }
+
+    /// What happened: every event of the set that has all the tags, oldest first, in memory.
+    pub fn history<E: crate::EventSet>(&self, tags: Tags) -> History<'_, E> {
+        History::new(self, tags)
+    }
+
+    /// A read model to be started: `app.project(Balances).in_memory().start()?`.
+    pub fn project<P: Projection>(&self, projection: P) -> crate::projection::Project<P> {
+        crate::projection::Project::new(self.parts.store.clone(), projection)
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.parts.store
+    }
+
+    /// What became of snapshots since this app was built.
+    pub fn snapshot_counts(&self) -> SnapshotCounts {
+        self.snapshots().map(|snapshots| snapshots.counters.read()).unwrap_or_default()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
+    }
+
+    pub(crate) fn ids(&self) -> &dyn IdSource {
+        &*self.parts.ids
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.parts.attempts
+    }
+
+    pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
+        self.parts.snapshots.as_ref()
+    }
+}
+
+/// Puts an [`App`] together.
+#[derive(Debug)]
+pub struct AppBuilder {
+    parts: Parts,
+}
+
+impl AppBuilder {
+    /// Where [`Context::now`](crate::Context::now) comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.parts.clock = clock;
+        self
+    }
+
+    /// Where the ids of events come from that are executed without a key.
+    #[must_use]
+    pub fn ids(mut self, ids: Arc<dyn IdSource>) -> Self {
+        self.parts.ids = ids;
+        self
+    }
+
+    /// How often a command is decided at most when it keeps losing the race; at least once.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.parts.attempts = attempts.max(1);
+        self
+    }
+
+    /// Caches folds, so that a load reads only what came after.
+    #[must_use]
+    pub fn snapshots(mut self, snapshots: Snapshots) -> Self {
+        self.parts.snapshots = Some(snapshots);
+        self
+    }
+
+    /// The app.
+    pub fn build(self) -> App {
+        App { parts: Arc::new(self.parts) }
+    }
+}
+
+/// Where ids of new events come from. It enters through a parameter, so that a run can be repeated.
+pub trait IdSource: Debug + Send + Sync + 'static {
+    /// An id that was never given before.
+    fn next(&self) -> EventId;
+}
+
+/// Time-ordered random ids.
+#[derive(Clone, Copy, Debug)]
+struct NewIds;
+
+impl IdSource for NewIds {
+    fn next(&self) -> EventId {
+        EventId::generate()
+    }
+}

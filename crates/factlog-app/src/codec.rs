@@ -1,0 +1,210 @@
+//! Between typed events and stored bytes: JSON data, JSON metadata, and what can go wrong.
+//!
+//! It never guesses: data that does not fit and versions from the future are errors with the facts.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use factlog_core::{Event as RawEvent, EventId, Position, RecordedEvent, Revision, StreamId, Timestamp};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{EventSet, Metadata, Stored};
+
+/// An event as it was recorded, as a typed fact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded<E> {
+    /// Its place in the store.
+    pub position: Position,
+    /// When the store recorded it: "as known at". When it was true is the event's own data.
+    pub recorded_at: Timestamp,
+    /// Its place in its stream, where it has one.
+    pub revision: Option<Revision>,
+    /// Its identity.
+    pub id: EventId,
+    /// The stream it lies in, if any.
+    pub stream: Option<StreamId>,
+    /// The fact.
+    pub event: E,
+    metadata: Bytes,
+}
+
+impl<E: EventSet> Recorded<E> {
+    /// Reads a stored event as one of the set.
+    ///
+    /// # Errors
+    /// [`CodecError`] with the position: the type is not in the set, its version is newer than this program
+    /// knows, or data or metadata do not fit.
+    pub fn decode(raw: &RecordedEvent) -> Result<Self, CodecError> {
+        let stored = stored(raw)?;
+        Ok(Self {
+            position: raw.position,
+            recorded_at: raw.recorded_at,
+            revision: raw.revision,
+            id: raw.event.id,
+            stream: raw.event.stream.clone(),
+            event: E::decode(&stored).map_err(|error| error.at(raw.position))?,
+            metadata: raw.event.metadata.clone(),
+        })
+    }
+}
+
+impl<E> Recorded<E> {
+    /// The facts about the fact: correlation, causation and the writer's own entries.
+    pub fn metadata(&self) -> Metadata {
+        Metadata::parse(&self.metadata)
+    }
+}
+
+/// Why an event could not be written or read: a sentence with its type, version and position.
+#[derive(Clone, Debug)]
+pub struct CodecError {
+    event_type: String,
+    version: u32,
+    position: Option<Position>,
+    problem: Problem,
+}
+
+#[derive(Clone, Debug)]
+enum Problem {
+    UnknownType { known: String },
+    NewerVersion { known: u32 },
+    Data(Cause),
+    Metadata(Cause),
+    Encode(Cause),
+}
+
+type Cause = Arc<dyn StdError + Send + Sync>;
+
+impl CodecError {
+    /// The type of the event in question.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// The version of its shape.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Where it is stored; `None` for one that was to be written.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    pub(crate) fn unknown_type(stored: &Stored<'_>, known: &[&str]) -> Self {
+        Self::of(stored, Problem::UnknownType { known: known.join(", ") })
+    }
+
+    pub(crate) fn encode(name: &str, version: u32, cause: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { event_type: name.to_owned(), version, position: None, problem: Problem::Encode(cause.into()) }
+    }
+
+    fn of(stored: &Stored<'_>, problem: Problem) -> Self {
+        Self { event_type: stored.event_type.to_owned(), version: stored.version, position: None, problem }
+    }
+
+    fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
+    }
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (event_type, version) = (&self.event_type, self.version);
+        let verb = if matches!(self.problem, Problem::Encode(_)) { "write" } else { "read" };
+        write!(f, "cannot {verb} {event_type} version {version}")?;
+        if let Some(position) = self.position {
+            write!(f, " at position {position}")?;
+        }
+        match &self.problem {
+            Problem::UnknownType { known } => write!(
+                f,
+                ": the type is not in the set asked for, which has {known}; add it to the event set"
+            ),
+            Problem::NewerVersion { known } => write!(
+                f,
+                ": this program knows versions up to {known}; a newer program wrote it, deploy that one here"
+            ),
+            Problem::Data(_) => f.write_str(
+                ": its data does not fit the struct; give the field a serde default, or raise the version and write an upcast",
+            ),
+            Problem::Metadata(_) => f.write_str(
+                ": its metadata is no JSON object with a number as `schema`; it was not written by this framework",
+            ),
+            Problem::Encode(_) => {
+                f.write_str(": a tag, the stream or the data is out of bounds; correct the event")
+            }
+        }
+    }
+}
+
+impl StdError for CodecError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.problem {
+            Problem::Data(cause) | Problem::Metadata(cause) | Problem::Encode(cause) => Some(cause.as_ref()),
+            Problem::UnknownType { .. } | Problem::NewerVersion { .. } => None,
+        }
+    }
+}
+
+/// Reads data of exactly the version `known`; the derive has dealt with older ones.
+pub fn decode_json<E: DeserializeOwned>(stored: &Stored<'_>, known: u32) -> Result<E, CodecError> {
+    if known < stored.version {
+        return Err(CodecError::of(stored, Problem::NewerVersion { known }));
+    }
+    serde_json::from_slice(stored.data)
+        .map_err(|cause| CodecError::of(stored, Problem::Data(Arc::new(cause))))
+}
+
+/// The stored event that a fact becomes.
+pub(crate) fn raw_event<E: EventSet>(
+    event: &E,
+    id: EventId,
+    metadata: &Metadata,
+) -> Result<RawEvent, CodecError> {
+    let encoded = event.encode()?;
+    let (name, version) = (encoded.name, encoded.version);
+    let event_type =
+        name.parse().map_err(|cause: factlog_core::Error| CodecError::encode(name, version, cause.into()))?;
+    Ok(RawEvent {
+        id,
+        event_type,
+        tags: encoded.tags,
+        data: encoded.data,
+        metadata: metadata.encode(version),
+        content_type: factlog_core::ContentType::JSON,
+        stream: encoded.stream,
+    })
+}
+
+/// What decoding needs to know of a stored event.
+fn stored(raw: &RecordedEvent) -> Result<Stored<'_>, CodecError> {
+    let version = schema_version(&raw.event.metadata).map_err(|cause| CodecError {
+        event_type: raw.event.event_type.to_string(),
+        version: 1,
+        position: Some(raw.position),
+        problem: Problem::Metadata(Arc::new(cause)),
+    })?;
+    Ok(Stored { event_type: raw.event.event_type.as_str(), version, data: &raw.event.data })
+}
+
+/// The `schema` of metadata that is a JSON object or empty; absent and 1 are the same.
+fn schema_version(metadata: &[u8]) -> serde_json::Result<u32> {
+    #[derive(Deserialize)]
+    struct Schema {
+        #[serde(default = "one")]
+        schema: u32,
+    }
+    fn one() -> u32 {
+        1
+    }
+    if metadata.is_empty() {
+        return Ok(1);
+    }
+    let schema = serde_json::from_slice::<Schema>(metadata)?.schema;
+    Ok(schema.max(1))
+}

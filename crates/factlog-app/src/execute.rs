@@ -1,0 +1,355 @@
+//! Executing: read, decide, append under the derived boundary, and again after a lost race.
+//!
+//! * The head of the read is what the condition counts from, so nothing can slip in between.
+//! * Only a lost race is tried again, a bounded number of times. Every other failure is the caller's to judge.
+//! * Under a key a command happens once, for ever: the key is recorded in the same commit as its events.
+
+use std::fmt::Display;
+use std::future::IntoFuture;
+
+use factlog_core::{
+    Append, AppendCondition, AppendError, Appended, BoxFuture, Conflict, Error, ErrorKind, EventId, Position,
+    Query, QueryItem, ReadOptions, Result, Tag, Tags, limits,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::codec::raw_event;
+use crate::load::{End, fold};
+use crate::metadata::{CAUSATION, CORRELATION};
+use crate::model::sealed::Fold as _;
+use crate::view::query_of;
+use crate::{App, CodecError, Context, Decide, Events, LoadError, Metadata, Model, Recorded};
+
+/// What the tag of a key begins with.
+const KEY_TAG: &str = "$key:";
+/// Event ids under a key are UUIDv5 in this namespace, of the key, a zero byte and the event's index.
+const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x8c9a_7ad2_54c1_5f0e_9d3b_20f4_f5a0_6f31);
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What to wait for to read your own write: the last event's position, or, where nothing was decided, the
+    /// head the command was decided on.
+    pub position: Option<Position>,
+    /// The position of its first event; `None` where nothing was decided.
+    pub first: Option<Position>,
+    /// The position of its last event; `None` where nothing was decided.
+    pub last: Option<Position>,
+    /// Whether its key was recorded before, so that this is the first outcome and nothing was done now.
+    pub replayed: bool,
+    /// How often it was decided: 1 without a lost race, 0 for a replay that was known at once.
+    pub attempts: u32,
+}
+
+/// Why a command was not carried out. Nothing was recorded, except perhaps by a store error that is
+/// [`ErrorKind::Indeterminate`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError<E: std::error::Error + 'static> {
+    /// The rule says no.
+    #[error(transparent)]
+    Rejected(E),
+    /// It lost the race as often as it may be tried.
+    #[error(
+        "the command lost the race {attempts} times, the last time because {conflict}; try again later, or narrow its views"
+    )]
+    Conflict {
+        /// How often it was decided.
+        attempts: u32,
+        /// What broke the last attempt.
+        conflict: Conflict,
+    },
+    /// An event could not be read or written.
+    #[error(transparent)]
+    Codec(CodecError),
+    /// The store failed. Under a key the command may be repeated without a second thought; without one only
+    /// where the kind is `Unavailable`.
+    #[error(transparent)]
+    Store(Error),
+}
+
+/// A command being put together: await it.
+#[derive(Debug)]
+#[must_use = "nothing is executed until it is awaited"]
+pub struct Execute<C> {
+    app: App,
+    command: C,
+    key: Option<String>,
+    metadata: Result<Metadata>,
+}
+
+impl<C: Decide> Execute<C> {
+    pub(crate) fn new(app: App, command: C) -> Self {
+        Self { app, command, key: None, metadata: Ok(Metadata::default()) }
+    }
+
+    /// Makes it happen once, for ever: a repeat under the same key answers the first outcome.
+    ///
+    /// The key is 1 to 250 bytes and names this command in the whole store: an order's number, a message's id.
+    /// It is recorded with the events; a command that is rejected or decides nothing records nothing, so a repeat
+    /// decides again.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What set this off, constant along a whole conversation.
+    pub fn correlation(self, id: impl Display) -> Self {
+        self.with(|metadata| {
+            metadata.set(CORRELATION, id.to_string());
+            Ok(())
+        })
+    }
+
+    /// The event or message that leads to this.
+    pub fn causation(self, id: impl Display) -> Self {
+        self.with(|metadata| {
+            metadata.set(CAUSATION, id.to_string());
+            Ok(())
+        })
+    }
+
+    /// This recorded event leads to this: causation is its id, correlation is its own, or its id if it has none.
+    pub fn caused_by<E>(self, event: &Recorded<E>) -> Self {
+        let id = event.id.to_string();
+        let correlation = event.metadata().correlation_id().unwrap_or(&id).to_owned();
+        self.causation(id).correlation(correlation)
+    }
+
+    /// One more fact about the facts: who, from where.
+    ///
+    /// `correlation_id`, `causation_id`, `schema` and `commit_events` are the framework's own and make the command
+    /// fail as invalid.
+    pub fn metadata(self, name: &str, value: impl Into<Value>) -> Self {
+        self.with(|metadata| metadata.insert(name, value.into()))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Metadata) -> Result<()>) -> Self {
+        self.metadata = self.metadata.and_then(|mut metadata| {
+            change(&mut metadata)?;
+            Ok(metadata)
+        });
+        self
+    }
+}
+
+impl<C: Decide> IntoFuture for Execute<C> {
+    type Output = Result<Outcome, ExecuteError<C::Error>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let run = Run {
+                key: self.key.as_deref().map(Key::new).transpose()?,
+                metadata: self.metadata?,
+                app: self.app,
+                command: self.command,
+            };
+            run.until_done().await
+        })
+    }
+}
+
+/// A command on its way.
+struct Run<C> {
+    app: App,
+    command: C,
+    key: Option<Key>,
+    metadata: Metadata,
+}
+
+/// What one decision came to.
+enum Attempt {
+    Done(Outcome),
+    Lost(Conflict),
+}
+
+impl<C: Decide> Run<C> {
+    async fn until_done(self) -> Result<Outcome, ExecuteError<C::Error>> {
+        if let Some(first) = self.first_outcome().await? {
+            return Ok(first);
+        }
+        let boundary = self.command.boundary();
+        let now = self.app.clock().now();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut folded = fold::<C::Model>(&self.app, &boundary, End::Head).await?;
+            let conditions = conditions::<C::Model>(&mut folded.slots, folded.head);
+            let context =
+                Context { now, head: folded.head, key: self.key.as_ref().map(|key| key.text.clone()) };
+            let model = C::Model::finish(folded.slots);
+            let events = match self.command.decide(&model, &context) {
+                Ok(events) if !events.as_slice().is_empty() => events,
+                // Nothing is to be recorded. A twin under the same key may have been faster and be the very reason.
+                answer => {
+                    if let Some(first) = self.first_outcome().await? {
+                        return Ok(first);
+                    }
+                    return match answer {
+                        Ok(_) => Ok(Outcome::nothing(folded.head, attempts)),
+                        Err(rejection) => Err(ExecuteError::Rejected(rejection)),
+                    };
+                }
+            };
+            match self.append(&events, conditions, attempts).await? {
+                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Lost(conflict) if attempts == self.app.attempts() => {
+                    return Err(ExecuteError::Conflict { attempts, conflict });
+                }
+                Attempt::Lost(_) => {}
+            }
+        }
+    }
+
+    async fn append(
+        &self,
+        events: &Events<C::Event>,
+        conditions: Vec<AppendCondition>,
+        attempts: u32,
+    ) -> Result<Attempt, ExecuteError<C::Error>> {
+        let mut append = Append::new(self.raw_events(events.as_slice())?);
+        append.conditions = conditions;
+        if let Some(key) = &self.key {
+            append = append.when(AppendCondition::none_match(key.query(), None));
+        }
+        let failed = match self.app.store().append(append).await {
+            Ok(appended) => return Ok(Attempt::Done(Outcome::of(&appended, attempts))),
+            Err(failed) => failed,
+        };
+        // Under a key both a conflict and "the same id with other content" may mean: a twin was faster.
+        let perhaps_a_twin = match &failed {
+            AppendError::Conflict(_) => true,
+            AppendError::Failed(error) => error.kind() == ErrorKind::Invalid,
+        };
+        if perhaps_a_twin && let Some(first) = self.first_outcome().await? {
+            return Ok(Attempt::Done(Outcome { attempts, ..first }));
+        }
+        match failed {
+            AppendError::Conflict(conflict) => Ok(Attempt::Lost(conflict)),
+            AppendError::Failed(error) => Err(ExecuteError::Store(error)),
+        }
+    }
+
+    fn raw_events(&self, events: &[C::Event]) -> Result<Vec<factlog_core::Event>, ExecuteError<C::Error>> {
+        let mut raw = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let id = match &self.key {
+                None => self.app.ids().next(),
+                Some(key) => key.event_id(index),
+            };
+            raw.push(match &self.key {
+                Some(key) if index == 0 => {
+                    let mut metadata = self.metadata.clone();
+                    metadata.set_commit_events(events.len());
+                    let mut first = raw_event(event, id, &metadata)?;
+                    first.tags = first.tags.with([key.tag.clone()])?;
+                    first
+                }
+                _ => raw_event(event, id, &self.metadata)?,
+            });
+        }
+        Ok(raw)
+    }
+
+    /// What was recorded under the key, if anything.
+    async fn first_outcome(&self) -> Result<Option<Outcome>> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let mut found = self.app.store().read(key.query(), ReadOptions::default().limit(1));
+        let Some(event) = found.next().await.transpose()? else {
+            return Ok(None);
+        };
+        let events = Metadata::parse(&event.event.metadata).commit_events().unwrap_or(1);
+        let first = event.position;
+        let last = Position::new(first.get() + events.max(1) - 1).unwrap_or(first);
+        Ok(Some(Outcome {
+            position: Some(last),
+            first: Some(first),
+            last: Some(last),
+            replayed: true,
+            attempts: 0,
+        }))
+    }
+}
+
+impl Outcome {
+    fn of(appended: &Appended, attempts: u32) -> Self {
+        Self {
+            position: Some(appended.last),
+            first: Some(appended.first),
+            last: Some(appended.last),
+            replayed: appended.deduplicated,
+            attempts,
+        }
+    }
+
+    fn nothing(head: Option<Position>, attempts: u32) -> Self {
+        Self { position: head, first: None, last: None, replayed: false, attempts }
+    }
+}
+
+/// What must still be so when the events are recorded: nothing that the model would have folded has come since.
+fn conditions<M: Model>(slots: &mut M::Slots, head: Option<Position>) -> Vec<AppendCondition> {
+    let mut conditions = Vec::new();
+    let mut items: Vec<QueryItem> = Vec::new();
+    for slot in M::each(slots) {
+        match slot.revision_condition() {
+            Some(condition) if conditions.contains(&condition) => {}
+            Some(condition) => conditions.push(condition),
+            None => items.push(slot.item().clone()),
+        }
+    }
+    conditions.extend(query_of(items).map(|query| AppendCondition::none_match(query, head)));
+    conditions
+}
+
+/// An idempotency key, as the store knows it.
+struct Key {
+    text: String,
+    tag: Tag,
+}
+
+impl Key {
+    fn new(text: &str) -> Result<Self> {
+        let max = limits::TAG_BYTES_MAX - KEY_TAG.len();
+        let length = text.len();
+        if length == 0 || max < length {
+            return Err(Error::invalid(format!(
+                "an idempotency key has 1 to {max} bytes, this one has {length}; hash a longer one"
+            )));
+        }
+        Ok(Self { text: text.to_owned(), tag: Tag::new(format!("{KEY_TAG}{text}"))? })
+    }
+
+    fn query(&self) -> Query {
+        let tags = Tags::new([self.tag.clone()]).expect("one tag is within the bound");
+        query_of(vec![QueryItem::tagged(tags)]).expect("one item is a query")
+    }
+
+    fn event_id(&self, index: usize) -> EventId {
+        let name = format!("{}\0{index}", self.text);
+        Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes()).into()
+    }
+}
+
+impl<E: std::error::Error> From<Error> for ExecuteError<E> {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<E: std::error::Error> From<CodecError> for ExecuteError<E> {
+    fn from(error: CodecError) -> Self {
+        Self::Codec(error)
+    }
+}
+
+impl<E: std::error::Error> From<LoadError> for ExecuteError<E> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Codec(error) => Self::Codec(error),
+            LoadError::Store(error) => Self::Store(error),
+        }
+    }
+}

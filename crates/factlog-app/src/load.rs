@@ -1,0 +1,302 @@
+//! Loading: a model folded from one snapshot of the log, now or as of the past.
+//!
+//! * All views of a model come from one read, so they agree with each other and with the head it returns.
+//! * A snapshot only shortens the read. One that the log does not prove is dropped and the fold begins again.
+
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
+
+use factlog_core::{BoxFuture, Error, Position, QueryItem, ReadOptions, Result, Revision, Tags, Timestamp};
+
+use crate::model::{Progress, Slot};
+use crate::snapshot::Kept;
+use crate::view::{event_types, no_revision, query_of};
+use crate::{App, CodecError, EventSet, Model, Recorded, Snapshots};
+
+/// A past (or present) to ask about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// With every event up to and including this position.
+    Position(Position),
+    /// As known to the store then: with every event recorded at or before this time.
+    Time(Timestamp),
+    /// With every event of its stream up to and including this revision; for a view of one stream without tags.
+    Revision(Revision),
+}
+
+/// A model, and what it is valid for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded<M> {
+    /// The state the events have folded to.
+    pub state: M,
+    /// The last position it takes into account; `None` before the first event of the store.
+    pub position: Option<Position>,
+    /// For a single view of one stream: the revision of the stream's last event it takes into account.
+    pub revision: Option<Revision>,
+    /// How many events were folded for this answer; a snapshot makes it fewer.
+    pub events_folded: u64,
+}
+
+/// Why a view could not be loaded.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// An event could not be read as its type.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The store failed, or the question has no answer.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A question being put together: await it.
+#[derive(Debug)]
+#[must_use = "nothing is loaded until it is awaited"]
+pub struct Load<'a, M: Model> {
+    app: &'a App,
+    id: &'a M::Id,
+    at: Option<AsOf>,
+}
+
+impl<'a, M: Model> Load<'a, M> {
+    pub(crate) fn new(app: &'a App, id: &'a M::Id) -> Self {
+        Self { app, id, at: None }
+    }
+
+    /// As of the past.
+    ///
+    /// A position or revision that is not recorded yet is an error; a time to come is the present.
+    pub fn at(mut self, at: AsOf) -> Self {
+        self.at = Some(at);
+        self
+    }
+}
+
+impl<'a, M: Model> IntoFuture for Load<'a, M> {
+    type Output = Result<Loaded<M>, LoadError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let end = match self.at {
+                None => End::Head,
+                Some(at) => End::of(self.app, at).await?,
+            };
+            let mut folded = fold::<M>(self.app, self.id, end).await?;
+            let slots = M::each(&mut folded.slots);
+            let events_folded = slots.iter().map(|slot| slot.progress().folded).sum();
+            let revision = match slots.as_slice() {
+                [slot] if slot.revision_condition().is_some() => slot.progress().revision,
+                _ => None,
+            };
+            Ok(Loaded { position: folded.head, revision, events_folded, state: M::finish(folded.slots) })
+        })
+    }
+}
+
+/// What happened, as typed events: await it.
+#[derive(Debug)]
+#[must_use = "nothing is read until it is awaited"]
+pub struct History<'a, E> {
+    app: &'a App,
+    tags: Tags,
+    at: Option<AsOf>,
+    events: PhantomData<fn() -> E>,
+}
+
+impl<'a, E: EventSet> History<'a, E> {
+    pub(crate) fn new(app: &'a App, tags: Tags) -> Self {
+        Self { app, tags, at: None, events: PhantomData }
+    }
+
+    /// As of the past: by position or time.
+    pub fn at(mut self, at: AsOf) -> Self {
+        self.at = Some(at);
+        self
+    }
+}
+
+impl<'a, E: EventSet> IntoFuture for History<'a, E> {
+    type Output = Result<Vec<Recorded<E>>, LoadError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let options = match self.at {
+                None => ReadOptions::default(),
+                Some(at) => match End::of(self.app, at).await? {
+                    End::Head => ReadOptions::default(),
+                    End::Nothing => return Ok(Vec::new()),
+                    End::Position(position) => ReadOptions::default().until(position),
+                    End::Revision(_) => return Err(no_revision("a history").into()),
+                },
+            };
+            let item = QueryItem { types: event_types::<E>()?, tags: self.tags, stream: None };
+            let query = query_of(vec![item]).expect("one item is a query");
+            let mut events = self.app.store().read(query, options);
+            let mut history = Vec::new();
+            while let Some(raw) = events.next().await {
+                history.push(Recorded::decode(&raw?)?);
+            }
+            Ok(history)
+        })
+    }
+}
+
+/// Where a fold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Head,
+    /// Before the first event.
+    Nothing,
+    Position(Position),
+    Revision(Revision),
+}
+
+impl End {
+    async fn of(app: &App, at: AsOf) -> Result<Self> {
+        match at {
+            AsOf::Revision(revision) => Ok(Self::Revision(revision)),
+            AsOf::Time(time) => {
+                let position = app.store().position_at(time).await?;
+                Ok(position.map_or(Self::Nothing, Self::Position))
+            }
+            AsOf::Position(position) => {
+                let head = app.store().head().await?.position;
+                if head < Some(position) {
+                    let head = Position::number(head);
+                    return Err(Error::invalid(format!(
+                        "position {position} is not recorded yet; the head is {head}, ask for a position up to it"
+                    )));
+                }
+                Ok(Self::Position(position))
+            }
+        }
+    }
+}
+
+/// A model's folds, and the head of the snapshot they come from.
+pub(crate) struct Folded<M: Model> {
+    pub(crate) slots: M::Slots,
+    pub(crate) head: Option<Position>,
+}
+
+/// Folds a model, from snapshots where they prove right, and leaves new ones where it folded far.
+pub(crate) async fn fold<M: Model>(app: &App, id: &M::Id, end: End) -> Result<Folded<M>, LoadError> {
+    let mut slots = M::slots(id)?;
+    if end == End::Nothing {
+        return Ok(Folded { slots, head: None });
+    }
+    if let (Some(snapshots), false) = (app.snapshots(), matches!(end, End::Revision(_))) {
+        restore::<M>(snapshots, &mut slots, end).await;
+    }
+    let mut head = read::<M>(app, &mut slots, end).await?;
+    let foreign = M::each(&mut slots).iter().filter(|slot| slot.progress().is_disproved()).count();
+    if 0 < foreign {
+        if let Some(snapshots) = app.snapshots() {
+            snapshots.counters.discarded.fetch_add(foreign as u64, Ordering::Relaxed);
+        }
+        slots = M::slots(id)?;
+        head = read::<M>(app, &mut slots, end).await?;
+    }
+    if let (Some(snapshots), End::Head) = (app.snapshots(), end) {
+        keep::<M>(snapshots, &mut slots).await;
+    }
+    Ok(Folded { slots, head })
+}
+
+/// Reads what the folds lack and offers it to each; returns the position they are then valid for.
+async fn read<M: Model>(app: &App, slots: &mut M::Slots, end: End) -> Result<Option<Position>, LoadError> {
+    let mut options = ReadOptions::default();
+    let query = {
+        let slots = M::each(slots);
+        options.after = slots
+            .iter()
+            .map(|slot| slot.progress().unproven.and_then(|mark| mark.position.previous()))
+            .min()
+            .flatten();
+        if matches!(end, End::Revision(_)) && (slots.len() != 1 || slots[0].revision_condition().is_none()) {
+            return Err(no_revision("this model").into());
+        }
+        query_of(slots.iter().map(|slot| slot.item().clone()).collect())
+    };
+    match end {
+        End::Position(position) => options.until = Some(position),
+        End::Revision(revision) => options.limit = Some(revision.get().saturating_add(1)),
+        End::Head | End::Nothing => {}
+    }
+    let Some(query) = query else {
+        let head = app.store().head().await?.position;
+        return Ok(if let End::Position(position) = end { Some(position) } else { head });
+    };
+    let mut events = app.store().read(query, options);
+    let head = events.head().await?;
+    while let Some(raw) = events.next().await {
+        let raw = raw?;
+        for slot in M::each(slots) {
+            slot.offer(&raw)?;
+        }
+    }
+    valid_for(*M::each(slots)[0].progress(), head, end)
+}
+
+/// The position a fold that has read to its end is valid for.
+fn valid_for(progress: Progress, head: Option<Position>, end: End) -> Result<Option<Position>, LoadError> {
+    match end {
+        End::Head | End::Nothing => Ok(head),
+        End::Position(position) => Ok(Some(position)),
+        End::Revision(revision) if progress.revision == Some(revision) => {
+            Ok(progress.last.map(|mark| mark.position))
+        }
+        End::Revision(revision) => {
+            let last = progress.revision.map_or("has no event".to_owned(), |last| format!("is at {last}"));
+            let message = format!("revision {revision} is not recorded yet; the stream {last}");
+            Err(Error::invalid(message).into())
+        }
+    }
+}
+
+/// Gives each fold its snapshot, where there is one that can be used.
+async fn restore<M: Model>(snapshots: &Snapshots, slots: &mut M::Slots, end: End) {
+    let counters = &snapshots.counters;
+    for slot in M::each(slots) {
+        let key = slot.snapshot_key();
+        let bytes = match snapshots.store.load(&key).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => continue,
+            Err(_) => {
+                counters.failed.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+        };
+        let Some(kept) = Kept::decode(&bytes) else {
+            counters.discarded.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        if matches!(end, End::Position(until) if until < kept.mark.position) {
+            continue;
+        }
+        let counter = if slot.restore(&kept) { &counters.used } else { &counters.discarded };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Leaves a snapshot of each fold that went far enough.
+async fn keep<M: Model>(snapshots: &Snapshots, slots: &mut M::Slots) {
+    for (key, bytes) in worth_keeping(snapshots.every, &M::each(slots)) {
+        let counter = match snapshots.store.save(&key, bytes).await {
+            Ok(()) => &snapshots.counters.written,
+            Err(_) => &snapshots.counters.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn worth_keeping(every: u64, slots: &[&mut dyn Slot]) -> Vec<(crate::snapshot::SnapshotKey, Vec<u8>)> {
+    slots
+        .iter()
+        .filter(|slot| every <= slot.progress().folded)
+        .filter_map(|slot| Some((slot.snapshot_key(), slot.keep()?.encode())))
+        .collect()
+}

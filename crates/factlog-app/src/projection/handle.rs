@@ -1,0 +1,168 @@
+//! The handle of a running read model: read, wait, look, rebuild, stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factlog_core::Position;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::sink::Sink;
+use super::{Freshness, OnTimeout, Projection, ProjectionError, ProjectionState, ProjectionStatus};
+
+/// A read model that a thread keeps up to date. Cheap to clone; when the last one is dropped the thread ends.
+pub struct ReadModel<P: Projection> {
+    pub(super) sink: Arc<dyn Sink<P>>,
+    pub(super) status: watch::Receiver<ProjectionStatus>,
+    pub(super) orders: mpsc::Sender<Order>,
+}
+
+/// What the thread is told to do; it answers when it is done.
+pub(super) enum Order {
+    Rebuild(oneshot::Sender<Result<(), ProjectionError>>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl<P: Projection> ReadModel<P> {
+    /// The document under the key, as last committed.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] where the projection failed or was stopped, or its file cannot be read.
+    pub async fn get(&self, key: &P::Key) -> Result<Option<P::Document>, ProjectionError> {
+        self.check()?;
+        Ok(self.sink.get(key)?)
+    }
+
+    /// Every document, in key order.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn all(&self) -> Result<Vec<(P::Key, P::Document)>, ProjectionError> {
+        self.scan(|_| true).await
+    }
+
+    /// Every document whose key is wanted, in key order. It looks at all keys, but only reads those documents.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn scan(
+        &self,
+        wanted: impl Fn(&P::Key) -> bool + Send,
+    ) -> Result<Vec<(P::Key, P::Document)>, ProjectionError> {
+        self.check()?;
+        Ok(self.sink.scan(&wanted)?)
+    }
+
+    /// Waits until every event up to and including `position` is applied: read your own write with
+    /// `at_least(outcome.position, ...)`. `None` is no wait. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Behind`] after the timeout if it is to be an error; as [`get`](Self::get) otherwise.
+    pub async fn at_least(
+        &self,
+        position: impl Into<Option<Position>>,
+        timeout: Duration,
+        on_timeout: OnTimeout,
+    ) -> Result<Freshness, ProjectionError> {
+        let wanted = position.into();
+        let mut status = self.status.clone();
+        let arrived = status.wait_for(|status| wanted <= status.applied || status.problem().is_some());
+        let waited = tokio::time::timeout(timeout, arrived).await.map(drop);
+        self.check()?;
+        let applied = self.checkpoint();
+        match (waited, wanted) {
+            (Err(_), Some(wanted)) if applied < Some(wanted) && on_timeout == OnTimeout::Error => {
+                Err(ProjectionError::Behind { name: P::NAME, applied, wanted, waited: timeout })
+            }
+            _ => Ok(Freshness { applied, stale: applied < wanted }),
+        }
+    }
+
+    /// Every event up to and including this position is in what readers see.
+    pub fn checkpoint(&self) -> Option<Position> {
+        self.status.borrow().applied
+    }
+
+    /// How it is.
+    pub fn status(&self) -> ProjectionStatus {
+        let mut status = self.status.borrow().clone();
+        if let Err(problem) = self.check()
+            && status.problem().is_none()
+        {
+            status.state = ProjectionState::Failed(problem);
+        }
+        status
+    }
+
+    /// Builds it again from the first event, beside what readers see, and switches when that has caught up.
+    /// It also brings back a projection that failed.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]: what the rebuild failed at. The projection has then failed too, and waits for another one.
+    pub async fn rebuild(&self) -> Result<(), ProjectionError> {
+        let (done, answer) = oneshot::channel();
+        self.order(Order::Rebuild(done)).await?;
+        answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Ends the thread after what it is just committing. Stopping twice is fine.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Panicked`] where the thread had ended before by a panic.
+    pub async fn stop(&self) -> Result<(), ProjectionError> {
+        let (done, answer) = oneshot::channel();
+        let told = match self.order(Order::Stop(done)).await {
+            Ok(()) => answer.await.map_err(|_| self.gone()),
+            Err(gone) => Err(gone),
+        };
+        match told {
+            Err(ProjectionError::Stopped(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn order(&self, order: Order) -> Result<(), ProjectionError> {
+        self.orders.send(order).await.map_err(|_| self.gone())
+    }
+
+    /// Why there is no answer, if so.
+    fn check(&self) -> Result<(), ProjectionError> {
+        if let Some(problem) = self.status.borrow().problem() {
+            return Err(problem);
+        }
+        match self.status.has_changed() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.gone()),
+        }
+    }
+
+    /// What became of a thread that is not there any more.
+    fn gone(&self) -> ProjectionError {
+        match self.status.borrow().problem() {
+            Some(ProjectionError::Stopped(name)) => ProjectionError::Stopped(name),
+            _ => ProjectionError::Panicked(P::NAME),
+        }
+    }
+}
+
+impl ProjectionStatus {
+    pub(super) fn problem(&self) -> Option<ProjectionError> {
+        match &self.state {
+            ProjectionState::Failed(error) => Some(error.clone()),
+            ProjectionState::Stopped => Some(ProjectionError::Stopped(self.name)),
+            _ => None,
+        }
+    }
+}
+
+impl<P: Projection> Clone for ReadModel<P> {
+    fn clone(&self) -> Self {
+        Self { sink: self.sink.clone(), status: self.status.clone(), orders: self.orders.clone() }
+    }
+}
+
+impl<P: Projection> fmt::Debug for ReadModel<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadModel").field("status", &*self.status.borrow()).finish_non_exhaustive()
+    }
+}

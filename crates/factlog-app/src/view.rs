@@ -1,0 +1,152 @@
+//! Views: what a decision or a question needs to know, as a fold over the events it is about.
+//!
+//! * A view is sync and does no I/O; its boundary (types × tags, or a stream) follows from its declaration.
+//! * This module does not know where events come from.
+
+use factlog_core::{Error, EventType, Query, QueryItem, Result, StreamFilter, StreamId, Tags};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{EventSet, Recorded};
+
+/// A fold over the events that carry the tags of an id: the state a decision is made on.
+///
+/// The consistency boundary is derived from it: a command that decides on this view loses the race against
+/// any event of these types with these tags, and against nothing else. So keep views narrow.
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// # fn main() {
+/// # use factlog::{tags, Event, Result, Tags, View};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Event, Serialize, Deserialize)]
+/// # #[event(name = "account.deposited", tags(account = account_id))]
+/// # struct Deposited { account_id: u64, amount: u64 }
+/// #[derive(Default, Clone, Serialize, Deserialize)]
+/// struct Balance(u64);
+///
+/// impl View for Balance {
+///     type Id = u64;
+///     type Event = Deposited;
+///     const NAME: &'static str = "balance";
+///     fn tags(account: &u64) -> Result<Tags> {
+///         tags![account = account]
+///     }
+///     fn apply(&mut self, event: &Deposited) {
+///         self.0 += event.amount;
+///     }
+/// }
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a view",
+    label = "no `View` here",
+    note = "write `impl View for {Self}` with its id, its events, its tags and `fn apply`"
+)]
+pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What one of them is about.
+    type Id: Clone + Send + Sync + 'static;
+    /// The types it folds.
+    type Event: EventSet;
+    /// Its name; snapshots are kept under it.
+    const NAME: &'static str;
+    /// Raise it when `apply` changes its meaning, so that no snapshot of the old meaning is used.
+    const VERSION: u32 = 1;
+
+    /// The tags an event must all carry to be folded: `tags![account = id]`. `tags![]` for any.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](factlog_core::ErrorKind::Invalid) where the id makes a tag longer than 255 bytes.
+    fn tags(id: &Self::Id) -> Result<Tags>;
+
+    /// The one stream its events lie in, if it is an **aggregate**. Together with no tags, the condition of a
+    /// decision is then that the stream's revision is what it was.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](factlog_core::ErrorKind::Invalid) where the id makes a stream id longer than 512 bytes.
+    fn stream(_id: &Self::Id) -> Result<Option<StreamId>> {
+        Ok(None)
+    }
+
+    /// Folds one event.
+    fn apply(&mut self, event: &Self::Event);
+
+    /// Folds one event with its place, time and metadata. Override it only to look at those.
+    fn apply_recorded(&mut self, recorded: &Recorded<Self::Event>) {
+        self.apply(&recorded.event);
+    }
+}
+
+/// Which events one view is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) item: QueryItem,
+    /// The stream of an aggregate: all of its events are read, those of other types are passed over.
+    pub(crate) aggregate: Option<StreamId>,
+}
+
+impl Scope {
+    pub(crate) fn of<V: View>(id: &V::Id) -> Result<Self> {
+        let tags = V::tags(id)?;
+        let stream = V::stream(id)?;
+        let aggregate = stream.clone().filter(|_| tags.is_empty());
+        let types = if aggregate.is_some() { Vec::new() } else { event_types::<V::Event>()? };
+        let stream = stream.map(StreamFilter::Id);
+        let item = QueryItem { types, tags, stream };
+        Ok(Self { item, aggregate })
+    }
+
+    /// The text that tells this scope from every other of the same view.
+    pub(crate) fn key(&self) -> String {
+        let tags = self.item.tags.iter().map(|tag| tag.as_str());
+        let stream = match &self.item.stream {
+            Some(StreamFilter::Id(stream)) => stream.as_str(),
+            _ => "",
+        };
+        let parts: Vec<&str> = std::iter::once(stream).chain(tags).collect();
+        serde_json::Value::from(parts).to_string()
+    }
+}
+
+/// Every name of a set's events, once each.
+pub(crate) fn event_types<E: EventSet>() -> Result<Vec<EventType>> {
+    let mut names = E::NAMES.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(EventType::new).collect()
+}
+
+/// What to ask a store for, or `None` for no item.
+pub(crate) fn query_of(mut items: Vec<QueryItem>) -> Option<Query> {
+    let mut unique: Vec<QueryItem> = Vec::with_capacity(items.len());
+    for item in items.drain(..) {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+    }
+    (!unique.is_empty()).then_some(Query::AnyOf(unique))
+}
+
+/// The tags `key:value`, by `Display`: `tags![account = id, owner = name]`; a `Result<Tags>`.
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// # fn main() -> factlog::Result<()> {
+/// use factlog::tags;
+/// assert_eq!(tags![account = 42]?[0].as_str(), "account:42");
+/// # Ok(()) }
+/// ```
+#[macro_export]
+macro_rules! tags {
+    () => { $crate::Result::<$crate::Tags>::Ok($crate::Tags::NONE) };
+    ($($key:ident = $value:expr),+ $(,)?) => {
+        $crate::Tags::new([$(::std::format!(::std::concat!(::std::stringify!($key), ":{}"), $value)),+])
+    };
+}
+
+/// A view of which the store holds no such thing: said with the facts.
+pub(crate) fn no_revision(what: &str) -> Error {
+    Error::invalid(format!(
+        "{what} has no revision of its own; only a single view of one stream without tags has, so ask by position or time"
+    ))
+}
