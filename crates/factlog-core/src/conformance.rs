@@ -118,6 +118,7 @@ macro_rules! conformance_tests {
             tracking {
                 tracking_grows_or_conflicts
                 tracking_and_events_are_one_commit
+                tracking_counts_appends_in_flight
                 racing_consumers_process_each_position_once
             }
             reads {
@@ -140,6 +141,7 @@ macro_rules! conformance_tests {
                 events_of_one_append_are_bounded
                 bytes_of_one_append_are_bounded
                 queries_and_conditions_are_bounded
+                tracking_sources_are_bounded
             }
             time {
                 recorded_at_never_decreases

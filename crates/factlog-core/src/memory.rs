@@ -15,6 +15,8 @@ use event_listener::{Event as Wake, EventListener};
 use futures_core::Stream;
 use parking_lot::RwLock;
 
+use crate::limits;
+use crate::query::check_count;
 use crate::{
     Administration, Append, AppendCondition, AppendError, Appended, BoxFuture, Clock, Conflict, Delivery,
     Direction, Error, Event, EventId, EventStore, EventStream, EventType, FailedCondition, Head, Position,
@@ -165,6 +167,11 @@ impl Log {
         let failed = self.failed_conditions(&append);
         if !failed.is_empty() {
             return Err(AppendError::Conflict(Conflict { failed }));
+        }
+        if let Some(tracking) = &append.tracking
+            && !self.tracking.contains_key(&tracking.source)
+        {
+            check_count("tracking sources", self.tracking.len() + 1, limits::TRACKING_SOURCES_MAX)?;
         }
         let first = self.head().map_or(Position::FIRST, Position::next);
         let count = append.events.len();

@@ -3,12 +3,15 @@
 use bytes::Bytes;
 
 use super::Subject;
-use super::drive::block_on;
+use super::drive::{block_on, start};
 use super::harness::{
     append, around_a_restart, assert_kind, event, events, expect_revision, failure, head, name, none_match,
-    read, record, refused, restarted, type_query,
+    read, record, refused, restarted, tracking, type_query,
 };
-use crate::{Append, ErrorKind, Event, ExpectedRevision, Query, QueryItem, ReadOptions, StartFrom, limits};
+use crate::{
+    Append, ErrorKind, Event, EventStore, ExpectedRevision, Position, Query, QueryItem, ReadOptions,
+    StartFrom, limits,
+};
 
 /// Data of 16 MiB and metadata of 64 KiB pass and come back whole; one byte more is `Invalid`.
 ///
@@ -112,6 +115,40 @@ pub async fn queries_and_conditions_are_bounded(subject: &dyn Subject) {
             block_on(refused(store, "a condition beyond a bound", condition));
         }
         block_on(refused(store, "1,001 conditions", conditions(limits::CONDITIONS_MAX + 1)));
+    })
+    .await;
+}
+
+/// A store tracks 65,536 sources; one more is `Invalid`, while those that are known go on growing.
+///
+/// Without it a caller that makes up a source per message would fill the store's memory, and no later one could
+/// be told why.
+pub async fn tracking_sources_are_bounded(subject: &dyn Subject) {
+    let store = subject.store();
+    let most = limits::TRACKING_SOURCES_MAX as u64;
+    let step = |source: u64, at| {
+        let events = [event("step")];
+        Append::new(events).tracking(tracking(&format!("source-{source}"), at))
+    };
+    // Many at once: a store that writes to disk would take minutes one after the other.
+    let all_at_once = |store: &dyn EventStore, steps: Vec<Append>| {
+        let started: Vec<_> = steps.into_iter().map(|step| start(store.append(step))).collect();
+        for started in started {
+            block_on(started.finish()).expect("within the bound");
+        }
+    };
+    let last = most - 1;
+    for first in (0..last).step_by(2_048) {
+        all_at_once(&*store, (first..last.min(first + 2_048)).map(|source| step(source, 1)).collect());
+    }
+    all_at_once(&*store, (0..50).map(|source| step(source, 2)).chain([step(last, 1)]).collect());
+
+    around_a_restart(subject, |store| {
+        block_on(refused(store, "one more tracking source", step(most, 1)));
+        let next = Position::number(block_on(store.tracking("source-7")).expect("tracking")) + 1;
+        block_on(append(store, step(7, next)));
+        let newest = block_on(store.tracking(&format!("source-{last}"))).expect("tracking");
+        assert_eq!(newest, Some(Position::FIRST), "the last within the bound");
     })
     .await;
 }

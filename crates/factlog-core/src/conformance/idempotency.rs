@@ -5,10 +5,10 @@ use bytes::Bytes;
 use super::Subject;
 use super::drive::{Started, block_on, race, start};
 use super::harness::{
-    append, around_a_restart, event, events, everything, expect_revision, head, in_stream, none_match,
-    record, refused, restarted, tagged, tags, tracking,
+    append, around_a_restart, assert_kind, event, events, everything, expect_revision, head, in_stream,
+    none_match, record, refused, restarted, tagged, tags, tracking,
 };
-use crate::{Append, Appended, ContentType, Event, EventId, ExpectedRevision, Query};
+use crate::{Append, AppendError, Appended, ContentType, ErrorKind, Event, EventId, ExpectedRevision, Query};
 
 /// A repeat answers the original positions and revisions, however much later, whatever its conditions say by
 /// then, and after a restart; the same facts under new ids are recorded anew.
@@ -73,6 +73,14 @@ pub async fn a_first_id_with_other_content_is_invalid(subject: &dyn Subject) {
     around_a_restart(subject, |store| {
         for (what, other) in &others {
             block_on(refused(store, &format!("a recorded id with {what}"), Append::new(other.clone())));
+        }
+        let (flown, other) = (event("flown"), Bytes::from_static(b"other"));
+        let first_of_two = start(store.append(Append::new([flown.clone()])));
+        let second_of_two = start(store.append(Append::new([Event { data: other, ..flown }])));
+        block_on(first_of_two.finish()).expect("a new id");
+        match block_on(second_of_two.finish()) {
+            Err(AppendError::Failed(error)) => assert_kind("an id in flight", &error, ErrorKind::Invalid),
+            answer => panic!("an id in flight with other data must be Invalid, not {answer:?}"),
         }
         let repeat = block_on(record(store, given.clone()));
         assert_eq!((repeat.first, repeat.deduplicated), (first.first, true), "the original stays");

@@ -3,9 +3,9 @@
 use std::thread;
 
 use super::Subject;
-use super::drive::{block_on, race, race_watched};
+use super::drive::{block_on, race, race_watched, start};
 use super::harness::{
-    append, around_a_restart, conflict, event, expect_revision, head, in_stream, of_type, position,
+    append, around_a_restart, conflict, event, expect_revision, head, in_stream, lost, of_type, position,
     restarted, tracking,
 };
 use crate::{Append, AppendError, Event, EventStore, ExpectedRevision, FailedCondition, Position};
@@ -63,6 +63,33 @@ pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
             done = later;
         });
         assert_eq!(done, from + 40, "the watcher saw the end");
+    })
+    .await;
+}
+
+/// Steps that are in flight together see each other's tracking, and not that of one that was refused.
+///
+/// Without it a group commit would record a step twice, or refuse a good one.
+pub async fn tracking_counts_appends_in_flight(subject: &dyn Subject) {
+    let mut last = 0;
+    around_a_restart(subject, |store| {
+        let step = |at| Append::new([event("step")]).tracking(tracking("upstream", last + at));
+        let missing = expect_revision("missing-1", ExpectedRevision::Exists);
+        let steps = [step(5), step(5), step(9).when(missing), step(4), step(6), step(6)];
+        let started = steps.map(|step| start(store.append(step)));
+        let answers = started.map(|step| block_on(step.finish()));
+        let stale = |at, recorded| FailedCondition::Tracking {
+            stale: tracking("upstream", last + at),
+            recorded: position(last + recorded),
+        };
+        let [first, same, refused, lower, next, again] = answers;
+        assert!(first.is_ok() && next.is_ok(), "{first:?} {next:?}");
+        assert_eq!(lost(same), [stale(5, 5)]);
+        assert!(matches!(lost(refused)[..], [FailedCondition::Revision { .. }]), "its tracking would grow");
+        assert_eq!(lost(lower), [stale(4, 5)]);
+        assert_eq!(lost(again), [stale(6, 6)]);
+        last += 6;
+        assert_eq!(block_on(store.tracking("upstream")).expect("tracking"), Position::new(last));
     })
     .await;
 }
