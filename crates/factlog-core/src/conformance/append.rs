@@ -152,7 +152,7 @@ fn assert_whole(events: &[RecordedEvent], parts: usize) {
     }
 }
 
-/// An append that is refused uses up nothing: no position, no revision, no tracking, no event id, no time.
+/// An append that is refused uses up nothing: no position, no revision, no tracking, no event id.
 ///
 /// Without it a lost race would leave a hole in the order, or make the retry of the same events a repeat.
 pub async fn a_refused_append_leaves_no_trace(subject: &dyn Subject) {
