@@ -51,7 +51,7 @@ pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
         assert_eq!(block_on(store.tracking("refused")).expect("tracking"), None);
         let from = done;
         let work = |_: usize| {
-            for n in from + 1..=from + 40 {
+            for n in from + 1..=from + 150 {
                 block_on(append(store, Append::new([event("step")]).tracking(tracking("upstream", n))));
             }
         };
@@ -62,7 +62,7 @@ pub async fn tracking_and_events_are_one_commit(subject: &dyn Subject) {
             assert!(tracked <= steps && steps <= later, "{steps} steps, tracked {tracked}, then {later}");
             done = later;
         });
-        assert_eq!(done, from + 40, "the watcher saw the end");
+        assert_eq!(done, from + 150, "the watcher saw the end");
     })
     .await;
 }
