@@ -1,2 +1,32 @@
-//! cli
-fn main() {}
+//! The `factlog` binary: parses the command line, runs one command, turns its outcome into an exit code.
+//!
+//! The only composition root: here, and nowhere else, the commands meet a concrete engine. It knows
+//! no command's work; each has a file of its own in `commands`.
+
+mod cli;
+mod cloudevents;
+mod commands;
+mod context;
+mod failure;
+mod interrupt;
+mod lines;
+mod numbers;
+mod output;
+mod progress;
+mod render;
+mod selection;
+mod stopwatch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(refused) => return failure::usage(&refused),
+    };
+    let context = context::Context::new(&cli, std::env::var_os(context::DATA_VARIABLE));
+    match interrupt::install().and_then(|()| commands::run(cli.command, &context)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(context.json),
+    }
+}

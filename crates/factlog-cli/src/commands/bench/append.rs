@@ -1,0 +1,91 @@
+//! `factlog bench append`: durable appends a second, each one's time, and the disk's own rate beside it.
+
+use serde_json::json;
+
+use super::load::Measured;
+use super::{Load, Place, load, report};
+use crate::context::{close, open};
+use crate::failure::Outcome;
+use crate::numbers::{grouped, rate, tenth};
+
+/// Events appended before anything is measured, at most: caches, allocator and files are warm then.
+const WARM_UP: u64 = 1_000;
+
+/// Parts of the load, with the disk measured before, between and after: a disk shared with others changes by the second.
+const PARTS: u64 = 4;
+
+pub(super) fn run(asked: &Load, place: &Place, json: bool) -> Outcome {
+    let mut raw = vec![report::raw(place)?];
+    let store = open(place.shown())?;
+    let warm_up = Load { events: WARM_UP.min(asked.events.div_ceil(10)), ..asked.clone() };
+    load::run(&store, &warm_up)?;
+    let mut measured = Measured::default();
+    for part in parts(asked) {
+        measured.add(&load::run(&store, &part)?);
+        raw.push(report::raw(place)?);
+    }
+    close(&store)?;
+
+    let per_second = rate(asked.events, measured.time);
+    let appends_per_second = rate(measured.latency.len(), measured.time);
+    let mut report = report::Report::new("append");
+    for (name, value) in [
+        ("events", asked.events),
+        ("writers", asked.writers),
+        ("batch", asked.batch),
+        ("size", asked.size),
+        ("tags", asked.tags),
+        ("threads", measured.threads),
+        ("warm_up_events", warm_up.events),
+    ] {
+        report.put(name, json!(value));
+    }
+    let seconds = measured.time.as_secs_f64();
+    report.put("seconds", json!((seconds * 1e3).round() / 1e3));
+    report.put("events_per_second", json!(tenth(per_second)));
+    report.put("appends_per_second", json!(tenth(appends_per_second)));
+    let Load { writers, batch, size, tags, .. } = *asked;
+    let load = format!("{writers} writers, {batch} events an append, {size} bytes and {tags} tags an event");
+    report.line("append", format!("{} events in {seconds:.2} s, {load}", grouped(asked.events)));
+    report.line(
+        "rate",
+        format!("{} events/s, {} appends/s", grouped(per_second as u64), grouped(appends_per_second as u64)),
+    );
+    report.latency("latency", &measured.latency);
+    let raw = report.machine(place, &raw);
+    let [to_growing, to_overwriting] =
+        [raw.growing, raw.overwriting].map(|raw| appends_per_second / raw.per_second());
+    report.put("appends_per_raw_sync", json!((to_growing * 1e3).round() / 1e3));
+    report.put("appends_per_raw_overwrite_sync", json!((to_overwriting * 1e3).round() / 1e3));
+    report.line(
+        "ratio",
+        format!("{to_growing:.2} appends for each raw sync, {to_overwriting:.2} for each over zeros"),
+    );
+    report.answer(json)
+}
+
+/// The load in equal parts, or whole where parts would keep the writers from their company.
+fn parts(asked: &Load) -> Vec<Load> {
+    let round = asked.writers.saturating_mul(asked.batch);
+    let parts = (asked.events / round.max(1) / 10).clamp(1, PARTS);
+    let part =
+        |n| Load { events: asked.events * (n + 1) / parts - asked.events * n / parts, ..asked.clone() };
+    (0..parts).map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would fail if a part were rounded away, or if few events were torn into parts without concurrency.
+    #[test]
+    fn the_parts_are_the_whole() {
+        for (events, writers, batch, expected) in
+            [(20_000, 1, 1, 4), (7, 1, 1, 1), (200_001, 64, 1, 4), (1_000, 64, 100, 1)]
+        {
+            let parts = parts(&Load { events, writers, batch, size: 2, tags: 0 });
+            assert_eq!(parts.len(), expected);
+            assert_eq!(parts.iter().map(|part| part.events).sum::<u64>(), events);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `factlog export`: events as CloudEvents lines, to a file that appears when it is whole, or to standard output.
+
+mod earlier;
+mod sink;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use factlog_core::{EventStore, Position, ReadOptions, StreamId};
+use factlog_engine::Engine;
+use serde_json::{Value, json};
+
+use self::sink::Sink;
+use crate::cloudevents::to_line;
+use crate::context::{Context, close};
+use crate::failure::{Failure, Outcome, say};
+use crate::numbers::{self, grouped};
+use crate::output::answer;
+use crate::progress::Progress;
+use crate::selection::{Filter, Range, must_exist};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  factlog export --output bank.ndjson.gz --data bank.db
+  factlog export --output bank.ndjson.gz --resume --data bank.db
+  factlog export account-42 --data bank.db | jq .data
+  factlog export --category account --until 1000 --output accounts.ndjson --data bank.db";
+
+/// Write events as CloudEvents 1.0 JSON lines; `factlog import` reads them back as the same events
+///
+/// A file is written as FILE.partial and renamed when it is whole. With --resume, an unfinished
+/// FILE.partial, or else an earlier FILE, is continued after the last event it holds; give the same
+/// filters as before.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Only this stream
+    #[arg(conflicts_with = "category")]
+    stream: Option<StreamId>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    range: Range,
+    /// The file to write, compressed if its name ends in .gz; - for standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE|-")]
+    output: PathBuf,
+    /// Continue an unfinished or earlier export to the same file
+    #[arg(long, conflicts_with_all = ["backwards", "limit"])]
+    resume: bool,
+}
+
+/// Events between two looks at the clock.
+const PROGRESS_EVERY: u64 = 1_024;
+
+/// What was written.
+struct Written {
+    events: u64,
+    resumed_after: Option<Position>,
+    last: Option<Position>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
+    let store = context.existing_store()?;
+    if let Some(stream) = &arguments.stream {
+        must_exist(&store, stream)?;
+    }
+    let to_stdout = arguments.output == Path::new("-");
+    let (mut sink, resumed_after) = sink(arguments, &store, to_stdout)?;
+    let mut written = Written { events: 0, resumed_after, last: resumed_after };
+    let mut progress = Progress::start("exporting", None);
+    if let Some(mut options) = arguments.range.options(&store)? {
+        options.after = options.after.max(resumed_after);
+        write_all(arguments, &store, options, &mut sink, &mut written, &mut progress)?;
+    }
+    sink.finish()?;
+    let time = progress.finish();
+    close(&store)?;
+    let name = arguments.output.display().to_string();
+    if to_stdout {
+        say(&if context.json {
+            written.document(&name, time).to_string()
+        } else {
+            written.text(&name, time)
+        });
+        return Ok(());
+    }
+    answer(context.json, || written.document(&name, time), || written.text(&name, time))
+}
+
+fn sink(arguments: &Arguments, store: &Engine, to_stdout: bool) -> Outcome<(Sink, Option<Position>)> {
+    if to_stdout {
+        return Ok((Sink::stdout(), None));
+    }
+    if !arguments.resume {
+        return Ok((Sink::create(&arguments.output)?, None));
+    }
+    let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
+    let last = earlier::take_over(&arguments.output, store.id(), head.position)?;
+    Ok((Sink::append(&arguments.output)?, last))
+}
+
+fn write_all(
+    arguments: &Arguments,
+    store: &Engine,
+    options: ReadOptions,
+    sink: &mut Sink,
+    written: &mut Written,
+    progress: &mut Progress,
+) -> Outcome {
+    let mut events = store.read(arguments.filter.query(arguments.stream.as_ref())?, options);
+    while let Some(event) = pollster::block_on(events.next()) {
+        let event = event.map_err(|error| Failure::store("read on", &error))?;
+        sink.line(to_line(&event, store.id()))?;
+        written.events += 1;
+        written.last = Some(event.position);
+        if written.events.is_multiple_of(PROGRESS_EVERY) {
+            progress.at(written.events, || format!("{} events", grouped(written.events)));
+        }
+    }
+    Ok(())
+}
+
+impl Written {
+    fn document(&self, name: &str, time: Duration) -> Value {
+        json!({
+            "output": name,
+            "events": self.events,
+            "resumed_after": self.resumed_after.map(Position::get),
+            "last": self.last.map(Position::get),
+            "seconds": (time.as_secs_f64() * 1e3).round() / 1e3,
+        })
+    }
+
+    fn text(&self, name: &str, time: Duration) -> String {
+        let rate = grouped(numbers::rate(self.events, time) as u64);
+        let resumed =
+            self.resumed_after.map_or(String::new(), |after| format!(", continued after position {after}"));
+        let seconds = time.as_secs_f64();
+        format!(
+            "{} events written to {name}{resumed} in {seconds:.1} s, {rate} events/s",
+            grouped(self.events)
+        )
+    }
+}
