@@ -39,7 +39,7 @@ pub(crate) fn decide(
             Some(recorded) if stale.position <= recorded => {
                 failed.push(FailedCondition::Tracking { stale: stale.clone(), recorded });
             }
-            None if limits::TRACKING_SOURCES_MAX <= index.tracking.len() + pending.len() => {
+            None if limits::TRACKING_SOURCES_MAX <= sources(index, pending) => {
                 let max = limits::TRACKING_SOURCES_MAX;
                 return Verdict::Refused(Error::invalid(format!("the store tracks {max} sources already")));
             }
@@ -47,6 +47,16 @@ pub(crate) fn decide(
         }
     }
     if failed.is_empty() { Verdict::Accept } else { Verdict::Conflict(Conflict { failed }) }
+}
+
+/// How many sources are tracked, those of the group counted in.
+fn sources(index: &Index, pending: &HashMap<TrackingSource, Position>) -> usize {
+    let recorded = index.tracking.len();
+    if recorded + pending.len() < limits::TRACKING_SOURCES_MAX {
+        // Some may be counted twice, which does not matter below the bound.
+        return recorded + pending.len();
+    }
+    recorded + pending.keys().filter(|source| !index.tracking.contains_key(*source)).count()
 }
 
 /// The answer to an append whose first event id is recorded.

@@ -139,7 +139,7 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
     let dir = dir.display();
     lock.ok_or_else(|| {
         Error::unavailable(format!(
-            "the store {dir} is open in another process; stop that, or use it through it"
+            "the store {dir} is open already, here or in another process; close it there first"
         ))
     })
 }

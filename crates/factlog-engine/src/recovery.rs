@@ -60,6 +60,7 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progres
         tail_bytes: 0,
         wal_bytes: 0,
         vouched: manifest.sealed(),
+        chain: None,
     };
     loader.wal(disk, &dir.join("wal"), &manifest, &mut tail)?;
     let Loader { index, damage, .. } = loader;
@@ -74,6 +75,8 @@ struct Tail {
     tail_bytes: usize,
     wal_bytes: u64,
     vouched: u64,
+    /// The checksum of the last frame seen.
+    chain: Option<u64>,
 }
 
 /// Takes records in order, whatever they lie in.
@@ -242,6 +245,11 @@ impl<'a> Loader<'a> {
                 self.lose(Damage::new(format!("wal/{}", wal::file_name(hole_number)), hole, lost, what));
                 self.next = frame.header.first;
             }
+            if at == offset && tail.chain.is_some_and(|chain| chain != frame.header.previous) {
+                let what = "a frame does not follow the one in front of it";
+                self.lose(Damage::new(format!("wal/{}", wal::file_name(number)), at as u64, (1, 0), what));
+            }
+            tail.chain = Some(frame.checksum);
             if let Err(malformed) = self.frame(&frame, tail) {
                 let lost = (frame.header.first, frame.header.first + u64::from(frame.header.events) - 1);
                 let file = format!("wal/{}", wal::file_name(number));

@@ -114,7 +114,10 @@ impl Wal {
         let failed = |cause| storage::failed("prepare", &path, cause);
         let recycled = (bytes <= self.file_bytes).then(|| self.free.lock().pop()).flatten();
         match recycled {
-            Some(old) => self.disk.rename(&self.dir.join(file_name(old)), &path).map_err(failed)?,
+            Some(old) => self.disk.rename(&self.dir.join(file_name(old)), &path).map_err(|cause| {
+                self.free.lock().push(old);
+                failed(cause)
+            })?,
             None => self.create_file(&path, bytes.max(self.file_bytes)).map_err(failed)?,
         }
         self.disk.sync_dir(&self.dir).map_err(failed)?;

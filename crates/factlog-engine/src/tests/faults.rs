@@ -126,7 +126,7 @@ fn one_process_at_a_time_and_no_foreign_directory() {
     let engine = open(dir.path(), small());
     let second = Engine::open(dir.path(), small()).expect_err("locked");
     assert_eq!(second.kind(), ErrorKind::Unavailable);
-    assert!(second.to_string().contains("open in another process"), "{second}");
+    assert!(second.to_string().contains("is open already"), "{second}");
     drop(engine);
     drop(open(dir.path(), small()));
 
