@@ -168,9 +168,9 @@ impl Writer {
         self.active.events += records.offsets.len() as u64;
         self.active.frames.push(records.clone());
         self.shared.log.write().frames.push_back(records);
-        if !tracking.is_empty() {
-            self.shared.index.write().tracking.extend(tracking);
-        }
+        // Under one lock, so that nobody sees tracking without its events or the other way round.
+        let mut index = self.shared.index.write();
+        index.tracking.extend(tracking);
         self.shared.publish(head);
     }
 
