@@ -1,0 +1,87 @@
+//! The command line: what was typed becomes one call, its answer becomes text or JSON, its error an exit code.
+
+mod accounts;
+mod answer;
+mod args;
+mod balance;
+mod demo;
+mod failure;
+mod history;
+mod import;
+mod movements;
+mod rebuild;
+mod reconcile;
+mod statement;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use answer::Answer;
+use args::{Cli, Command};
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.common.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return failure::report(&anyhow::Error::new(error).context("no threads can be started"), json);
+        }
+    };
+    match runtime.block_on(answer(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error, json),
+    }
+}
+
+/// Does what was typed and writes the answer to standard output.
+async fn answer(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Demo = cli.command {
+        return demo::run(cli.common.data).await;
+    }
+    let json = cli.common.json;
+    let answer = dispatch(cli).await?;
+    let text = if json { format!("{:#}\n", answer.json) } else { answer.text };
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever was reading has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// One command, one answer.
+async fn dispatch(cli: Cli) -> anyhow::Result<Answer> {
+    let data = cli.common.data.unwrap_or_else(|| PathBuf::from("bank-data"));
+    match cli.command {
+        Command::Import(args) => import::run(&data, &args).await,
+        Command::Open(args) => movements::open(&data, args).await,
+        Command::Deposit(args) => movements::deposit(&data, args).await,
+        Command::Withdraw(args) => movements::withdraw(&data, args).await,
+        Command::Transfer(args) => movements::transfer(&data, args).await,
+        Command::Interest(args) => movements::interest(&data, args).await,
+        Command::Fee(args) => movements::fee(&data, args).await,
+        Command::Close(args) => movements::close(&data, args).await,
+        Command::Balance(args) => balance::run(&data, args).await,
+        Command::Statement(args) => statement::run(&data, args).await,
+        Command::History(args) => history::run(&data, args).await,
+        Command::Accounts => accounts::run(&data).await,
+        Command::Reconcile(args) => reconcile::run(&data, &args).await,
+        Command::Rebuild => rebuild::run(&data).await,
+        Command::Verify => verify::run(&data),
+        Command::Demo => anyhow::bail!("the demo does not call itself"),
+    }
+}
+
+/// One command line of the demo, without the name of the program.
+async fn run_line(line: &str, data: &Path) -> anyhow::Result<Answer> {
+    let words = line.split_whitespace().map(OsString::from);
+    let program = [OsString::from("bank"), OsString::from("--data"), data.into()];
+    dispatch(Cli::try_parse_from(program.into_iter().chain(words))?).await
+}
