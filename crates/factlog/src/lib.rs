@@ -17,3 +17,8 @@ pub use factlog_engine::Engine;
 /// What the derives write against. Not for people: it may change at any time.
 #[doc(hidden)]
 pub use factlog_app::__private;
+
+/// The README's program compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
