@@ -121,7 +121,7 @@ impl<E: Event> EventSet for E {
     const SCHEMAS: &'static [(&'static str, u32)] = &[(E::NAME, E::VERSION)];
 
     fn encode(&self) -> Result<Encoded, CodecError> {
-        Encoded::of(self)
+        encode(self)
     }
 
     fn decode(stored: &Stored<'_>) -> Result<Self, CodecError> {
@@ -180,17 +180,17 @@ pub struct Encoded {
     pub data: Bytes,
 }
 
-impl Encoded {
-    fn of<E: Event>(event: &E) -> Result<Self, CodecError> {
-        let invalid = |cause| CodecError::encode(E::NAME, E::VERSION, cause);
-        Ok(Self {
-            name: E::NAME,
-            version: E::VERSION,
-            tags: event.tags().map_err(|cause| invalid(cause.into()))?,
-            stream: event.stream().map_err(|cause| invalid(cause.into()))?,
-            data: serde_json::to_vec(event).map_err(|cause| invalid(cause.into()))?.into(),
-        })
-    }
+/// What to store of one event.
+pub fn encode<E: Event>(event: &E) -> Result<Encoded, CodecError> {
+    let invalid = |cause| CodecError::encode(E::NAME, E::VERSION, cause);
+    let data = serde_json::to_vec(event).map_err(|cause| invalid(cause.into()))?;
+    Ok(Encoded {
+        name: E::NAME,
+        version: E::VERSION,
+        tags: event.tags().map_err(|cause| invalid(cause.into()))?,
+        stream: event.stream().map_err(|cause| invalid(cause.into()))?,
+        data: data.into(),
+    })
 }
 
 /// What decoding needs to know of a stored event.

@@ -97,6 +97,7 @@ pub use view::View;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::codec::decode_json;
+    pub use crate::event::encode;
     pub use crate::names::{concat, disjoint, total, unknown_type};
     pub use crate::{CodecError, Encoded, Stored};
 }

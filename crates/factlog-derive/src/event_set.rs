@@ -24,6 +24,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let list = quote!(&[#(<#types as #krate::Event>::NAMES),*]);
     let twice =
         format!("two events of `{ident}` are stored under the same name; each name belongs to one of them");
+    let check = quote_spanned! {ident.span()=>
+        const _: () = ::core::assert!(#krate::__private::disjoint(#list), #twice);
+    };
     let decodes = types.iter().zip(&names).map(|(event, name)| {
         quote_spanned! {event.span()=>
             if <#event as #krate::Event>::NAMES.contains(&stored.event_type) {
@@ -44,7 +47,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn encode(
                 &self,
             ) -> ::core::result::Result<#krate::__private::Encoded, #krate::__private::CodecError> {
-                match self { #(Self::#names(event) => #krate::EventSet::encode(event)),* }
+                match self { #(Self::#names(event) => #krate::__private::encode(event)),* }
             }
             fn decode(
                 stored: &#krate::__private::Stored<'_>,
@@ -53,7 +56,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 ::core::result::Result::Err(#krate::__private::unknown_type::<Self>(stored))
             }
         }
-        const _: () = ::core::assert!(#krate::__private::disjoint(#list), #twice);
+        #check
         #(#conversions)*
     })
 }
