@@ -15,17 +15,17 @@ use crate::output::answer;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  factlog append account-42 --type account.opened --payload '{\"owner\":\"Ada\"}' --tag account:42 --data bank.db
-  factlog append account-42 --type account.closed --expected 7 --data bank.db
+  factlog append account-42 --type account.opened --payload '{\"owner\":\"Ada\"}' --data bank.db
+  factlog append account-42 --type account.closed --expected 7 --tag account:42 --data bank.db
   factlog append --no-stream --type rate.set --payload @rate.json --data bank.db
-  factlog append --no-stream --type seat.taken --tag seat:9A --if-no-match-tag seat:9A --data flights.db
-  factlog read account-42 --format ndjson --data bank.db | factlog append --no-stream --data copy.db";
+  factlog append --no-stream --type seat.taken --tag seat:9A --if-no-match-tag seat:9A
+  factlog read account-42 --format ndjson --data a.db | factlog append --no-stream --data b.db";
 
 /// Append one event, or those on standard input together
 ///
-/// Without --type, standard input holds one event per line: {\"type\": ..., \"data\": ..., \"stream\": ...,
-/// \"id\": ..., \"tags\": [...], \"content_type\": ..., \"metadata\": ...}, of which only the type must be
-/// there. They are appended atomically: all or none.
+/// Without --type, standard input holds one JSON object per line with the members `type`, `stream`, `id`,
+/// `tags`, `content_type`, `data`, `metadata` (or `data_base64`, `metadata_base64`), of which only `type` must
+/// be there. They are appended atomically: all or none.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("place").required(true).args(["stream", "no_stream"]))]
 #[command(group = ArgGroup::new("boundary").multiple(true).args(["if_no_match_tag", "if_no_match_type", "if_no_match_stream"]))]

@@ -22,8 +22,10 @@ const PAGE: usize = 1_000;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Streams {
     /// Streams by name, with their number of events and positions
+    #[command(before_help = EXAMPLES)]
     List(List),
     /// One stream
+    #[command(before_help = EXAMPLES)]
     Info(Info),
 }
 
@@ -105,7 +107,7 @@ fn info(arguments: &Info, store: &dyn Administration, json: bool) -> Outcome {
                 ("revision", info.last_revision.to_string()),
                 ("positions", format!("{} to {}", info.first_position, info.last_position)),
             ];
-            rows.map(|(name, value)| format!("{name:<10}{value}")).join("\n")
+            rows.map(|(name, value)| format!("{name:<11}{value}")).join("\n")
         },
     )
 }

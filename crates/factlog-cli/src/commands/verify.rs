@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Outcome};
-use crate::numbers;
+use crate::numbers::{self, counted};
 use crate::output::answer;
 use crate::progress::Progress;
 
@@ -38,13 +38,10 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Outcome {
     if report.is_clean() {
         return Ok(());
     }
-    let places = report.damage.len();
-    Err(Failure::new(
-        Kind::Damage,
-        format!("the store is damaged in {places} {}", if places == 1 { "place" } else { "places" }),
-    )
-    .because("stored bytes are not what was written")
-    .advise("keep the directory as it is, and restore the positions named from an export or a copy"))
+    let places = counted(report.damage.len() as u64, "place");
+    Err(Failure::new(Kind::Damage, format!("the store is damaged in {places}"))
+        .because("stored bytes are not what was written")
+        .advise("keep the directory as it is, and restore the positions named from an export or a copy"))
 }
 
 fn document(report: &Report) -> Value {
@@ -69,8 +66,8 @@ fn place(damage: &Damage) -> Value {
 }
 
 fn text(report: &Report) -> String {
-    let (events, segments) = (numbers::grouped(report.events), numbers::grouped(report.segments));
-    let checked = format!("{events} events in {segments} segments, {} read", numbers::bytes(report.bytes));
+    let (events, segments) = (counted(report.events, "event"), counted(report.segments, "segment"));
+    let checked = format!("{events}, {segments}, {} read", numbers::bytes(report.bytes));
     if report.is_clean() {
         return format!("clean: {checked}");
     }

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::load::Measured;
 use super::{Load, Place, load, report};
 use crate::context::{close, open};
-use crate::failure::Outcome;
-use crate::numbers::{grouped, rate, tenth};
+use crate::failure::{Outcome, say};
+use crate::numbers::{counted, grouped, rate, tenth};
 
 /// Events appended before anything is measured, at most: caches, allocator and files are warm then.
 const WARM_UP: u64 = 1_000;
@@ -15,6 +15,11 @@ const WARM_UP: u64 = 1_000;
 const PARTS: u64 = 4;
 
 pub(super) fn run(asked: &Load, place: &Place, json: bool) -> Outcome {
+    say(&format!(
+        "measuring {} and the disk under {}",
+        counted(asked.events, "event"),
+        place.shown().display()
+    ));
     let mut raw = vec![report::raw(place)?];
     let store = open(place.shown())?;
     let warm_up = Load { events: WARM_UP.min(asked.events.div_ceil(10)), ..asked.clone() };

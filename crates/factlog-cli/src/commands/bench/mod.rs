@@ -31,10 +31,12 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// Durable appends: writers that each wait for one append before the next
+    #[command(before_help = EXAMPLES)]
     Append(Load),
     /// Reads: the whole log forwards and backwards, and stream by stream, from warm files
     ///
     /// A store that holds events is read as it is; an empty one is filled with --events first.
+    #[command(before_help = EXAMPLES)]
     Read(ReadLoad),
 }
 

@@ -1,0 +1,11 @@
+//! The binary from outside: what each command answers, with which exit code, on real directories.
+
+mod append;
+mod bench;
+mod harness;
+mod help;
+mod import;
+mod loans;
+mod look;
+mod moves;
+mod verify;
