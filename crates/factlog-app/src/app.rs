@@ -138,6 +138,10 @@ impl AppBuilder {
 }
 
 /// Where ids of new events come from. It enters through a parameter, so that a run can be repeated.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of event ids",
+    note = "write `impl IdSource for {Self} {{ fn next(&self) -> EventId {{ ... }} }}`"
+)]
 pub trait IdSource: Debug + Send + Sync + 'static {
     /// An id that was never given before.
     fn next(&self) -> EventId;

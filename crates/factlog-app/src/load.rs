@@ -11,7 +11,7 @@ use factlog_core::{BoxFuture, Error, Position, QueryItem, ReadOptions, Result, R
 
 use crate::model::{Progress, Slot};
 use crate::snapshot::Kept;
-use crate::view::{event_types, no_revision, query_of};
+use crate::view::{event_types, query_of};
 use crate::{App, CodecError, EventSet, Model, Recorded, Snapshots};
 
 /// A past (or present) to ask about.
@@ -299,4 +299,10 @@ fn worth_keeping(every: u64, slots: &[&mut dyn Slot]) -> Vec<(crate::snapshot::S
         .filter(|slot| every <= slot.progress().folded)
         .filter_map(|slot| Some((slot.snapshot_key(), slot.keep()?.encode())))
         .collect()
+}
+
+fn no_revision(what: &str) -> Error {
+    Error::invalid(format!(
+        "{what} has no revision of its own; only a single view of one stream without tags has, so ask by position or time"
+    ))
 }

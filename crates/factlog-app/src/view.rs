@@ -3,7 +3,7 @@
 //! * A view is sync and does no I/O; its boundary (types × tags, or a stream) follows from its declaration.
 //! * This module does not know where events come from.
 
-use factlog_core::{Error, EventType, Query, QueryItem, Result, StreamFilter, StreamId, Tags};
+use factlog_core::{EventType, Query, QueryItem, Result, StreamFilter, StreamId, Tags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -142,11 +142,4 @@ macro_rules! tags {
     ($($key:ident = $value:expr),+ $(,)?) => {
         $crate::Tags::new([$(::std::format!(::std::concat!(::std::stringify!($key), ":{}"), $value)),+])
     };
-}
-
-/// A view of which the store holds no such thing: said with the facts.
-pub(crate) fn no_revision(what: &str) -> Error {
-    Error::invalid(format!(
-        "{what} has no revision of its own; only a single view of one stream without tags has, so ask by position or time"
-    ))
 }

@@ -138,7 +138,7 @@ fn stream(krate: &Path, fields: &Fields, pattern: Option<&LitStr>) -> Result<Tok
         rest = after;
     }
     format.push_str(rest);
-    if text.is_empty() || rest.contains('}') {
+    if text.is_empty() || format.replace("{}", "").contains('}') {
         return Err(Error::new(
             pattern.span(),
             "write the stream as text with fields: `account-{account_id}`",

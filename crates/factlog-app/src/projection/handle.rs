@@ -24,7 +24,7 @@ pub(super) enum Order {
 }
 
 impl<P: Projection> ReadModel<P> {
-    /// The document under the key, as last committed.
+    /// The document under the key, as last committed. A file is read on the polling thread.
     ///
     /// # Errors
     /// [`ProjectionError`] where the projection failed or was stopped, or its file cannot be read.

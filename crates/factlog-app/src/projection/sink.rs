@@ -1,10 +1,8 @@
 //! Where a read model is kept: documents and checkpoint, committed together, and a second set beside them in a rebuild.
 
 use factlog_core::{Position, Result};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::Projection;
-use crate::EventSet;
 use crate::model::Mark;
 
 /// A place for one projection's documents. Blocking; only the runner writes.
@@ -48,10 +46,4 @@ pub(crate) struct Checkpoint {
 pub(crate) struct Resumed {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) rebuilt_because: Option<String>,
-}
-
-/// A hash of the names and versions of the events a projection folds. With another set an old checkpoint would
-/// have passed events that now concern it.
-pub(crate) fn fingerprint<P: Projection>() -> u64 {
-    xxh3_64(format!("{:?}{:?}", P::Event::SCHEMAS, P::Event::NAMES).as_bytes())
 }

@@ -2,18 +2,21 @@
 //!
 //! * Readers have a connection of their own and see only committed transactions.
 //! * A rebuild writes the next generation beside the visible one; the switch is one transaction.
+//! * Every write first compares what the file says with what the writer knows, so that two writers cannot mix.
 //! * A generation that is not the visible one when the file is opened was never finished and is removed.
 
 use std::path::{Path, PathBuf};
 
 use factlog_core::{Error, Position, Result};
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Projection;
-use super::sink::{Changes, Checkpoint, Resumed, Sink, fingerprint};
+use super::sink::{Changes, Checkpoint, Resumed, Sink};
+use crate::EventSet;
 use crate::model::Mark;
 use crate::sqlite::{failed, open};
 
@@ -41,10 +44,18 @@ pub(crate) struct SqliteSink {
 
 struct Writer {
     connection: Connection,
+    place: Place,
+}
+
+/// Where the writer stands; the file must say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
     /// The generation readers see.
     visible: i64,
     /// The generation that is written: the visible one, or the next.
     written: i64,
+    /// How far the written generation has come.
+    checkpoint: Checkpoint,
 }
 
 impl SqliteSink {
@@ -53,13 +64,17 @@ impl SqliteSink {
         let doing = "prepare the read model in";
         connection.execute_batch(SCHEMA).map_err(failed(doing, path))?;
         let (visible, rebuilt_because) = prepare::<P>(&mut connection).map_err(failed(doing, path))?;
-        let checkpoint = read_checkpoint(&connection, P::NAME, visible).map_err(failed(doing, path))??;
+        let place = stored_place(&connection, P::NAME, visible).map_err(failed(doing, path))?;
+        let place = place.ok_or_else(|| {
+            let (name, path) = (P::NAME, path.display());
+            Error::corrupt(format!("the checkpoint of read model {name} in {path} is damaged; move the file away, it is built again"))
+        })?;
         Ok(Self {
             name: P::NAME,
             path: path.to_owned(),
             reader: Mutex::new(open(path)?),
-            writer: Mutex::new(Writer { connection, visible, written: visible }),
-            resumed: Resumed { checkpoint, rebuilt_because },
+            writer: Mutex::new(Writer { connection, place }),
+            resumed: Resumed { checkpoint: place.checkpoint, rebuilt_because },
         })
     }
 
@@ -80,24 +95,34 @@ impl SqliteSink {
         })
     }
 
-    fn transaction<T>(
+    /// One transaction that holds the file's only write lock, after making sure that nobody else wrote this read
+    /// model since: two writers would each count the events the other counts.
+    fn transaction(
         &self,
         doing: &str,
-        work: impl FnOnce(&Transaction<'_>, &mut i64, &mut i64) -> rusqlite::Result<T>,
-    ) -> Result<T> {
+        work: impl FnOnce(&Transaction<'_>, Place) -> rusqlite::Result<Place>,
+    ) -> Result<()> {
         let mut writer = self.writer.lock();
-        let Writer { connection, visible, written } = &mut *writer;
-        let (mut new_visible, mut new_written) = (*visible, *written);
-        let answer = connection
-            .transaction()
+        let Writer { connection, place } = &mut *writer;
+        let done = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
-                let answer = work(&transaction, &mut new_visible, &mut new_written)?;
+                if stored_place(&transaction, self.name, place.written)? != Some(*place) {
+                    return Ok(None);
+                }
+                let after = work(&transaction, *place)?;
                 transaction.commit()?;
-                Ok(answer)
+                Ok(Some(after))
             })
             .map_err(failed(doing, &self.path))?;
-        (*visible, *written) = (new_visible, new_written);
-        Ok(answer)
+        let Some(after) = done else {
+            let (name, path) = (self.name, self.path.display());
+            return Err(Error::invalid(format!(
+                "read model {name} in {path} was written by somebody else meanwhile; run it in one process, once"
+            )));
+        };
+        *place = after;
+        Ok(())
     }
 }
 
@@ -115,7 +140,7 @@ impl<P: Projection> Sink<P> for SqliteSink {
                 "SELECT document FROM factlog_documents WHERE name = ?1 AND generation = ?2 AND key = ?3",
             )
             .and_then(|mut select| {
-                select.query_row(params![self.name, writer.written, key], |row| row.get(0)).optional()
+                select.query_row(params![self.name, writer.place.written, key], |row| row.get(0)).optional()
             })
             .map_err(failed("read a document in", &self.path))?;
         json.map(|json| self.decoded("document", &json)).transpose()
@@ -127,7 +152,8 @@ impl<P: Projection> Sink<P> for SqliteSink {
             let document = document.as_ref().map(|document| self.encoded("document", document));
             rows.push((self.encoded("key", key)?, document.transpose()?));
         }
-        self.transaction("write the read model in", |transaction, _, generation| {
+        self.transaction("write the read model in", |transaction, place| {
+            let generation = place.written;
             let mut put = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO factlog_documents (name, generation, key, document) VALUES (?1, ?2, ?3, ?4)",
             )?;
@@ -135,31 +161,30 @@ impl<P: Projection> Sink<P> for SqliteSink {
                 .prepare_cached("DELETE FROM factlog_documents WHERE name = ?1 AND generation = ?2 AND key = ?3")?;
             for (key, document) in rows {
                 match document {
-                    Some(document) => put.execute(params![self.name, *generation, key, document])?,
-                    None => remove.execute(params![self.name, *generation, key])?,
+                    Some(document) => put.execute(params![self.name, generation, key, document])?,
+                    None => remove.execute(params![self.name, generation, key])?,
                 };
             }
-            write_checkpoint(transaction, self.name, *generation, checkpoint)
+            write_checkpoint(transaction, self.name, generation, checkpoint)?;
+            Ok(Place { checkpoint, ..place })
         })
     }
 
     fn begin_rebuild(&self) -> Result<()> {
-        self.transaction("begin a rebuild in", |transaction, visible, written| {
-            remove_others(transaction, self.name, *visible)?;
-            *written = *visible + 1;
-            Ok(())
+        self.transaction("begin a rebuild in", |transaction, place| {
+            remove_others(transaction, self.name, place.visible)?;
+            Ok(Place { written: place.visible + 1, checkpoint: Checkpoint::default(), ..place })
         })
     }
 
     fn finish_rebuild(&self) -> Result<()> {
-        self.transaction("finish a rebuild in", |transaction, visible, written| {
+        self.transaction("finish a rebuild in", |transaction, place| {
             transaction.execute(
                 "UPDATE factlog_projections SET generation = ?2 WHERE name = ?1",
-                params![self.name, *written],
+                params![self.name, place.written],
             )?;
-            remove_others(transaction, self.name, *written)?;
-            *visible = *written;
-            Ok(())
+            remove_others(transaction, self.name, place.written)?;
+            Ok(Place { visible: place.written, ..place })
         })
     }
 
@@ -203,7 +228,7 @@ impl<P: Projection> Sink<P> for SqliteSink {
 
 /// The generation readers see, and why it is empty if it had to be emptied.
 fn prepare<P: Projection>(connection: &mut Connection) -> rusqlite::Result<(i64, Option<String>)> {
-    let transaction = connection.transaction()?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let known: Option<(u32, i64, i64)> = transaction
         .query_row(
             "SELECT version, fingerprint, generation FROM factlog_projections WHERE name = ?1",
@@ -265,28 +290,45 @@ fn write_checkpoint(
     Ok(())
 }
 
-/// A row as it is stored: the position, and the last event's position and id.
-type CheckpointRow = (Option<i64>, Option<i64>, Option<String>);
-
-fn read_checkpoint(
-    connection: &Connection,
-    name: &str,
-    generation: i64,
-) -> rusqlite::Result<Result<Checkpoint>> {
-    let row: Option<CheckpointRow> = connection
-        .query_row(
-            "SELECT position, last_position, last_event FROM factlog_checkpoints WHERE name = ?1 AND generation = ?2",
-            params![name, generation],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
+/// What the file says of the read model; `None` where it says nothing that makes sense.
+fn stored_place(connection: &Connection, name: &str, written: i64) -> rusqlite::Result<Option<Place>> {
+    let visible: Option<i64> = connection
+        .prepare_cached("SELECT generation FROM factlog_projections WHERE name = ?1")?
+        .query_row(params![name], |row| row.get(0))
         .optional()?;
-    let Some((position, last_position, last_event)) = row else {
-        return Ok(Ok(Checkpoint::default()));
+    let row: Option<(Option<i64>, Option<i64>, Option<String>)> = connection
+        .prepare_cached(
+            "SELECT position, last_position, last_event FROM factlog_checkpoints WHERE name = ?1 AND generation = ?2",
+        )?
+        .query_row(params![name, written], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let checkpoint = match row {
+        None => Some(Checkpoint::default()),
+        Some((position, last_position, last_event)) => checkpoint(position, last_position, last_event),
     };
-    let place = |number: i64| Position::new(number.cast_unsigned());
-    let last = match (last_position.and_then(place), last_event) {
-        (Some(position), Some(id)) => id.parse().map(|id| Some(Mark { position, id })),
-        _ => Ok(None),
-    };
-    Ok(last.map(|last| Checkpoint { position: position.and_then(place), last }))
+    Ok(visible.zip(checkpoint).map(|(visible, checkpoint)| Place { visible, written, checkpoint }))
 }
+
+fn checkpoint(
+    position: Option<i64>,
+    last_position: Option<i64>,
+    last_event: Option<String>,
+) -> Option<Checkpoint> {
+    let place = |number: i64| Position::new(number.cast_unsigned());
+    let last = match (last_position, last_event) {
+        (None, None) => None,
+        (last_position, last_event) => {
+            Some(Mark { position: place(last_position?)?, id: last_event?.parse().ok()? })
+        }
+    };
+    Some(Checkpoint { position: position.and_then(place), last })
+}
+
+/// A hash of the names and versions of the events a projection folds. With another set an old checkpoint would
+/// have passed events that now concern it.
+fn fingerprint<P: Projection>() -> u64 {
+    xxh3_64(format!("{:?}{:?}", P::Event::SCHEMAS, P::Event::NAMES).as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,17 @@
 //! Read models: exactly once, over restarts and rebuilds; waiting; failing loudly.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{ProjectionError, ProjectionState};
 use factlog::{
     App, ErrorKind, Event, EventStoreExt as _, MemoryStore, OnTimeout, Position, Projection, ReadModel,
     Recorded,
+};
+use factlog::{EventStore, Timestamp};
+use factlog_core::{
+    Append, AppendError, Appended, BoxFuture, EventStream, Head, Query, ReadOptions, StartFrom, Subscription,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -279,4 +284,75 @@ async fn a_closed_store_is_said_and_not_waited_for() {
     let error = model.at_least(Position::new(2), SOON, OnTimeout::Stale).await.expect_err("closed");
     let ProjectionError::Store(error) = error else { panic!("{error}") };
     assert_eq!(error.kind(), ErrorKind::Closed);
+}
+
+/// A store that is unavailable for the first subscriptions.
+#[derive(Debug)]
+struct Flaky {
+    store: MemoryStore,
+    failures: AtomicU32,
+}
+
+impl EventStore for Flaky {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        self.store.append(append)
+    }
+    fn read(&self, query: Query, options: ReadOptions) -> EventStream {
+        self.store.read(query, options)
+    }
+    fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
+        let left = self.failures.load(Ordering::Relaxed);
+        if left == 0 {
+            return self.store.subscribe(query, from);
+        }
+        self.failures.store(left - 1, Ordering::Relaxed);
+        Subscription::failed(factlog::Error::unavailable("the store is asleep"))
+    }
+    fn head(&self) -> BoxFuture<'_, Result<Head, factlog::Error>> {
+        self.store.head()
+    }
+    fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>, factlog::Error>> {
+        self.store.tracking(source)
+    }
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, factlog::Error>> {
+        self.store.position_at(time)
+    }
+    fn close(&self) -> BoxFuture<'_, Result<(), factlog::Error>> {
+        self.store.close()
+    }
+}
+
+/// A read model that gives up over a store that is away for a moment has to be restarted by hand.
+#[tokio::test]
+async fn a_read_model_waits_for_an_unavailable_store_and_goes_on() {
+    let (store, failures) = (MemoryStore::new(), AtomicU32::new(3));
+    let app = App::new(Flaky { store, failures });
+    record(&app, [deposited(1, 5)]).await;
+    let model = app.project(Balances).in_memory().start().unwrap();
+    caught_up(&app, &model).await;
+    assert_eq!(model.get(&1).await.unwrap(), Some(5));
+    assert!(matches!(model.status().state, ProjectionState::Live));
+}
+
+/// Trap 28: the same read model started twice must not count twice, and the one that loses must say so.
+#[tokio::test]
+async fn a_read_model_started_twice_on_one_file_counts_once_and_one_of_them_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("b.sqlite");
+    let app = app_with([]).await;
+    let models = [(); 2].map(|()| app.project(Balances).sqlite(&path).start().unwrap());
+    record(&app, (0..200).map(|_| deposited(1, 1))).await;
+    let head = app.store().head().await.unwrap().position;
+    let mut refused = 0;
+    for model in &models {
+        match model.at_least(head, SOON, OnTimeout::Error).await {
+            Ok(_) => assert_eq!(model.get(&1).await.unwrap(), Some(200)),
+            Err(ProjectionError::Store(error)) => {
+                assert!(error.to_string().contains("run it in one process"), "{error}");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(refused, 1);
 }

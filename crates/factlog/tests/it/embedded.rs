@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use factlog::engine::Settings;
-use factlog::{App, AsOf, Engine, ExecuteError, OnTimeout, Position, Snapshots};
+use factlog::{App, AsOf, Engine, ExecuteError, OnTimeout, Outcome, Position, Snapshots};
 
 use crate::bank::{Balance, Balances, Deposit, InsufficientFunds, Withdraw};
 
@@ -47,6 +47,30 @@ fn sixteen_threads_that_withdraw_ten_from_a_hundred_win_exactly_ten_times() {
             assert_eq!(app.load::<Balance>(&account).await.unwrap().state, Balance(0));
         }
     });
+}
+
+/// Twins under one key that decide different content meet "same id, other content" in the durable log.
+#[test]
+fn racing_twins_under_one_key_happen_once_and_all_get_the_first_outcome() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = App::new(Engine::open(directory.path(), Settings::default()).unwrap());
+    for account in 0..50 {
+        let start = Barrier::new(8);
+        let twin = |amount: u64| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            start.wait();
+            let command = app.execute(Deposit { account, amount }).key(format!("twin-{account}"));
+            runtime.block_on(command.into_future()).unwrap()
+        };
+        let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+            let twin = &twin;
+            let twins: Vec<_> = (0..8).map(|n| scope.spawn(move || twin(n / 2 + 1))).collect();
+            twins.into_iter().map(|twin| twin.join().unwrap()).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|outcome| !outcome.replayed).count(), 1);
+        assert!(outcomes.iter().all(|outcome| outcome.position == outcomes[0].position));
+        assert_eq!(outcomes[0].position.map(Position::get), Some(account + 1));
+    }
 }
 
 /// Everything that promises to survive a restart, over one that closes the store in between.
