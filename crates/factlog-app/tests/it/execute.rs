@@ -7,7 +7,11 @@ use factlog::{
     App, AsOf, Clock, Context, Decide, ErrorKind, EventStoreExt as _, Events, ExecuteError, MemoryStore,
     Result, StreamId, Timestamp, events, tags,
 };
+use factlog::{Position, Revision, Tags};
+use factlog_core::{AppendCondition, ExpectedRevision, Query, QueryItem};
 use pollster::block_on;
+
+use crate::wrapped::Wrapped;
 
 use crate::bank::{
     Account, AccountEvent, AddItem, Cart, Deposited, InsufficientFunds, Record, Transfer, Withdraw, app_with,
@@ -228,5 +232,42 @@ fn a_loaded_view_is_valid_at_the_head_of_its_own_read() {
         assert_eq!(loaded.position.map(|position| position.get()), Some(3));
         let past = app.load::<Account>(&1).at(AsOf::Position(loaded.position.unwrap())).await.unwrap();
         assert_eq!(past, loaded);
+    });
+}
+
+/// The exact boundary: a wider one conflicts needlessly, a narrower one lets two winners through.
+#[test]
+fn the_conditions_of_an_append_are_the_views_boundary_and_the_key() {
+    block_on(async {
+        let store = Wrapped::default();
+        let app = App::new(store.clone());
+        app.execute(Record(vec![opened(1), deposited(1, 5), opened(2)])).await.unwrap();
+        app.execute(Transfer { from: 1, to: 2, amount: 5 }).key("t").await.unwrap();
+        app.execute(AddItem { cart: 1 }).await.unwrap();
+        app.execute(AddItem { cart: 1 }).await.unwrap();
+        let conditions: Vec<_> =
+            store.appends.lock().iter().map(|append| append.conditions.clone()).collect();
+
+        let types = ["account.deposited", "account.opened", "account.withdrawn"];
+        let item = |account: u64| QueryItem {
+            types: types.map(|name| name.parse().unwrap()).to_vec(),
+            tags: tags![account = account].unwrap(),
+            stream: None,
+        };
+        let key = QueryItem::tagged(Tags::new(["$key:t"]).unwrap());
+        let cart =
+            |expected| AppendCondition::Revision { stream: StreamId::new("cart-1").unwrap(), expected };
+        assert_eq!(
+            conditions,
+            [
+                vec![],
+                vec![
+                    AppendCondition::none_match(Query::any_of([item(1), item(2)]).unwrap(), Position::new(3)),
+                    AppendCondition::none_match(Query::any_of([key]).unwrap(), None),
+                ],
+                vec![cart(ExpectedRevision::NoStream)],
+                vec![cart(ExpectedRevision::At(Revision::new(0)))],
+            ]
+        );
     });
 }

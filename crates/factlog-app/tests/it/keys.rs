@@ -6,6 +6,7 @@ use factlog::{App, ErrorKind, ExecuteError, MemoryStore};
 use pollster::block_on;
 
 use crate::bank::{Account, InsufficientFunds, Record, Transfer, Withdraw, app_with, deposited, opened};
+use crate::wrapped::Wrapped;
 
 /// Trap 10: a repeat after the process restarted, and after the rule would now say no, is still the first outcome.
 #[test]
@@ -104,5 +105,25 @@ fn a_rejected_command_may_be_repeated_under_its_key() {
         assert!(app.execute(command.clone()).key("w").await.is_err());
         app.execute(Record(vec![deposited(1, 10)])).await.unwrap();
         assert!(!app.execute(command).key("w").await.unwrap().replayed);
+    });
+}
+
+/// The stored form for ever: a change of any of it would make an old key, or an old event, mean something else.
+#[test]
+fn what_is_stored_under_a_key_never_changes() {
+    block_on(async {
+        let store = Wrapped::default();
+        let app = App::new(store.clone());
+        let command = Record(vec![deposited(1, 10), opened(2)]);
+        app.execute(command).key("salary-7").correlation("c").metadata("user", "ada").await.unwrap();
+        let mut stored = String::new();
+        for event in &store.appends.lock()[0].events {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let tags: Vec<&str> = event.tags.iter().map(|tag| tag.as_str()).collect();
+            let (id, kind) = (event.id, &event.event_type);
+            let (data, metadata) = (text(&event.data), text(&event.metadata));
+            stored.push_str(&format!("{id} {kind} {tags:?}\n  {data}\n  {metadata}\n"));
+        }
+        insta::assert_snapshot!(stored);
     });
 }

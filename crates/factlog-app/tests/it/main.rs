@@ -13,3 +13,4 @@ mod kit;
 mod load;
 mod projections;
 mod snapshots;
+mod wrapped;

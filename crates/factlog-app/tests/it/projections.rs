@@ -1,7 +1,6 @@
 //! Read models: exactly once, over restarts and rebuilds; waiting; failing loudly.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{ProjectionError, ProjectionState};
@@ -9,15 +8,12 @@ use factlog::{
     App, ErrorKind, Event, EventStoreExt as _, MemoryStore, OnTimeout, Position, Projection, ReadModel,
     Recorded,
 };
-use factlog::{EventStore, Timestamp};
-use factlog_core::{
-    Append, AppendError, Appended, BoxFuture, EventStream, Head, Query, ReadOptions, StartFrom, Subscription,
-};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bank::{AccountEvent, AddItem, Balances, Record, app_with, deposited, opened, record};
+use crate::wrapped::Wrapped;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -286,47 +282,10 @@ async fn a_closed_store_is_said_and_not_waited_for() {
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
-/// A store that is unavailable for the first subscriptions.
-#[derive(Debug)]
-struct Flaky {
-    store: MemoryStore,
-    failures: AtomicU32,
-}
-
-impl EventStore for Flaky {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        self.store.append(append)
-    }
-    fn read(&self, query: Query, options: ReadOptions) -> EventStream {
-        self.store.read(query, options)
-    }
-    fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
-        let left = self.failures.load(Ordering::Relaxed);
-        if left == 0 {
-            return self.store.subscribe(query, from);
-        }
-        self.failures.store(left - 1, Ordering::Relaxed);
-        Subscription::failed(factlog::Error::unavailable("the store is asleep"))
-    }
-    fn head(&self) -> BoxFuture<'_, Result<Head, factlog::Error>> {
-        self.store.head()
-    }
-    fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>, factlog::Error>> {
-        self.store.tracking(source)
-    }
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>, factlog::Error>> {
-        self.store.position_at(time)
-    }
-    fn close(&self) -> BoxFuture<'_, Result<(), factlog::Error>> {
-        self.store.close()
-    }
-}
-
 /// A read model that gives up over a store that is away for a moment has to be restarted by hand.
 #[tokio::test]
 async fn a_read_model_waits_for_an_unavailable_store_and_goes_on() {
-    let (store, failures) = (MemoryStore::new(), AtomicU32::new(3));
-    let app = App::new(Flaky { store, failures });
+    let app = App::new(Wrapped::failing(3));
     record(&app, [deposited(1, 5)]).await;
     let model = app.project(Balances).in_memory().start().unwrap();
     caught_up(&app, &model).await;
