@@ -80,9 +80,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     append.conditions = arguments.conditions()?;
     let store = context.store()?;
     let appended = pollster::block_on(store.append(append)).map_err(|error| Failure::append(&error));
-    close(&store)?;
+    // What became of the events is said first: they are durable whatever closing comes to.
+    let closed = close(&store);
     let appended = appended?;
-    answer(context.json, || document(&appended, &ids), || text(&appended))
+    answer(context.json, || document(&appended, &ids), || text(&appended))?;
+    closed
 }
 
 impl Arguments {

@@ -65,9 +65,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         must_exist(&store, stream)?;
     }
     let to_stdout = arguments.output == Path::new("-");
-    let (mut sink, resumed_after) = sink(arguments, &store, to_stdout)?;
+    let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
+    let (mut sink, resumed_after) = match (to_stdout, arguments.resume) {
+        (true, _) => (Sink::stdout(), None),
+        (false, false) => (Sink::create(&arguments.output)?, None),
+        (false, true) => {
+            let last = earlier::take_over(&arguments.output, store.id(), head.position)?;
+            (Sink::append(&arguments.output)?, last)
+        }
+    };
     let mut written = Written { events: 0, resumed_after, last: resumed_after };
-    let mut progress = Progress::start("exporting", None);
+    let mut progress = Progress::start("exporting", head.position.map(Position::get));
     if let Some(mut options) = arguments.range.options(&store)? {
         options.after = options.after.max(resumed_after);
         write_all(arguments, &store, options, &mut sink, &mut written, &mut progress)?;
@@ -87,18 +95,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     answer(context.json, || written.document(&name, time), || written.text(&name, time))
 }
 
-fn sink(arguments: &Arguments, store: &Engine, to_stdout: bool) -> Outcome<(Sink, Option<Position>)> {
-    if to_stdout {
-        return Ok((Sink::stdout(), None));
-    }
-    if !arguments.resume {
-        return Ok((Sink::create(&arguments.output)?, None));
-    }
-    let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
-    let last = earlier::take_over(&arguments.output, store.id(), head.position)?;
-    Ok((Sink::append(&arguments.output)?, last))
-}
-
 fn write_all(
     arguments: &Arguments,
     store: &Engine,
@@ -114,7 +110,7 @@ fn write_all(
         written.events += 1;
         written.last = Some(event.position);
         if written.events.is_multiple_of(PROGRESS_EVERY) {
-            progress.at(written.events, || format!("{} events", grouped(written.events)));
+            progress.at(event.position.get(), || format!("{} events", grouped(written.events)));
         }
     }
     Ok(())

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use clap::Args;
 use factlog_core::{AppendError, Appended, ErrorKind};
-use factlog_engine::Engine;
 use serde_json::{Value, json};
 
 use self::originals::{Originals, Present};
@@ -69,13 +68,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     let counts = import.finish();
     let time = progress.finish();
     let result = result.and(counts.failure(&name));
-    let closed = close_reporting(&store, context, &counts, time);
-    result.and(closed)
-}
-
-fn close_reporting(store: &Engine, context: &Context, counts: &Counts, time: Duration) -> Outcome {
-    close(store)?;
-    answer(context.json, || counts.document(time), || counts.text(time))
+    let closed = close(&store);
+    let answered = answer(context.json, || counts.document(time), || counts.text(time));
+    result.and(answered).and(closed)
 }
 
 /// What became of the lines.

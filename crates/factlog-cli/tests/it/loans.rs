@@ -1,8 +1,11 @@
 //! Real data, where it is at hand: 262,200 events of a Dutch bank's loan applications.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::harness::Home;
+use serde_json::Value;
+
+use crate::harness::{Home, piped};
 
 #[test]
 #[expect(clippy::print_stdout, reason = "a test that did nothing must say so")]
@@ -14,7 +17,7 @@ fn the_loans_are_imported_whole_and_once() {
     }
     let home = Home::new();
     let file = file.display().to_string();
-    let first = home.json(&["import", &file]);
+    let (first, peak) = import_watched(&home, &file);
     let second = home.json(&["import", &file]);
     assert_eq!((&first["added"], &first["refused"]), (&262_200.into(), &0.into()));
     assert_eq!((&second["added"], &second["duplicates"]), (&0.into(), &262_200.into()));
@@ -25,4 +28,22 @@ fn the_loans_are_imported_whole_and_once() {
     );
     assert_eq!(home.ok(&["export", "--type", "A_APPROVED.COMPLETE"]).lines().count(), 2_246);
     assert_eq!(home.json(&["verify"])["clean"], true);
+    assert!(peak < 256 << 10, "the import took {peak} KiB of memory");
+}
+
+/// What an import answers, and the most memory it ever held, in KiB, as far as Linux tells; 0 elsewhere.
+fn import_watched(home: &Home, file: &str) -> (Value, u64) {
+    let mut child = piped(&mut home.command(&["import", file, "--json"]));
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().expect("it can be waited for").is_none() {
+        let told = std::fs::read_to_string(&status).unwrap_or_default();
+        let high = told
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(high.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    (serde_json::from_slice(&output.stdout).expect("one document"), peak)
 }
