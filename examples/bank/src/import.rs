@@ -2,7 +2,7 @@
 //!
 //! * Every row is one command under its own idempotency key, so an import that was cut off is simply repeated.
 //! * A row that breaks a rule is recorded as refused, with the reason; that record is the row's one outcome too.
-//! * At most [`LANES`] × [`LANE_ROWS`] rows are in memory, however long the file is.
+//! * At most [`LANES`] × [`LANE_ROWS`] rows are in memory, and of every booked row its position.
 
 mod lane;
 mod movement;
@@ -47,13 +47,12 @@ pub(crate) struct Imported {
 /// A line that cannot be read, or the store's failure. What was booked until then stays; repeating the import goes
 /// on from there.
 pub(crate) async fn import(app: &App, file: impl Read, overdraft_limit: Money) -> anyhow::Result<Imported> {
-    let known = app.store().head().await?.position;
     let mut lanes = Vec::with_capacity(LANES);
     let mut booking = Vec::with_capacity(LANES);
     for _ in 0..LANES {
         let (lane, rows) = channel(LANE_ROWS);
         lanes.push(lane);
-        booking.push(tokio::spawn(Lane::new(app.clone(), overdraft_limit, known).run(rows)));
+        booking.push(tokio::spawn(Lane::new(app.clone(), overdraft_limit).run(rows)));
     }
     let mut imported = Imported::default();
     let read = fill(lanes, file, &mut imported).await;

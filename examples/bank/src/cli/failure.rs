@@ -1,9 +1,11 @@
 //! From an error to what stands on standard error and the exit code. It decides nothing else.
 
-use std::io::Write as _;
+use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use factlog::{ErrorKind, ExecuteError};
+use factlog::projection::ProjectionError;
+use factlog::{ErrorKind, ExecuteError, LoadError};
 use serde_json::json;
 
 use crate::domain::Refusal;
@@ -26,7 +28,7 @@ pub(super) fn report(error: &anyhow::Error, json: bool) -> ExitCode {
         format!("error: {what}")
     };
     // When even this cannot be written, the exit code still says it.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(code)
 }
 
@@ -46,25 +48,68 @@ fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code_of_cause).unwrap_or(FAILURE)
 }
 
-fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
-    if let Some(ExecuteError::Conflict { .. }) = cause.downcast_ref::<ExecuteError<Refusal>>() {
-        return Some(CONFLICT);
+/// What one of the causes says. The framework's errors stand for the store's, which are not causes of their own.
+fn code_of_cause(cause: &(dyn Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<ExecuteError<Refusal>>() {
+        return match error {
+            ExecuteError::Rejected(refusal) => Some(code_of_refusal(refusal)),
+            ExecuteError::Conflict { .. } => Some(CONFLICT),
+            ExecuteError::Store(error) => Some(code_of_store(error)),
+            _ => None,
+        };
     }
-    if let Some(refusal) = cause.downcast_ref::<Refusal>() {
-        let unknown = matches!(refusal, Refusal::NotOpened { .. });
-        return Some(if unknown { NOT_FOUND } else { FAILURE });
+    if let Some(LoadError::Store(error)) = cause.downcast_ref() {
+        return Some(code_of_store(error));
     }
-    if cause.is::<NotFound>() {
-        return Some(NOT_FOUND);
+    match cause.downcast_ref() {
+        Some(ProjectionError::Store(error)) => return Some(code_of_store(error)),
+        Some(ProjectionError::Behind { .. }) => return Some(UNAVAILABLE),
+        _ => {}
     }
-    if let Some(error) = cause.downcast_ref::<factlog::Error>() {
-        return Some(match error.kind() {
-            ErrorKind::Unavailable | ErrorKind::Indeterminate => UNAVAILABLE,
-            ErrorKind::Corrupt => DAMAGE,
-            ErrorKind::Denied => DENIED,
-            _ => FAILURE,
-        });
+    let refusal = cause.downcast_ref().map(code_of_refusal);
+    let store = cause.downcast_ref().map(code_of_store);
+    let missing = cause.is::<NotFound>() || cause.downcast_ref().is_some_and(is_missing_file);
+    refusal.or(store).or(missing.then_some(NOT_FOUND))
+}
+
+fn code_of_refusal(refusal: &Refusal) -> u8 {
+    if let Refusal::NotOpened { .. } = refusal { NOT_FOUND } else { FAILURE }
+}
+
+fn code_of_store(error: &factlog::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Indeterminate | ErrorKind::Closed => UNAVAILABLE,
+        ErrorKind::Corrupt => DAMAGE,
+        ErrorKind::Denied => DENIED,
+        _ => FAILURE,
     }
-    let io = cause.downcast_ref::<std::io::Error>()?;
-    (io.kind() == std::io::ErrorKind::NotFound).then_some(NOT_FOUND)
+}
+
+fn is_missing_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    /// A script that retries on 6 must not retry on damage, and must see through every layer.
+    #[test]
+    fn the_code_is_the_stores_however_deep_its_error_lies() {
+        let corrupt = || factlog::Error::corrupt("a block does not match its checksum");
+        let deep = [
+            anyhow!(corrupt()),
+            anyhow!(ExecuteError::<Refusal>::Store(corrupt())),
+            anyhow!(LoadError::Store(corrupt())),
+            anyhow!(ProjectionError::Store(corrupt())),
+        ];
+        for error in deep {
+            assert_eq!(code(&error.context("account 1").context("importing")), DAMAGE);
+        }
+        let busy = ExecuteError::<Refusal>::Store(factlog::Error::unavailable("held by another process"));
+        assert_eq!(code(&anyhow!(busy)), UNAVAILABLE);
+        assert_eq!(code(&anyhow!("anything else")), FAILURE);
+    }
 }

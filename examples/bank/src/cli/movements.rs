@@ -103,7 +103,13 @@ where
         Some(key) => pending.key(format!("command:{key}")),
         None => pending,
     };
-    let outcome = pending.await.map_err(refused)?;
+    let outcome = match pending.await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            ledger.close(None).await?;
+            return Err(refused(error));
+        }
+    };
     let models = ledger.read_models().await?;
     let mut balances = Vec::new();
     for id in accounts {

@@ -21,14 +21,14 @@ pub(super) struct Booked {
 pub(super) struct Lane {
     app: App,
     overdraft_limit: Money,
-    /// The head when the import began.
-    known: Option<Position>,
     opened: HashSet<AccountId>,
+    /// Where the rows of this lane are: two rows at one place are one transaction.
+    places: HashSet<Position>,
 }
 
 impl Lane {
-    pub(super) fn new(app: App, overdraft_limit: Money, known: Option<Position>) -> Self {
-        Self { app, overdraft_limit, known, opened: HashSet::new() }
+    pub(super) fn new(app: App, overdraft_limit: Money) -> Self {
+        Self { app, overdraft_limit, opened: HashSet::new(), places: HashSet::new() }
     }
 
     /// Books rows until no more come.
@@ -55,7 +55,7 @@ impl Lane {
         }
     }
 
-    async fn book(&self, row: Row) -> anyhow::Result<Booked> {
+    async fn book(&mut self, row: Row) -> anyhow::Result<Booked> {
         let key = format!("statement-row:{}:{}", row.account_id, row.transaction_id);
         match Movement::from(row) {
             Movement::Deposit(command) => self.execute(command, key).await,
@@ -66,7 +66,7 @@ impl Lane {
     }
 
     /// Books one row under its key: decided once, whenever and however often it is imported.
-    async fn execute<C>(&self, command: OrRefused<C>, key: String) -> anyhow::Result<Booked>
+    async fn execute<C>(&mut self, command: OrRefused<C>, key: String) -> anyhow::Result<Booked>
     where
         C: Decide<Event = BankEvent, Error = Refusal>,
     {
@@ -74,7 +74,7 @@ impl Lane {
         let Some(position) = outcome.position else {
             bail!("{key} was decided without a fact");
         };
-        if outcome.replayed && self.known < Some(position) {
+        if !self.places.insert(position) {
             bail!("{key} is in the file twice; a transaction has one row");
         }
         Ok(Booked { position, added: !outcome.replayed })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use factlog::{App, MemoryStore, Tags};
+use factlog::{App, EventStore as _, MemoryStore, Tags};
 use proptest::prelude::*;
 
 use super::import;
@@ -50,6 +50,16 @@ fn the_rows_of_an_account_keep_their_order_among_sixty_four_lanes() {
         let in_file = rows.filter(|row| row[1] == account.as_str()).map(|row| row[0].to_owned());
         assert_eq!(booked.collect::<Vec<_>>(), in_file.collect::<Vec<_>>(), "account {account}");
     }
+}
+
+#[test]
+fn a_store_that_fails_ends_the_import_and_says_why() {
+    let app = App::new(MemoryStore::new());
+    let error = block_on(async {
+        app.store().close().await.unwrap();
+        import(&app, SAMPLE.as_bytes(), LIMIT).await.unwrap_err()
+    });
+    assert!(format!("{error:#}").contains("the store is closed"), "{error:#}");
 }
 
 proptest! {

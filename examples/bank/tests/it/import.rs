@@ -102,9 +102,11 @@ fn a_transaction_that_is_in_the_file_twice_is_not_dropped_in_silence() {
     let twice = format!("{rows}{}\n", rows.lines().nth(1).unwrap());
     let file = bank.path().join("twice.csv");
     fs::write(&file, twice).unwrap();
-    let run = bank.run(&format!("import {} --overdraft-limit 6000", file.display()));
-    assert_eq!(run.code, 1);
-    assert!(run.err.contains("is in the file twice"), "{}", run.err);
+    for attempt in ["first", "second"] {
+        let run = bank.run(&format!("import {} --overdraft-limit 6000", file.display()));
+        assert_eq!(run.code, 1, "{attempt}");
+        assert!(run.err.contains("is in the file twice"), "{attempt}: {}", run.err);
+    }
 }
 
 #[test]
@@ -132,4 +134,25 @@ fn a_read_model_that_is_not_what_the_facts_say_is_found_and_replaced() {
     assert_eq!(run.code, 1);
     assert!(run.err.contains("the read models were not what the facts say"), "{}", run.err);
     assert_eq!(bank.json("accounts"), true_accounts);
+}
+
+#[test]
+fn one_flipped_bit_in_the_log_is_damage_and_no_wrong_balance() {
+    let bank = Bank::new();
+    import(&bank, "6000");
+    let wal = fs::read_dir(bank.path().join("ledger/wal")).unwrap().map(|file| file.unwrap().path());
+    let amount = b"\"6500.00\"";
+    let found = wal.into_iter().find_map(|file| {
+        let bytes = fs::read(&file).unwrap();
+        let at = bytes.windows(amount.len()).position(|window| window == amount)?;
+        Some((file, bytes, at))
+    });
+    let (file, mut bytes, at) = found.expect("the sample has a withdrawal of 6500.00");
+    bytes[at + 1] ^= 0x01;
+    fs::write(file, bytes).unwrap();
+    let verified = bank.run("verify");
+    assert_eq!((verified.code, verified.out.as_str()), (7, ""), "{}", verified.err);
+    assert!(verified.err.contains("is damaged at offset"), "{}", verified.err);
+    let asked = bank.run("balance 1539 --at 1993-09-30");
+    assert_eq!((asked.code, asked.out.as_str()), (7, ""), "{}", asked.err);
 }
