@@ -10,6 +10,7 @@ use factlog_engine::{Engine, Settings};
 
 use crate::cli::Cli;
 use crate::failure::{Failure, Kind, Outcome, say};
+use crate::numbers::counted;
 
 /// Names the data directory where the command line does not.
 pub(crate) const DATA_VARIABLE: &str = "FACTLOG_DATA";
@@ -71,8 +72,13 @@ impl Context {
 pub(crate) fn open(directory: &Path) -> Outcome<Engine> {
     let engine = Engine::open(directory, Settings::default())
         .map_err(|error| Failure::store(format!("open the store in {}", directory.display()), &error))?;
-    for damage in engine.damage() {
-        say(&format!("warning: {damage}; everything else is served, appends are refused"));
+    let damage = engine.damage();
+    if let Some(first) = damage.first() {
+        let more = match damage.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {} besides (`factlog verify` shows them)", counted(more as u64, "place")),
+        };
+        say(&format!("warning: {first}{more}; everything else is served, appends are refused"));
     }
     Ok(engine)
 }

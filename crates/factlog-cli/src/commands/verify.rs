@@ -16,6 +16,9 @@ Examples:
   factlog verify --data bank.db
   factlog verify --data bank.db --json || echo \"exit code $?\"";
 
+/// Damaged places that people are shown.
+const PLACES_SHOWN: usize = 20;
+
 /// Check every stored byte; exit code 7 where something is damaged
 ///
 /// The store is not changed, and may be damaged; nobody else may have it open for writing.
@@ -71,6 +74,11 @@ fn text(report: &Report) -> String {
     if report.is_clean() {
         return format!("clean: {checked}");
     }
-    let places = report.damage.iter().map(|damage| format!("\n  {damage}"));
-    format!("damaged: {checked}{}", places.collect::<String>())
+    let places: String =
+        report.damage.iter().take(PLACES_SHOWN).map(|damage| format!("\n  {damage}")).collect();
+    let more = match report.damage.len().saturating_sub(PLACES_SHOWN) {
+        0 => String::new(),
+        more => format!("\n  and {} besides; --json names them all", counted(more as u64, "place")),
+    };
+    format!("damaged: {checked}{places}{more}")
 }
