@@ -1,12 +1,14 @@
 //! The app: a store with everything a bounded context needs around it, cheap to clone.
 //!
-//! It holds no state of its own; two apps over one store are as good as one.
+//! It holds no facts of its own; two apps over one store are as right as one. Only commands of one app that lost a
+//! race line up for the next attempt.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use factlog_core::{Clock, EventId, EventStore, SystemClock};
 
+use crate::lanes::Lanes;
 use crate::snapshot::SnapshotCounts;
 use crate::{Decide, Execute, History, Load, Model, Projection, Snapshots, Tags};
 
@@ -25,6 +27,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     attempts: u32,
+    lanes: Lanes,
     snapshots: Option<Snapshots>,
 }
 
@@ -42,6 +45,7 @@ impl App {
                 clock: Arc::new(SystemClock),
                 ids: Arc::new(NewIds),
                 attempts: ATTEMPTS,
+                lanes: Lanes::default(),
                 snapshots: None,
             },
         }
@@ -49,6 +53,9 @@ impl App {
 
     /// Decides a command on the facts and records what it decided. Await it, perhaps with a key:
     /// `app.execute(command).key("payment-17").await?`.
+    ///
+    /// A command that lost a race lines up behind those of this app that lost one on the same facts, and tries
+    /// again in its turn. So either go on polling a command that was begun, or drop it.
     pub fn execute<C: Decide>(&self, command: C) -> Execute<C> {
         Execute::new(self.clone(), command)
     }
@@ -89,6 +96,10 @@ impl App {
 
     pub(crate) fn attempts(&self) -> u32 {
         self.parts.attempts
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.parts.lanes
     }
 
     pub(crate) fn snapshots(&self) -> Option<&Snapshots> {

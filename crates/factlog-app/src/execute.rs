@@ -1,7 +1,8 @@
 //! Executing: read, decide, append under the derived boundary, and again after a lost race.
 //!
 //! * The head of the read is what the condition counts from, so nothing can slip in between.
-//! * Only a lost race is tried again, a bounded number of times. Every other failure is the caller's to judge.
+//! * Only a lost race is tried again, a bounded number of times, in line with the others of this app that lost one.
+//!   Every other failure is the caller's to judge.
 //! * Under a key a command happens once, for ever: the key is recorded in the same commit as its events.
 
 use std::fmt::Display;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::codec::raw_event;
+use crate::lanes::lanes_of;
 use crate::load::{End, fold};
 use crate::metadata::{CAUSATION, CORRELATION};
 use crate::model::sealed::Fold as _;
@@ -173,10 +175,12 @@ impl<C: Decide> Run<C> {
         let boundary = self.command.boundary();
         let now = self.app.clock().now();
         let mut attempts = 0;
+        let mut turn = None;
         loop {
             attempts += 1;
             let mut folded = fold::<C::Model>(&self.app, &boundary, End::Head).await?;
             let conditions = conditions::<C::Model>(&mut folded.slots, folded.head);
+            let lanes = lanes_of(&conditions);
             let context =
                 Context { now, head: folded.head, key: self.key.as_ref().map(|key| key.text.clone()) };
             let model = C::Model::finish(folded.slots);
@@ -198,6 +202,7 @@ impl<C: Decide> Run<C> {
                 Attempt::Lost(conflict) if attempts == self.app.attempts() => {
                     return Err(ExecuteError::Conflict { attempts, conflict });
                 }
+                Attempt::Lost(_) if turn.is_none() => turn = Some(self.app.lanes().turn(&lanes).await),
                 Attempt::Lost(_) => {}
             }
         }

@@ -65,6 +65,7 @@ mod decide;
 mod event;
 mod execute;
 mod kit;
+mod lanes;
 mod load;
 mod metadata;
 mod model;

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report, also from a helper")]
 
 mod bank;
+mod contention;
 mod embedded;
