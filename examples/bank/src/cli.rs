@@ -9,6 +9,7 @@ mod failure;
 mod history;
 mod import;
 mod movements;
+mod progress;
 mod rebuild;
 mod reconcile;
 mod statement;
@@ -23,10 +24,14 @@ use clap::Parser as _;
 
 use answer::Answer;
 use args::{Cli, Command};
+use failure::OutputFailed;
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => return failure::usage(&refused, std::env::args_os().any(|word| word == "--json")),
+    };
     let json = cli.common.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -36,24 +41,27 @@ pub fn run() -> ExitCode {
     };
     match runtime.block_on(answer(cli)) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever was reading has seen enough.
+        Err(error) if failure::reader_is_gone(&error) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, json),
     }
 }
 
 /// Does what was typed and writes the answer to standard output.
 async fn answer(cli: Cli) -> anyhow::Result<()> {
-    if let Command::Demo = cli.command {
-        return demo::run(cli.common.data).await;
-    }
     let json = cli.common.json;
-    let answer = dispatch(cli).await?;
-    let text = if json { format!("{:#}\n", answer.json) } else { answer.text };
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever was reading has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+    if let Command::Demo = cli.command {
+        return demo::run(cli.common.data, json).await;
     }
+    let answer = dispatch(cli).await?;
+    say(&if json { format!("{}\n", answer.json) } else { answer.text })
+}
+
+/// Writes to standard output.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(OutputFailed)?;
+    Ok(())
 }
 
 /// One command, one answer.
@@ -80,8 +88,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Answer> {
 }
 
 /// One command line of the demo, without the name of the program.
-async fn run_line(line: &str, data: &Path) -> anyhow::Result<Answer> {
-    let words = line.split_whitespace().map(OsString::from);
+async fn run_line(words: impl Iterator<Item = OsString>, data: &Path) -> anyhow::Result<Answer> {
     let program = [OsString::from("bank"), OsString::from("--data"), data.into()];
     dispatch(Cli::try_parse_from(program.into_iter().chain(words))?).await
 }

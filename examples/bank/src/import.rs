@@ -11,14 +11,13 @@ mod tests;
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Read;
 
 use anyhow::Context as _;
 use factlog::{App, Position, Tags};
 use tokio::sync::mpsc::{Sender, channel};
 
 use crate::domain::{AccountId, Money, MovementRefused};
-use crate::statements::{Row, rows};
+use crate::statements::Row;
 use lane::{Booked, Lane};
 
 /// How many accounts are booked at a time; commits of different lanes share one disk write.
@@ -44,9 +43,13 @@ pub(crate) struct Imported {
 /// Books every row of a statement file. Accounts are opened at their first row, with this overdraft limit.
 ///
 /// # Errors
-/// A line that cannot be read, or the store's failure. What was booked until then stays; repeating the import goes
+/// A row that cannot be read, or the store's failure. What was booked until then stays; repeating the import goes
 /// on from there.
-pub(crate) async fn import(app: &App, file: impl Read, overdraft_limit: Money) -> anyhow::Result<Imported> {
+pub(crate) async fn import(
+    app: &App,
+    rows: impl Iterator<Item = anyhow::Result<Row>>,
+    overdraft_limit: Money,
+) -> anyhow::Result<Imported> {
     let mut lanes = Vec::with_capacity(LANES);
     let mut booking = Vec::with_capacity(LANES);
     for _ in 0..LANES {
@@ -55,7 +58,7 @@ pub(crate) async fn import(app: &App, file: impl Read, overdraft_limit: Money) -
         booking.push(tokio::spawn(Lane::new(app.clone(), overdraft_limit).run(rows)));
     }
     let mut imported = Imported::default();
-    let read = fill(lanes, file, &mut imported).await;
+    let read = fill(lanes, rows, &mut imported).await;
     let mut booked = Vec::new();
     for lane in booking {
         booked.extend(lane.await.context("a lane of the import panicked")??);
@@ -65,8 +68,12 @@ pub(crate) async fn import(app: &App, file: impl Read, overdraft_limit: Money) -
 }
 
 /// Hands every row to its lane, and lets go of the lanes at the end, so that they end too.
-async fn fill(lanes: Vec<Sender<Row>>, file: impl Read, imported: &mut Imported) -> anyhow::Result<()> {
-    for row in rows(file) {
+async fn fill(
+    lanes: Vec<Sender<Row>>,
+    rows: impl Iterator<Item = anyhow::Result<Row>>,
+    imported: &mut Imported,
+) -> anyhow::Result<()> {
+    for row in rows {
         let row = row?;
         imported.rows += 1;
         imported.accounts.insert(row.account_id.clone());

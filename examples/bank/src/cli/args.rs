@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use factlog::{Position, Timestamp};
 use jiff::civil::Date;
+use serde::{Serialize, Serializer};
 
 use crate::domain::{AccountId, FeeKind, Money};
 
@@ -37,7 +38,7 @@ pub(super) struct Common {
     /// Directory of the ledger; created if missing [default: bank-data]
     #[arg(long, global = true, env = "BANK_DATA", value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// Answer with one JSON document
+    /// Answer, and fail, in JSON: one document on one line
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
@@ -204,6 +205,15 @@ pub(super) struct File {
 pub(super) enum KnownAt {
     Position(Position),
     Time(Timestamp),
+}
+
+impl Serialize for KnownAt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Position(position) => serializer.serialize_u64(position.get()),
+            Self::Time(time) => serializer.collect_str(time),
+        }
+    }
 }
 
 impl FromStr for KnownAt {

@@ -30,6 +30,7 @@ pub(super) async fn run(data: &Path, args: Balance) -> anyhow::Result<Answer> {
         "account": args.account,
         "balance": balance,
         "at": args.at,
+        "known_at": args.known_at,
         "position": position.map(Position::get),
     });
     Ok(Answer { text: text + "\n", json })

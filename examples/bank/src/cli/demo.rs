@@ -1,12 +1,13 @@
 //! `bank demo`: a short story with the sample statements, told by the program's own commands.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde_json::{Value, json};
 
 use super::failure::sentence;
-use super::run_line;
+use super::{run_line, say};
+use crate::domain::Refusal;
 
 /// Real statements of nine accounts; data/README.md says where they are from.
 const SAMPLE: &str = include_str!("../../data/sample.csv");
@@ -49,50 +50,62 @@ const STORY: &[(&str, &[&str])] = &[
     ("And the facts are what was written, byte by byte.", &["verify"]),
 ];
 
-/// Tells the story in a directory of its own, or in the one given.
-pub(super) async fn run(data: Option<PathBuf>) -> anyhow::Result<()> {
-    let keep = data.is_some();
-    let data =
-        data.unwrap_or_else(|| std::env::temp_dir().join(format!("factlog-bank-{}", std::process::id())));
-    std::fs::create_dir_all(&data).with_context(|| format!("{} cannot be created", data.display()))?;
-    let sample = data.join("sample.csv");
-    let told = tell(&data.join("ledger"), &sample).await;
-    if !keep {
-        std::fs::remove_dir_all(&data).with_context(|| format!("{} cannot be removed", data.display()))?;
-    }
-    told?;
-    let more = if keep {
-        format!(
-            "The ledger stays in {}: go on with `bank --data` and that name.",
-            data.join("ledger").display()
-        )
-    } else {
-        "The ledger of this story is gone; `bank demo --data DIR` keeps it.".to_owned()
+/// Tells the story in a directory of its own, or in the one given; as one document at its end where JSON is asked for.
+pub(super) async fn run(data: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
+    let (kept, temporary) = match data {
+        Some(data) => (data, None),
+        None => {
+            let directory = tempfile::Builder::new().prefix("factlog-bank-").tempdir();
+            let directory = directory.context("a temporary directory cannot be created")?;
+            (directory.path().to_owned(), Some(directory))
+        }
     };
-    say(&format!("{more}\n"))
+    std::fs::create_dir_all(&kept).with_context(|| format!("{} cannot be created", kept.display()))?;
+    let (ledger, sample) = (kept.join("ledger"), kept.join("sample.csv"));
+    std::fs::write(&sample, SAMPLE).with_context(|| format!("{} cannot be written", sample.display()))?;
+    let told = tell(&ledger, &sample, json).await;
+    let is_temporary = temporary.is_some();
+    if let Some(directory) = temporary {
+        directory.close().with_context(|| format!("{} cannot be removed", kept.display()))?;
+    }
+    let steps = told?;
+    if json {
+        let ledger = (!is_temporary).then(|| ledger.display().to_string());
+        return say(&format!("{}\n", json!({ "steps": steps, "ledger": ledger })));
+    }
+    say(&if is_temporary {
+        "The ledger of this story is gone; `bank demo --data DIR` keeps it.\n".to_owned()
+    } else {
+        format!("The ledger stays in {}: go on with `bank --data` and that name.\n", ledger.display())
+    })
 }
 
-async fn tell(ledger: &Path, sample: &Path) -> anyhow::Result<()> {
-    std::fs::write(sample, SAMPLE).with_context(|| format!("{} cannot be written", sample.display()))?;
+/// Runs every command line of the story, and says what it answers at once unless JSON is asked for.
+async fn tell(ledger: &Path, sample: &Path, json: bool) -> anyhow::Result<Vec<Value>> {
+    let mut steps = Vec::new();
     for (words, lines) in STORY {
-        say(&format!("# {}\n\n", words.replace('\n', "\n# ")))?;
+        if !json {
+            say(&format!("# {}\n\n", words.replace('\n', "\n# ")))?;
+        }
         for line in *lines {
-            say(&format!("$ bank {}\n", line.replace("SAMPLE", "sample.csv")))?;
-            let line = line.replace("SAMPLE", &sample.to_string_lossy());
-            match run_line(&line, ledger).await {
-                Ok(answer) => say(&format!("{}\n", answer.text))?,
-                Err(error) if error.is::<crate::domain::Refusal>() => {
-                    say(&format!("error: {}\n\n", sentence(&error)))?;
+            let shown = format!("bank {}", line.replace("SAMPLE", "sample.csv"));
+            // Word by word: the sample's directory may have blanks in its name.
+            let arguments = line.split_whitespace();
+            let arguments = arguments.map(|word| if word == "SAMPLE" { sample.into() } else { word.into() });
+            let (text, mut step) = match run_line(arguments, ledger).await {
+                Ok(answer) => (answer.text, json!({ "answer": answer.json })),
+                Err(error) if error.is::<Refusal>() => {
+                    (format!("error: {}\n", sentence(&error)), json!({ "refused": sentence(&error) }))
                 }
                 Err(error) => return Err(error),
+            };
+            if json {
+                step["command"] = shown.into();
+                steps.push(step);
+            } else {
+                say(&format!("$ {shown}\n{text}\n"))?;
             }
         }
     }
-    Ok(())
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
+    Ok(steps)
 }

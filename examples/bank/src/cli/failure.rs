@@ -12,11 +12,37 @@ use crate::domain::Refusal;
 use crate::ledger::NotFound;
 
 const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;
 const CONFLICT: u8 = 4;
 const DENIED: u8 = 5;
 const UNAVAILABLE: u8 = 6;
 const DAMAGE: u8 = 7;
+
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer cannot be written")]
+pub(super) struct OutputFailed(#[source] pub(super) io::Error);
+
+/// Whether the answer could not be written because nobody reads it any more, as in `bank demo | head`.
+pub(super) fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let failed = error.downcast_ref::<OutputFailed>();
+    failed.is_some_and(|OutputFailed(error)| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A command line that was refused, or an answer such as `--help` that was given instead.
+pub(super) fn usage(refused: &clap::Error, json: bool) -> ExitCode {
+    let code = u8::try_from(refused.exit_code()).unwrap_or(USAGE);
+    if json && refused.use_stderr() {
+        let text = refused.to_string();
+        let what = text.trim().trim_start_matches("error: ");
+        let _ = writeln!(io::stderr(), "{}", json!({ "error": { "exit": code, "what": what } }));
+    } else {
+        // A reader of the help that went away is no failure.
+        let _ = refused.print();
+    }
+    ExitCode::from(code)
+}
 
 /// Says what went wrong and why, and answers with the code for it.
 pub(super) fn report(error: &anyhow::Error, json: bool) -> ExitCode {

@@ -1,33 +1,34 @@
 //! `bank import`: books a statement file and says what became of its rows.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::answer::{Answer, counted};
 use super::args::Import;
+use super::progress::Progress;
 use crate::domain::Money;
 use crate::import::import;
 use crate::ledger::Ledger;
+use crate::statements::rows;
 
 pub(super) async fn run(data: &Path, args: &Import) -> anyhow::Result<Answer> {
     let name = args.file.display();
     let file =
         File::open(&args.file).with_context(|| format!("the statement file {name} cannot be opened"))?;
-    let progress = progress(file.metadata().map_or(0, |about| about.len()));
+    let progress = Progress::start("importing", file.metadata().map_or(0, |about| about.len()));
+    // The file first: what is no statement must not leave an empty ledger behind.
+    let rows = rows(progress.watch(file)).with_context(|| format!("{name} cannot be booked"))?;
     let ledger = Ledger::open_or_create(data)?;
-    let file = BufReader::new(progress.wrap_read(file));
-    let imported = import(&ledger.app, file, args.overdraft_limit).await.with_context(|| {
+    let imported = import(&ledger.app, rows, args.overdraft_limit).await.with_context(|| {
         format!(
             "importing {name} stopped; what was booked stays, and the same import again goes on from there"
         )
     })?;
     let models = ledger.read_models().await?;
-    progress.finish_and_clear();
+    progress.finish();
     let accounts = models.accounts().await?;
     let of_file = accounts.iter().filter(|(id, _)| imported.accounts.contains(id));
     let total: Money = of_file.map(|(_, account)| account.balance).sum();
@@ -52,10 +53,4 @@ pub(super) async fn run(data: &Path, args: &Import) -> anyhow::Result<Answer> {
         "total_balance": total,
     });
     Ok(Answer { text, json })
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(bytes: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("importing {wide_bar} {percent}% {elapsed} (left {eta})");
-    ProgressBar::new(bytes).with_style(style.expect("the template is well formed"))
 }

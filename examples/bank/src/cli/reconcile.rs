@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,7 +12,7 @@ use super::answer::{Answer, Table, counted};
 use super::args;
 use crate::domain::{AccountId, BankEvent, Money};
 use crate::ledger::Ledger;
-use crate::statements::{Difference, Reconciliation, TOLERANCE, rows};
+use crate::statements::{Difference, Reconciliation, Row, TOLERANCE, rows};
 
 /// How many differences are listed for people; JSON has them all.
 const LISTED: usize = 40;
@@ -22,17 +21,21 @@ pub(super) async fn run(data: &Path, args: &args::File) -> anyhow::Result<Answer
     let name = args.file.display();
     let file =
         File::open(&args.file).with_context(|| format!("the statement file {name} cannot be opened"))?;
+    let rows = rows(file).with_context(|| format!("{name} cannot be compared"))?;
     let ledger = Ledger::open(data)?;
-    let found = reconcile(&ledger.app, BufReader::new(file)).await?;
+    let found = reconcile(&ledger.app, rows).await.with_context(|| format!("comparing {name} stopped"))?;
     ledger.close(None).await?;
     Ok(answer(&found))
 }
 
 /// Compares every row with the running balance of the account's facts, in the order they were recorded.
-pub(crate) async fn reconcile(app: &App, file: impl Read) -> anyhow::Result<Reconciliation> {
+pub(crate) async fn reconcile(
+    app: &App,
+    rows: impl Iterator<Item = anyhow::Result<Row>>,
+) -> anyhow::Result<Reconciliation> {
     let mut found = Reconciliation::default();
     let mut accounts: HashMap<AccountId, HashMap<String, Money>> = HashMap::new();
-    for row in rows(file) {
+    for row in rows {
         let row = row?;
         if !accounts.contains_key(&row.account_id) {
             accounts.insert(row.account_id.clone(), running_balances(app, &row.account_id).await?);

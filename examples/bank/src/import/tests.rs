@@ -6,14 +6,18 @@ use std::io::{self, Read};
 use factlog::{App, EventStore as _, MemoryStore, Tags};
 use proptest::prelude::*;
 
-use super::import;
 use crate::domain::{AccountId, BankEvent, Money};
+use crate::statements::rows;
 
 const SAMPLE: &str = include_str!("../../data/sample.csv");
 const LIMIT: Money = Money::from_minor(10_000);
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+async fn import(app: &App, file: impl Read, limit: Money) -> anyhow::Result<super::Imported> {
+    super::import(app, rows(file)?, limit).await
 }
 
 /// The facts of each account in their order. Between accounts the order is free.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -41,13 +41,29 @@ pub(crate) enum Direction {
     Withdrawal,
 }
 
+/// The columns that make a file a statement; the rest of [`Row`] may be absent.
+const COLUMNS: [&str; 6] = ["transaction_id", "account_id", "date", "direction", "amount", "balance_after"];
+
 /// The rows of a statement file, in file order, without holding the file in memory.
 ///
 /// # Errors
-/// Each item names the line and what is wrong with it.
-pub(crate) fn rows(file: impl Read) -> impl Iterator<Item = anyhow::Result<Row>> {
-    let rows = csv::Reader::from_reader(file).into_deserialize::<Row>();
-    rows.map(|row| row.context("the statement file cannot be read on; nothing after this line was looked at"))
+/// A first line that does not name the columns of a statement: a file without rows would otherwise pass for an empty
+/// one. Then, for each item, the line and what is wrong with it.
+pub(crate) fn rows<R: Read>(file: R) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Row>> + use<R>> {
+    let mut reader = csv::Reader::from_reader(file);
+    let header = reader.headers().context("the first line cannot be read")?;
+    let missing: Vec<&str> =
+        COLUMNS.into_iter().filter(|column| !header.iter().any(|name| name == *column)).collect();
+    if !missing.is_empty() {
+        bail!(
+            "it is no statement: its first line lacks the columns {}; the first line names the columns",
+            missing.join(", ")
+        );
+    }
+    let rows = reader.into_deserialize::<Row>();
+    Ok(rows.map(|row| {
+        row.context("the statement file cannot be read on; nothing after this line was looked at")
+    }))
 }
 
 #[cfg(test)]
@@ -58,7 +74,17 @@ mod tests {
                           partner_bank,partner_account";
 
     fn read(lines: &str) -> anyhow::Result<Vec<Row>> {
-        rows(format!("{HEADER}\n{lines}").as_bytes()).collect()
+        rows(format!("{HEADER}\n{lines}").as_bytes())?.collect()
+    }
+
+    /// Would fail if any file at all were taken for a statement without rows, and its import reported as done.
+    #[test]
+    fn a_file_that_is_no_statement_is_refused_before_its_first_row() {
+        for other in ["", "{\"a\":", "a,b\n1,2\n", "transaction_id,account_id,date,direction,amount\n"] {
+            let error = rows(other.as_bytes()).err().expect(other).to_string();
+            assert!(error.contains("lacks the columns") && error.contains("balance_after"), "{error}");
+        }
+        assert_eq!(read("").unwrap(), []);
     }
 
     #[test]

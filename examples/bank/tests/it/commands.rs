@@ -151,3 +151,16 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stderr.is_empty());
 }
+
+/// Would fail if a script that reads JSON had to read English when it mistypes an option.
+#[test]
+fn with_json_every_answer_and_every_failure_is_one_line() {
+    let bank = Bank::new();
+    assert_eq!(bank.text("open 1 --json").lines().count(), 1);
+    for (line, code) in [("balance 9 --json", 3), ("withdraw 1 5 --json", 1), ("--json balance --bogus", 2)] {
+        let run = bank.run(line);
+        assert_eq!((run.code, run.out.as_str()), (code, ""), "{line}");
+        let error: serde_json::Value = serde_json::from_str(&run.err).unwrap();
+        assert_eq!(error["error"]["exit"], json!(code), "{line}");
+    }
+}

@@ -121,6 +121,21 @@ fn a_damaged_line_stops_the_import_and_says_where() {
     insta::assert_snapshot!(run.err);
 }
 
+/// Would fail if a mistyped file were reported as booked, with nothing in it, and left an empty ledger behind.
+#[test]
+fn a_file_that_is_no_statement_is_refused_and_makes_no_ledger() {
+    let bank = Bank::new();
+    let file = bank.path().join("other.json");
+    fs::write(&file, "{\"a\": 1}").unwrap();
+    for name in [file.display().to_string(), bank.path().display().to_string()] {
+        let run = bank.run(&format!("import {name}"));
+        assert_eq!((run.code, run.out.as_str()), (1, ""), "{}", run.err);
+        assert!(run.err.contains("cannot be booked"), "{}", run.err);
+        assert_eq!(bank.run(&format!("reconcile {name}")).code, 1);
+    }
+    assert!(!bank.path().join("ledger").exists());
+}
+
 #[test]
 fn a_read_model_that_is_not_what_the_facts_say_is_found_and_replaced() {
     let bank = Bank::new();
