@@ -8,9 +8,13 @@ mod bank;
 mod codec;
 mod compile_errors;
 mod execute;
+mod floats;
 mod keys;
 mod kit;
 mod load;
 mod projections;
 mod snapshots;
 mod wrapped;
+
+/// How long a test waits for what takes a moment; reaching it is a failure.
+const SOON: std::time::Duration = std::time::Duration::from_secs(10);

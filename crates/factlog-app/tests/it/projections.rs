@@ -12,10 +12,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::SOON;
 use crate::bank::{AccountEvent, AddItem, Balances, Record, app_with, deposited, opened, record};
 use crate::wrapped::Wrapped;
-
-const SOON: Duration = Duration::from_secs(10);
 
 async fn caught_up<P: Projection>(app: &App, model: &ReadModel<P>) {
     let head = app.store().head().await.unwrap().position;
