@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{append, bench, completions, export, import, read, streams, tail, verify};
 use crate::failure::EXIT_CODES;
@@ -27,6 +27,9 @@ pub(crate) struct Global {
     /// Answer, and fail, in JSON: one document on one line
     #[arg(long, global = true, display_order = 901)]
     pub(crate) json: bool,
+    /// Colour and moving progress; auto heeds the terminal, NO_COLOR, CLICOLOR_FORCE and TERM
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 902)]
+    color: ColorChoice,
 }
 
 /// One variant per command; each variant's file in `commands` does the work.
@@ -77,9 +80,23 @@ pub(crate) fn command() -> clap::Command {
 }
 
 /// Reads the command line.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    Cli::from_arg_matches(&matches)
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let command = command().color(color(arguments));
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// Whether `--json` stands anywhere: a command line that is refused is refused in JSON then.
+pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|word| word == "--json")
+}
+
+/// What `--color` says, also where the command line is wrong: its refusal has colours too.
+pub(crate) fn color(arguments: &[OsString]) -> ColorChoice {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+    let apart = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let when = joined.or(apart).and_then(|when| ColorChoice::from_str(when, false).ok());
+    when.unwrap_or(ColorChoice::Auto)
 }
 
 fn with_template(command: clap::Command) -> clap::Command {
@@ -90,8 +107,8 @@ fn with_template(command: clap::Command) -> clap::Command {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Cli {
-        parse(line.split(' ').map(OsString::from)).expect("a good command line")
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
@@ -108,7 +125,8 @@ mod tests {
             "factlog streams list --data d",
             "factlog streams --data d list",
         ] {
-            assert_eq!(parsed(line).global.data, Some(PathBuf::from("d")), "{line}");
+            let cli = parsed(line).expect(line);
+            assert_eq!(cli.global.data, Some(PathBuf::from("d")), "{line}");
         }
     }
 
@@ -120,9 +138,50 @@ mod tests {
             "factlog read",
             "factlog read a --all",
             "factlog append s --type t --expected no",
+            "factlog head --color sometimes",
+            "factlog export a --output b",
+            "factlog export --resume",
         ] {
-            let refused = parse(line.split(' ').map(OsString::from)).expect_err(line);
+            let refused = parsed(line).expect_err(line);
             assert_eq!(refused.exit_code(), 2, "{line}");
         }
+    }
+
+    /// Would fail if the help showed a command line that is refused, as after an option changed its name.
+    #[test]
+    fn every_example_of_every_help_is_a_good_command_line() {
+        let mut seen = 0;
+        for example in examples(&command()) {
+            for line in example.split('|').map(str::trim).filter(|part| part.contains("factlog ")) {
+                let words = words(line.split(" > ").next().expect("a first part"));
+                let words: Vec<OsString> =
+                    words.into_iter().skip_while(|word| word != "factlog").map(OsString::from).collect();
+                assert!(parse(&words).is_ok(), "{example}: {words:?}");
+                seen += 1;
+            }
+        }
+        assert!(30 < seen, "{seen} examples");
+    }
+
+    /// The lines of the examples of a command and of those below it.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let text = command.get_before_help().map(ToString::to_string).unwrap_or_default();
+        assert!(text.starts_with("Examples:\n"), "{} has no examples", command.get_name());
+        let own = text.lines().skip(1).map(|line| line.replace("|| ", "| "));
+        own.chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    /// The words of a line as a shell takes them apart, as far as the examples go.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for character in line.chars() {
+            match character {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                other => words.last_mut().expect("one at least").push(other),
+            }
+        }
+        words
     }
 }

@@ -3,7 +3,7 @@
 //! It knows no command. Everything a person reads about a failure goes through [`Failure::report`].
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use factlog_core::{AppendError, Conflict, Error, ErrorKind, FailedCondition, Position};
@@ -194,7 +194,11 @@ impl std::fmt::Display for Failure {
 }
 
 /// A command line that clap refused, or an answer such as `--help` that it gave instead.
-pub(crate) fn usage(refused: &clap::Error) -> ExitCode {
+pub(crate) fn usage(refused: &clap::Error, json: bool) -> ExitCode {
+    if json && refused.use_stderr() {
+        let text = refused.to_string();
+        return Failure::new(Kind::Usage, text.trim().trim_start_matches("error: ")).report(true);
+    }
     // A reader of the help that went away is no failure.
     let _ = refused.print();
     if refused.use_stderr() {
@@ -203,7 +207,23 @@ pub(crate) fn usage(refused: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(refused.exit_code()).unwrap_or(2))
 }
 
-/// One message on standard error, in colour where that is wanted: `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` decide.
+/// Decides for the whole process whether what it says has colours; `Auto` leaves it to the surroundings.
+pub(crate) fn color(choice: clap::ColorChoice) {
+    let choice = match choice {
+        clap::ColorChoice::Auto => anstream::ColorChoice::Auto,
+        clap::ColorChoice::Always => anstream::ColorChoice::Always,
+        clap::ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Whether something may move on standard error: it is a terminal, and one that shows colours.
+pub(crate) fn may_move() -> bool {
+    let errors = io::stderr();
+    errors.is_terminal() && anstream::AutoStream::choice(&errors) != anstream::ColorChoice::Never
+}
+
+/// One message on standard error, in colour where that is wanted: `--color`, `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` decide.
 pub(crate) fn say(text: &str) {
     let (red, plain) = ("\u{1b}[1;31m", "\u{1b}[0m");
     let mut errors = anstream::stderr().lock();

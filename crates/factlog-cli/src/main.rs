@@ -20,9 +20,11 @@ mod stopwatch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    failure::color(cli::color(&arguments));
+    let cli = match cli::parse(&arguments) {
         Ok(cli) => cli,
-        Err(refused) => return failure::usage(&refused),
+        Err(refused) => return failure::usage(&refused, cli::asks_for_json(&arguments)),
     };
     let context = context::Context::new(&cli, std::env::var_os(context::DATA_VARIABLE));
     match interrupt::install().and_then(|()| commands::run(cli.command, &context)) {

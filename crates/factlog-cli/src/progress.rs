@@ -2,12 +2,11 @@
 //!
 //! It never touches standard output and never decides anything.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::failure::say;
+use crate::failure::{may_move, say};
 use crate::stopwatch::Stopwatch;
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -24,8 +23,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Begins; `total` units are expected, where that is known.
     pub(crate) fn start(doing: &'static str, total: Option<u64>) -> Self {
-        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        let bar = (std::io::stderr().is_terminal() && !dumb).then(|| bar(doing, total));
+        let bar = may_move().then(|| bar(doing, total));
         Self { doing, watch: Stopwatch::start(), said: Duration::ZERO, bar, total }
     }
 

@@ -28,7 +28,7 @@ const DATA_CHARS: usize = 80;
 
 /// The heading above the rows of a table.
 pub(crate) const HEADING: &str =
-    "POSITION  RECORDED AT                  STREAM@REVISION           TYPE                      DATA";
+    "POSITION  RECORDED AT                  STREAM@REVISION           TYPE                        DATA";
 
 /// One event in this format, without its line ending.
 pub(crate) fn event(recorded: &RecordedEvent, format: Format, store: Uuid) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn row(recorded: &RecordedEvent) -> String {
     let (position, time) = (recorded.position.get(), recorded.recorded_at.to_string());
     let event_type = printable(event.event_type.as_str());
     let mut row =
-        format!("{position:>8}  {time:<27}  {stream:<24}  {event_type:<24}  {}", excerpt(&event.data));
+        format!("{position:>8}  {time:<27}  {stream:<24}  {event_type:<26}  {}", excerpt(&event.data));
     for tag in &event.tags {
         // Writing to a string cannot fail.
         let _ = write!(row, " #{}", printable(tag.as_str()));

@@ -3,10 +3,10 @@
 mod earlier;
 mod sink;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use factlog_core::{EventStore, Position, ReadOptions, StreamId};
 use factlog_engine::Engine;
 use serde_json::{Value, json};
@@ -15,17 +15,17 @@ use self::sink::Sink;
 use crate::cloudevents::to_line;
 use crate::context::{Context, close};
 use crate::failure::{Failure, Outcome, say};
-use crate::numbers::{self, grouped};
+use crate::numbers::{self, counted, grouped};
 use crate::output::answer;
 use crate::progress::Progress;
 use crate::selection::{Filter, Range, must_exist};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  factlog export --output bank.ndjson.gz --data bank.db
-  factlog export --output bank.ndjson.gz --resume --data bank.db
-  factlog export account-42 --data bank.db | jq .data
-  factlog export --category account --until 1000 --output accounts.ndjson --data bank.db";
+  factlog export bank.ndjson.gz --data bank.db
+  factlog export bank.ndjson.gz --resume --data bank.db
+  factlog export --stream account-42 --data bank.db | jq .data
+  factlog export accounts.ndjson --category account --until 1000 --data bank.db";
 
 /// Write events as CloudEvents 1.0 JSON lines; `factlog import` reads them back as the same events
 ///
@@ -33,19 +33,23 @@ Examples:
 /// FILE.partial, or else an earlier FILE, is continued after the last event it holds; give the same
 /// filters as before.
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("to").args(["file", "output"]))]
 pub(crate) struct Arguments {
+    /// The file to write, compressed if its name ends in .gz; standard output if it is - or absent
+    #[arg(value_name = "FILE|-")]
+    file: Option<PathBuf>,
+    /// The same file, named by an option
+    #[arg(long, short, value_name = "FILE|-")]
+    output: Option<PathBuf>,
     /// Only this stream
-    #[arg(conflicts_with = "category")]
+    #[arg(long, value_name = "STREAM", conflicts_with = "category")]
     stream: Option<StreamId>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
     range: Range,
-    /// The file to write, compressed if its name ends in .gz; - for standard output
-    #[arg(long, short, default_value = "-", value_name = "FILE|-")]
-    output: PathBuf,
     /// Continue an unfinished or earlier export to the same file
-    #[arg(long, conflicts_with_all = ["backwards", "limit"])]
+    #[arg(long, requires = "to", conflicts_with_all = ["backwards", "limit"])]
     resume: bool,
 }
 
@@ -64,14 +68,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     if let Some(stream) = &arguments.stream {
         must_exist(&store, stream)?;
     }
-    let to_stdout = arguments.output == Path::new("-");
+    let to_file = arguments.file.as_deref().or(arguments.output.as_deref()).filter(|file| *file != "-");
     let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
-    let (mut sink, resumed_after) = match (to_stdout, arguments.resume) {
-        (true, _) => (Sink::stdout(), None),
-        (false, false) => (Sink::create(&arguments.output)?, None),
-        (false, true) => {
-            let last = earlier::take_over(&arguments.output, store.id(), head.position)?;
-            (Sink::append(&arguments.output)?, last)
+    let (mut sink, resumed_after) = match (to_file, arguments.resume) {
+        (None, _) => (Sink::stdout(), None),
+        (Some(file), false) => (Sink::create(file)?, None),
+        (Some(file), true) => {
+            let last = earlier::take_over(file, store.id(), head.position)?;
+            (Sink::append(file)?, last)
         }
     };
     let mut written = Written { events: 0, resumed_after, last: resumed_after };
@@ -83,15 +87,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     sink.finish()?;
     let time = progress.finish();
     close(&store)?;
-    let name = arguments.output.display().to_string();
-    if to_stdout {
-        say(&if context.json {
-            written.document(&name, time).to_string()
-        } else {
-            written.text(&name, time)
-        });
+    let Some(file) = to_file else {
+        say(&if context.json { written.document("-", time).to_string() } else { written.text("-", time) });
         return Ok(());
-    }
+    };
+    let name = file.display().to_string();
     answer(context.json, || written.document(&name, time), || written.text(&name, time))
 }
 
@@ -131,10 +131,11 @@ impl Written {
         let rate = grouped(numbers::rate(self.events, time) as u64);
         let resumed =
             self.resumed_after.map_or(String::new(), |after| format!(", continued after position {after}"));
+        let name = if name == "-" { "standard output" } else { name };
         let seconds = time.as_secs_f64();
         format!(
-            "{} events written to {name}{resumed} in {seconds:.1} s, {rate} events/s",
-            grouped(self.events)
+            "{} written to {name}{resumed} in {seconds:.1} s, {rate} events/s",
+            counted(self.events, "event")
         )
     }
 }

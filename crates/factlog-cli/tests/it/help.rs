@@ -53,6 +53,43 @@ fn a_wrong_command_line_ends_with_two_and_its_code() {
     assert!(ran.err.ends_with("code: F0002\n"), "{}", ran.err);
 }
 
+/// Would fail if a script that reads JSON had to read English when it mistypes an option.
+#[test]
+fn a_wrong_command_line_is_refused_in_json_where_json_is_asked_for() {
+    let ran = run(bare(&["--json", "head", "--bogus"]), b"");
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert_eq!(ran.error()["code"], "F0002");
+    assert!(
+        ran.error()["what"].as_str().is_some_and(|what| what.starts_with("unexpected argument '--bogus'"))
+    );
+}
+
+/// Would fail if colour reached a file or a log that nobody asked to be coloured, or could not be asked for.
+#[test]
+fn colour_is_where_it_is_asked_for_and_nowhere_else() {
+    for (variables, option, coloured) in [
+        (&[][..], None, false),
+        (&[("CLICOLOR_FORCE", "1")], None, true),
+        (&[("CLICOLOR_FORCE", "1")], Some("--color=never"), false),
+        (&[("NO_COLOR", "1")], None, false),
+        (&[("NO_COLOR", "1")], Some("--color=always"), true),
+    ] {
+        for wrong in [&["stats"][..], &["stats", "--bogus"]] {
+            let mut command = bare(wrong);
+            command.env_remove("NO_COLOR").args(option).envs(variables.iter().copied());
+            let ran = run(command, b"");
+            assert_eq!(ran.code, 2);
+            assert_eq!(
+                ran.err.contains('\u{1b}'),
+                coloured,
+                "{wrong:?} {variables:?} {option:?}: {}",
+                ran.err
+            );
+        }
+    }
+    assert_eq!(run(bare(&["stats", "--color", "always", "--data", "/nonexistent"]), b"").code, 3);
+}
+
 #[test]
 fn a_command_without_a_data_directory_says_how_to_name_one() {
     let ran = run(bare(&["stats"]), b"");

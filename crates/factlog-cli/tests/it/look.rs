@@ -90,7 +90,8 @@ fn what_is_not_there_is_not_found_and_not_made() {
     }
     assert!(!home.store().exists());
     let home = Home::with_accounts();
-    for arguments in [&["read", "account-9"][..], &["streams", "info", "account-9"], &["export", "account-9"]]
+    for arguments in
+        [&["read", "account-9"][..], &["streams", "info", "account-9"], &["export", "--stream", "account-9"]]
     {
         assert_eq!(home.run(arguments).code, 3, "{arguments:?}");
     }

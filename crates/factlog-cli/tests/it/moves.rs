@@ -38,7 +38,12 @@ fn mixed() -> Home {
 fn an_export_imported_elsewhere_exports_the_same_events() {
     let home = mixed();
     for file in ["all.ndjson", "all.ndjson.gz"] {
-        home.ok(&["export", "--output", file]);
+        home.ok(&["export", file]);
+        let by_option = format!("option-{file}");
+        home.ok(&["export", "--output", &by_option]);
+        let read = |name: &str| std::fs::read(home.path(name)).expect("an export");
+        assert_eq!(read(&by_option), read(file));
+        assert_eq!(read(file).starts_with(b"\x1f\x8b"), file.ends_with(".gz"));
         let copy = Home::new();
         let path = home.path(file).display().to_string();
         assert_eq!(copy.json(&["import", &path])["added"], 57);
@@ -52,7 +57,7 @@ fn an_export_imported_elsewhere_exports_the_same_events() {
 #[test]
 fn an_export_imported_where_it_came_from_adds_nothing() {
     let home = mixed();
-    home.ok(&["export", "--output", "all.ndjson"]);
+    home.ok(&["export", "all.ndjson"]);
     let report = home.json(&["import", "all.ndjson"]);
     assert_eq!((&report["added"], &report["duplicates"]), (&0.into(), &57.into()));
     let changed =
@@ -68,7 +73,7 @@ fn filters_choose_what_is_exported() {
     let home = mixed();
     for (arguments, count) in [
         (&["export"][..], 57),
-        (&["export", "account-1"], 3),
+        (&["export", "--stream", "account-1"], 3),
         (&["export", "--category", "pair", "--type", "second"], 1),
         (&["export", "--after", "3", "--until", "5"], 2),
         (&["export", "--limit", "4", "--backwards"], 4),
@@ -89,7 +94,7 @@ fn an_unfinished_export_is_continued_to_the_same_file() {
             if file.ends_with("gz") { &b"\x1f\x8b\x08\x00"[..] } else { &b"{\"specversion\":"[..] };
         let partial = format!("{file}.partial");
         home.write(&partial, [&early, half_a_line].concat());
-        let report = home.json(&["export", "--output", file, "--resume"]);
+        let report = home.json(&["export", file, "--resume"]);
         assert_eq!(
             (&report["resumed_after"], &report["events"], &report["last"]),
             (&20.into(), &37.into(), &57.into())
@@ -100,7 +105,7 @@ fn an_unfinished_export_is_continued_to_the_same_file() {
         let path = home.path(file).display().to_string();
         assert_eq!(copy.json(&["import", &path])["read"], 57, "{file}");
         assert_eq!(without_place(&copy.ok(&["export"])), without_place(&home.ok(&["export"])), "{file}");
-        assert_eq!(home.json(&["export", "--output", file, "--resume"])["events"], 0);
+        assert_eq!(home.json(&["export", file, "--resume"])["events"], 0);
     }
 }
 
@@ -108,9 +113,9 @@ fn an_unfinished_export_is_continued_to_the_same_file() {
 fn the_export_of_another_store_is_not_continued() {
     let (home, other) = (mixed(), mixed());
     let path = home.path("all.ndjson").display().to_string();
-    home.ok(&["export", "--output", &path]);
+    home.ok(&["export", &path]);
     let before = std::fs::read(&path).expect("the export");
-    let ran = other.run(&["export", "--output", &path, "--resume", "--json"]);
+    let ran = other.run(&["export", &path, "--resume", "--json"]);
     assert_eq!((ran.code, ran.error()["code"].as_str()), (1, Some("F0009")), "{ran:?}");
     assert_eq!(std::fs::read(&path).expect("still there"), before);
 }
@@ -118,7 +123,7 @@ fn the_export_of_another_store_is_not_continued() {
 #[test]
 fn a_file_that_cannot_be_written_is_a_failure_and_standard_output_stays_clean() {
     let home = Home::with_accounts();
-    let ran = home.run(&["export", "--output", "no/such/directory/all.ndjson"]);
+    let ran = home.run(&["export", "no/such/directory/all.ndjson"]);
     assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{ran:?}");
     let ran = home.run(&["export", "--json"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3));

@@ -1,8 +1,11 @@
 //! `factlog bench append`: durable appends a second, each one's time, and the disk's own rate beside it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::load::Measured;
+use super::probe::RawSync;
 use super::{Load, Place, load, report};
 use crate::context::{close, open};
 use crate::failure::{Outcome, say};
@@ -12,9 +15,10 @@ use crate::numbers::{counted, grouped, rate, tenth};
 const WARM_UP: u64 = 1_000;
 
 /// Parts of the load, with the disk measured before, between and after: a disk shared with others changes by the second.
-const PARTS: u64 = 4;
+const PARTS: u64 = 8;
 
-pub(super) fn run(asked: &Load, place: &Place, json: bool) -> Outcome {
+/// Appends `asked`, or as much of it as begins within `longest`.
+pub(super) fn run(asked: &Load, longest: Option<Duration>, place: &Place, json: bool) -> Outcome {
     say(&format!(
         "measuring {} and the disk under {}",
         counted(asked.events, "event"),
@@ -28,14 +32,27 @@ pub(super) fn run(asked: &Load, place: &Place, json: bool) -> Outcome {
     for part in parts(asked) {
         measured.add(&load::run(&store, &part)?);
         raw.push(report::raw(place)?);
+        if longest.is_some_and(|longest| longest <= measured.time) {
+            break;
+        }
     }
     close(&store)?;
+    answer(asked, &warm_up, &measured, &raw, place, json)
+}
 
-    let per_second = rate(asked.events, measured.time);
+fn answer(
+    asked: &Load,
+    warm_up: &Load,
+    measured: &Measured,
+    raw: &[RawSync],
+    place: &Place,
+    json: bool,
+) -> Outcome {
+    let per_second = rate(measured.events, measured.time);
     let appends_per_second = rate(measured.latency.len(), measured.time);
     let mut report = report::Report::new("append");
     for (name, value) in [
-        ("events", asked.events),
+        ("events", measured.events),
         ("writers", asked.writers),
         ("batch", asked.batch),
         ("size", asked.size),
@@ -50,14 +67,16 @@ pub(super) fn run(asked: &Load, place: &Place, json: bool) -> Outcome {
     report.put("events_per_second", json!(tenth(per_second)));
     report.put("appends_per_second", json!(tenth(appends_per_second)));
     let Load { writers, batch, size, tags, .. } = *asked;
-    let load = format!("{writers} writers, {batch} events an append, {size} bytes and {tags} tags an event");
-    report.line("append", format!("{} events in {seconds:.2} s, {load}", grouped(asked.events)));
+    let [writers, batch, tags] =
+        [(writers, "writer"), (batch, "event"), (tags, "tag")].map(|(count, noun)| counted(count, noun));
+    let load = format!("{writers}, {batch} an append, {size} bytes and {tags} an event");
+    report.line("append", format!("{} in {seconds:.2} s, {load}", counted(measured.events, "event")));
     report.line(
         "rate",
         format!("{} events/s, {} appends/s", grouped(per_second as u64), grouped(appends_per_second as u64)),
     );
     report.latency("latency", &measured.latency);
-    let raw = report.machine(place, &raw);
+    let raw = report.machine(place, raw);
     let [to_growing, to_overwriting] =
         [raw.growing, raw.overwriting].map(|raw| appends_per_second / raw.per_second());
     report.put("appends_per_raw_sync", json!((to_growing * 1e3).round() / 1e3));
@@ -86,7 +105,7 @@ mod tests {
     #[test]
     fn the_parts_are_the_whole() {
         for (events, writers, batch, expected) in
-            [(20_000, 1, 1, 4), (7, 1, 1, 1), (200_001, 64, 1, 4), (1_000, 64, 100, 1)]
+            [(20_000, 1, 1, 8), (7, 1, 1, 1), (256_001, 64, 1, 8), (1_000, 64, 100, 1)]
         {
             let parts = parts(&Load { events, writers, batch, size: 2, tags: 0 });
             assert_eq!(parts.len(), expected);

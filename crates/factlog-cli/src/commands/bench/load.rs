@@ -22,6 +22,7 @@ const STREAM_EVENTS: u64 = 100;
 
 /// What the writers measured.
 pub(super) struct Measured {
+    pub(super) events: u64,
     pub(super) time: Duration,
     pub(super) threads: u64,
     /// Each append's time, in microseconds.
@@ -30,13 +31,14 @@ pub(super) struct Measured {
 
 impl Default for Measured {
     fn default() -> Self {
-        Self { time: Duration::ZERO, threads: 0, latency: histogram() }
+        Self { events: 0, time: Duration::ZERO, threads: 0, latency: histogram() }
     }
 }
 
 impl Measured {
     /// This and then that.
     pub(super) fn add(&mut self, more: &Self) {
+        self.events += more.events;
         self.time += more.time;
         self.threads = self.threads.max(more.threads);
         self.latency.add(&more.latency).expect("histograms of one shape can be added");
@@ -64,7 +66,7 @@ pub(super) fn run(store: &dyn EventStore, load: &Load) -> Outcome<Measured> {
     for part in parts {
         latency.add(part?).expect("histograms of one shape can be added");
     }
-    Ok(Measured { time, threads, latency })
+    Ok(Measured { events: load.events, time, threads, latency })
 }
 
 /// A histogram of microseconds up to ten minutes, three digits exact.

@@ -10,6 +10,7 @@ mod read;
 mod report;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use tempfile::TempDir;
@@ -32,7 +33,7 @@ Examples:
 pub(crate) enum Bench {
     /// Durable appends: writers that each wait for one append before the next
     #[command(before_help = EXAMPLES)]
-    Append(Load),
+    Append(AppendLoad),
     /// Reads: the whole log forwards and backwards, and stream by stream, from warm files
     ///
     /// A store that holds events is read as it is; an empty one is filled with --events first.
@@ -42,10 +43,10 @@ pub(crate) enum Bench {
 
 /// What is appended.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Load {
-    /// Events in all
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
-    events: u64,
+pub(crate) struct AppendLoad {
+    /// Events in all [default: 4,000 appends of each writer, 20,000 at least; fewer where they take over 15 s or 1 GiB]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
     /// Writers at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     writers: u64,
@@ -83,9 +84,39 @@ pub(crate) struct ReadLoad {
 pub(super) fn run(bench: &Bench, context: &Context) -> Outcome {
     let place = Place::new(context)?;
     match bench {
-        Bench::Append(load) => append::run(load, &place, context.json),
+        Bench::Append(load) => append::run(&load.appending(), load.longest(), &place, context.json),
         Bench::Read(load) => read::run(&load.filling(), &place, context.json),
     }
+}
+
+/// A load with nothing left open.
+#[derive(Clone, Debug)]
+struct Load {
+    events: u64,
+    writers: u64,
+    batch: u64,
+    size: u64,
+    tags: u64,
+}
+
+impl AppendLoad {
+    fn appending(&self) -> Load {
+        let Self { writers, batch, size, tags, .. } = *self;
+        let events = self.events.unwrap_or_else(|| default_events(writers, batch, size));
+        Load { events, writers, batch, size, tags }
+    }
+
+    /// How long is long enough, where nobody said how many events there must be.
+    fn longest(&self) -> Option<Duration> {
+        self.events.is_none().then_some(Duration::from_secs(15))
+    }
+}
+
+/// Enough that writers keep each other company for a while, and that a file or two is filled and left.
+fn default_events(writers: u64, batch: u64, size: u64) -> u64 {
+    let appends = writers.saturating_mul(4_000).clamp(20_000, 400_000);
+    let most = ((1 << 30) / size).clamp(1, 2_000_000);
+    appends.saturating_mul(batch).min(most)
 }
 
 impl ReadLoad {
@@ -125,5 +156,20 @@ impl Place {
 
     fn is_temporary(&self) -> bool {
         self.temporary.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would fail if many writers were measured for the blink of an eye, or large events filled the disk.
+    #[test]
+    fn a_load_that_nobody_named_is_long_enough_and_not_too_large() {
+        assert_eq!(default_events(1, 1, 256), 20_000);
+        assert_eq!(default_events(64, 1, 256), 256_000);
+        assert_eq!(default_events(100_000, 1, 256), 400_000);
+        assert_eq!(default_events(1, 100, 256), 2_000_000);
+        assert_eq!(default_events(1, 1, 16 << 20), 64);
     }
 }

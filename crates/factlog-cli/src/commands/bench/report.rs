@@ -12,7 +12,7 @@ use crate::numbers::{grouped, tenth};
 use crate::output::answer;
 
 /// How long the raw disk is measured each way, each time.
-const PROBE: Duration = Duration::from_millis(500);
+const PROBE: Duration = Duration::from_millis(250);
 
 /// Figures in the order they were added.
 pub(super) struct Report {
