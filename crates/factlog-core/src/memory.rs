@@ -214,11 +214,13 @@ impl Log {
     fn appended(&self, first: Position, count: usize, deduplicated: bool) -> Appended {
         let events = self.slice(first, count);
         let mut revisions: Vec<StreamRevision> = Vec::new();
+        let mut mentioned = HashMap::new();
         for recorded in events {
             let (Some(stream), Some(revision)) = (&recorded.event.stream, recorded.revision) else {
                 continue;
             };
-            match revisions.iter_mut().find(|known| known.stream == *stream) {
+            let at = *mentioned.entry(stream).or_insert(revisions.len());
+            match revisions.get_mut(at) {
                 Some(known) => known.revision = revision,
                 None => revisions.push(StreamRevision { stream: stream.clone(), revision }),
             }

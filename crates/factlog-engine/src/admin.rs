@@ -5,6 +5,8 @@ use factlog_core::{
 };
 
 use crate::engine::Engine;
+use crate::shared::Shared;
+use crate::storage;
 
 impl Administration for Engine {
     fn streams(
@@ -15,7 +17,7 @@ impl Administration for Engine {
     ) -> BoxFuture<'_, Result<Vec<StreamInfo>>> {
         let prefix = prefix.to_owned();
         Box::pin(async move {
-            self.shared().readable()?;
+            self.shared().life.readable()?;
             let head = self.shared().head();
             let index = self.shared().index.read();
             let wanted = |stream: &StreamId| {
@@ -30,7 +32,7 @@ impl Administration for Engine {
 
     fn stream(&self, stream: StreamId) -> BoxFuture<'_, Result<Option<StreamInfo>>> {
         Box::pin(async move {
-            self.shared().readable()?;
+            self.shared().life.readable()?;
             let head = self.shared().head();
             Ok(info(&stream, self.shared().index.read().stream(&stream), head))
         })
@@ -38,7 +40,7 @@ impl Administration for Engine {
 
     fn types(&self) -> BoxFuture<'_, Result<Vec<TypeInfo>>> {
         Box::pin(async move {
-            self.shared().readable()?;
+            self.shared().life.readable()?;
             let head = self.shared().head();
             let index = self.shared().index.read();
             let counted = index.types().map(|(event_type, positions)| TypeInfo {
@@ -54,15 +56,18 @@ impl Administration for Engine {
     fn stats(&self) -> BoxFuture<'_, Result<Stats>> {
         Box::pin(async move {
             let head = self.head().await?;
-            let bytes_on_disk = self.bytes_on_disk()?;
+            let bytes_on_disk = bytes_on_disk(self.shared())?;
             let lost = self.shared().damage.iter().filter_map(|damage| damage.lost());
             let lost: u64 = lost.map(|(first, last)| last - first + 1).sum();
+            let last = Position::number(head.position);
             let index = self.shared().index.read();
             Ok(Stats {
-                events: Position::number(head.position).saturating_sub(lost),
-                streams: index.streams().count() as u64,
-                types: index.types().count() as u64,
-                tags: index.tag_count() as u64,
+                events: last.saturating_sub(lost),
+                streams: index.streams().filter(|(_, positions)| !visible(positions, last).is_empty()).count()
+                    as u64,
+                types: index.types().filter(|(_, positions)| !visible(positions, last).is_empty()).count()
+                    as u64,
+                tags: index.tag_count(last) as u64,
                 head,
                 bytes_on_disk,
             })
@@ -85,4 +90,17 @@ fn info(stream: &StreamId, positions: &[u64], head: u64) -> Option<StreamInfo> {
         first_position: Position::new(*first)?,
         last_position: Position::new(*last)?,
     })
+}
+
+/// Bytes of all files of the store.
+fn bytes_on_disk(shared: &Shared) -> Result<u64> {
+    let Shared { disk, dir, .. } = shared;
+    let mut bytes = 0;
+    for dir in [dir.clone(), dir.join("wal"), dir.join("segments")] {
+        for name in disk.list(&dir).map_err(|cause| storage::failed("list", &dir, cause))? {
+            // Directories cannot be opened for writing, and files may be renamed meanwhile.
+            bytes += disk.open(&dir.join(name)).and_then(|file| file.length()).unwrap_or(0);
+        }
+    }
+    Ok(bytes)
 }

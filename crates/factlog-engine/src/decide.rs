@@ -11,7 +11,7 @@ use factlog_core::{
 };
 
 use crate::index::{Commit, Index};
-use crate::queue::Prepared;
+use crate::queue::{Checked, Prepared};
 
 /// What becomes of an append.
 #[derive(Debug)]
@@ -32,21 +32,26 @@ pub(crate) fn decide(
         return repeated(index, append, commit);
     }
     let conditions = append.conditions.iter().enumerate();
-    let mut failed: Vec<_> = conditions.filter_map(|(at, condition)| check(index, at, condition)).collect();
+    let mut failed: Vec<_> =
+        conditions.filter_map(|(at, condition)| check(index, append, at, condition)).collect();
+    let mut new_source = false;
     if let Some(stale) = &append.tracking {
-        let recorded = pending.get(&stale.source).or_else(|| index.tracking.get(&stale.source)).copied();
-        match recorded {
+        match pending.get(&stale.source).or_else(|| index.tracking.get(&stale.source)).copied() {
             Some(recorded) if stale.position <= recorded => {
                 failed.push(FailedCondition::Tracking { stale: stale.clone(), recorded });
             }
-            None if limits::TRACKING_SOURCES_MAX <= sources(index, pending) => {
-                let max = limits::TRACKING_SOURCES_MAX;
-                return Verdict::Refused(Error::invalid(format!("the store tracks {max} sources already")));
-            }
-            _ => {}
+            Some(_) => {}
+            None => new_source = true,
         }
     }
-    if failed.is_empty() { Verdict::Accept } else { Verdict::Conflict(Conflict { failed }) }
+    if !failed.is_empty() {
+        return Verdict::Conflict(Conflict { failed });
+    }
+    if new_source && limits::TRACKING_SOURCES_MAX <= sources(index, pending) {
+        let max = limits::TRACKING_SOURCES_MAX;
+        return Verdict::Refused(Error::invalid(format!("the store tracks {max} sources already")));
+    }
+    Verdict::Accept
 }
 
 /// How many sources are tracked, those of the group counted in.
@@ -71,7 +76,12 @@ fn repeated(index: &Index, append: &Prepared, commit: Commit) -> Verdict {
     Verdict::Duplicate(appended(index, append, first, true))
 }
 
-fn check(index: &Index, at: usize, condition: &AppendCondition) -> Option<FailedCondition> {
+fn check(
+    index: &Index,
+    append: &Prepared,
+    at: usize,
+    condition: &AppendCondition,
+) -> Option<FailedCondition> {
     match condition {
         AppendCondition::Revision { stream, expected } => {
             let count = index.stream(stream).len() as u64;
@@ -85,7 +95,9 @@ fn check(index: &Index, at: usize, condition: &AppendCondition) -> Option<Failed
             })
         }
         AppendCondition::NoneMatch { query, after } => {
-            let newest = index.newest(query, Position::number(*after), index.last)?;
+            let Checked { upto, newest } = append.checked.get(at).copied().unwrap_or_default();
+            let since = Position::number(*after).max(upto);
+            let newest = index.newest(query, since, index.last).or(newest)?;
             Position::new(newest).map(|position| FailedCondition::NoneMatch { index: at, position })
         }
     }
@@ -95,10 +107,12 @@ fn check(index: &Index, at: usize, condition: &AppendCondition) -> Option<Failed
 pub(crate) fn appended(index: &Index, append: &Prepared, first: u64, deduplicated: bool) -> Appended {
     let place = |number| Position::new(number).expect("positions begin at 1");
     let mut revisions: Vec<StreamRevision> = Vec::new();
+    let mut mentioned = HashMap::new();
     for (position, event) in (first..).zip(&append.events) {
         let Some(stream) = &event.stream else { continue };
         let revision = Revision::new(index.stream(stream).partition_point(|&known| known < position) as u64);
-        match revisions.iter_mut().find(|known| known.stream == *stream) {
+        let at = *mentioned.entry(stream).or_insert(revisions.len());
+        match revisions.get_mut(at) {
             Some(known) => known.revision = revision,
             None => revisions.push(StreamRevision { stream: stream.clone(), revision }),
         }

@@ -79,9 +79,9 @@ impl Index {
         self.types.iter().map(|(event_type, positions)| (event_type, positions.as_slice()))
     }
 
-    /// How many different tags there are.
-    pub(crate) fn tag_count(&self) -> usize {
-        self.tags.len()
+    /// How many different tags there are up to `head`.
+    pub(crate) fn tag_count(&self, head: u64) -> usize {
+        self.tags.values().filter(|positions| positions.first().is_some_and(|&first| first <= head)).count()
     }
 
     /// The time of the last event added.
@@ -103,8 +103,7 @@ impl Index {
 
     /// The newest matching position in `(after, until]`.
     pub(crate) fn newest(&self, query: &Query, after: u64, until: u64) -> Option<u64> {
-        let plan = Plan::new(self, query);
-        plan.seek(until, Direction::Backwards).filter(|&position| after < position)
+        Plan::new(self, query).seek((after, until), Direction::Backwards)
     }
 
     /// Matching positions in `(after, until]`, at most `limit`, in the order of the direction.
@@ -118,18 +117,13 @@ impl Index {
         let plan = Plan::new(self, query);
         let mut found = Vec::new();
         let (mut low, mut high) = (after, until);
-        while found.len() < limit && low < high {
-            let from = match direction {
-                Direction::Forwards => low + 1,
-                Direction::Backwards => high,
-            };
-            match plan.seek(from, direction) {
-                Some(position) if low < position && position <= high => found.push(position),
-                _ => break,
-            }
+        while found.len() < limit
+            && let Some(position) = plan.seek((low, high), direction)
+        {
+            found.push(position);
             match direction {
-                Direction::Forwards => low = found[found.len() - 1],
-                Direction::Backwards => high = found[found.len() - 1] - 1,
+                Direction::Forwards => low = position,
+                Direction::Backwards => high = position - 1,
             }
         }
         found
@@ -168,12 +162,12 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The nearest matching position at `from` or beyond it in the direction.
-    fn seek(&self, from: u64, direction: Direction) -> Option<u64> {
+    /// The first matching position of `(after, until]` in the direction. It looks at nothing outside.
+    fn seek(&self, range: (u64, u64), direction: Direction) -> Option<u64> {
         match self {
-            Self::All { last } => seek_all(*last, from, direction),
+            Self::All { last } => first_of((range.0, range.1.min(*last)), direction),
             Self::AnyOf(items) => {
-                nearest(items.iter().filter_map(|item| item.seek(from, direction)), direction)
+                nearest(items.iter().filter_map(|item| item.seek(range, direction)), direction)
             }
         }
     }
@@ -202,16 +196,17 @@ impl<'a> ItemPlan<'a> {
         Some(Self { constraints, last: index.last })
     }
 
-    fn seek(&self, from: u64, direction: Direction) -> Option<u64> {
-        let mut candidate = seek_all(self.last, from, direction)?;
+    fn seek(&self, (after, until): (u64, u64), direction: Direction) -> Option<u64> {
+        let mut candidate = first_of((after, until.min(self.last)), direction)?;
         let mut agreed = 0;
         while agreed < self.constraints.len() {
             agreed = 0;
             for lists in &self.constraints {
-                let position = nearest(
-                    lists.iter().filter_map(|list| seek_list(list, candidate, direction)),
-                    direction,
-                )?;
+                let hits = lists.iter().filter_map(|list| seek_list(list, candidate, direction));
+                let position = nearest(hits, direction)?;
+                if position <= after || until < position {
+                    return None;
+                }
                 if position != candidate {
                     candidate = position;
                     break;
@@ -223,17 +218,19 @@ impl<'a> ItemPlan<'a> {
     }
 }
 
+/// The end of a range where a search in the direction begins.
+fn first_of((after, until): (u64, u64), direction: Direction) -> Option<u64> {
+    match direction {
+        _ if until <= after => None,
+        Direction::Forwards => Some(after + 1),
+        Direction::Backwards => Some(until),
+    }
+}
+
 fn nearest(positions: impl Iterator<Item = u64>, direction: Direction) -> Option<u64> {
     match direction {
         Direction::Forwards => positions.min(),
         Direction::Backwards => positions.max(),
-    }
-}
-
-fn seek_all(last: u64, from: u64, direction: Direction) -> Option<u64> {
-    match direction {
-        Direction::Forwards => (1..=last).contains(&from).then_some(from),
-        Direction::Backwards => Some(from.min(last)).filter(|&position| 0 < position),
     }
 }
 

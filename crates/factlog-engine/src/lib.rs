@@ -27,6 +27,7 @@ mod fields;
 mod frame;
 mod index;
 mod manifest;
+mod open;
 mod queue;
 mod reader;
 mod record;
@@ -35,6 +36,7 @@ mod sealer;
 mod segment;
 mod settings;
 mod shared;
+mod state;
 mod storage;
 #[cfg(test)]
 mod tests;

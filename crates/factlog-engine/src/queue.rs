@@ -5,12 +5,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
 use event_listener::Event as Wake;
-use factlog_core::{Append, AppendCondition, AppendError, Appended, Error, Event, Result, Tracking};
+use factlog_core::{Append, AppendCondition, AppendError, Appended, Event, Result, Tracking};
 use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 
 use crate::record::{self, Boundary, ContentHash};
+use crate::state::closed;
 
 /// An append made ready on the caller's thread: the writer only stamps and copies.
 #[derive(Debug)]
@@ -23,6 +25,17 @@ pub(crate) struct Prepared {
     /// Where in `records` each begins.
     pub(crate) offsets: Vec<u32>,
     pub(crate) content: u64,
+    /// For each condition, what the caller's thread found in the log so far; empty if it did not look.
+    pub(crate) checked: Vec<Checked>,
+}
+
+/// A condition looked up over history that does not change any more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Checked {
+    /// Up to here; the writer looks at what came after.
+    pub(crate) upto: u64,
+    /// The newest match up to there.
+    pub(crate) newest: Option<u64>,
 }
 
 impl Prepared {
@@ -37,10 +50,18 @@ impl Prepared {
             offsets.push(u32::try_from(start).expect("an append is far below 4 GiB"));
             record::encode(event, Boundary { first: at == 0, last: at == last }, &mut records);
             content.add(&records[start..]);
-            event.data.clear();
-            event.metadata.clear();
+            event.data = Bytes::new();
+            event.metadata = Bytes::new();
         }
-        Self { events, conditions, tracking, records, offsets, content: content.finish() }
+        Self {
+            events,
+            conditions,
+            tracking,
+            records,
+            offsets,
+            content: content.finish(),
+            checked: Vec::new(),
+        }
     }
 }
 
@@ -190,10 +211,6 @@ impl Queue {
         inner.bytes = 0;
         inner.requests.drain(..).collect()
     }
-}
-
-pub(crate) fn closed() -> Error {
-    Error::closed("the store is closed; open it again")
 }
 
 /// A place in the line; giving it up lets the next one pass.

@@ -83,7 +83,7 @@ impl Cursor {
     }
 
     fn step(&mut self) -> Option<Result<RecordedEvent>> {
-        if let Err(error) = self.shared.readable() {
+        if let Err(error) = self.shared.life.readable() {
             return Some(Err(error));
         }
         let position = self.next_position();
@@ -117,8 +117,8 @@ impl Cursor {
         }
         if self.found.is_empty() {
             let limit = usize::try_from(self.remaining).unwrap_or(BATCH).min(BATCH);
-            let index = self.shared.index.read();
-            self.found = index.positions(&self.query, (self.after, self.until), self.direction, limit).into();
+            let range = (self.after, self.until);
+            self.found = self.shared.look_up(&self.query, range, self.direction, limit).into();
         }
         self.found.pop_front()
     }
@@ -200,7 +200,7 @@ impl Follow {
                 }
                 self.cursor = None;
             }
-            if let Err(error) = self.shared.readable() {
+            if let Err(error) = self.shared.life.readable() {
                 return Some(Err(error));
             }
             let head = self.shared.head();

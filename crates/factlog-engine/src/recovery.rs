@@ -33,12 +33,31 @@ pub(crate) struct Recovered {
     pub(crate) damage: Vec<Damage>,
     /// Where writing goes on; `None` while there is no write-ahead file.
     pub(crate) end: Option<End>,
+    /// The frame in front of it: the only one that nothing vouches for.
+    pub(crate) last_frame: Option<LastFrame>,
     /// Bytes of records in the tail.
     pub(crate) tail_bytes: usize,
-    /// Bytes of the write-ahead files in use.
+    /// Bytes of frames since the last sealed event.
     pub(crate) wal_bytes: u64,
     /// The head that the last frame vouches for.
     pub(crate) vouched: u64,
+}
+
+/// Where a frame lies and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastFrame {
+    pub(crate) number: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: usize,
+    first: u64,
+    events: u32,
+    checksum: u64,
+}
+
+impl LastFrame {
+    fn positions(&self) -> (u64, u64) {
+        (self.first, self.first + u64::from(self.events) - 1)
+    }
 }
 
 /// Reads everything.
@@ -53,30 +72,38 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progres
         manifest.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
     loader.bytes_total = manifest.segments.iter().map(|segment| segment.bytes).sum();
     let segments = loader.segments(disk, dir, &manifest)?;
-    let mut tail = Tail {
-        frames: Vec::new(),
-        end: None,
-        epoch: 0,
-        tail_bytes: 0,
-        wal_bytes: 0,
-        vouched: manifest.sealed(),
-        chain: None,
-    };
+    let mut tail = Tail { vouched: manifest.sealed(), ..Tail::default() };
     loader.wal(disk, &dir.join("wal"), &manifest, &mut tail)?;
-    let Loader { index, damage, .. } = loader;
-    let Tail { frames, end, tail_bytes, wal_bytes, vouched, .. } = tail;
-    Ok(Recovered { manifest, segments, frames, index, damage, end, tail_bytes, wal_bytes, vouched })
+    let Loader { mut index, damage, next, .. } = loader;
+    // Positions that were lost at the end are not given to others, and reading up to them says so.
+    let lost = damage.iter().filter_map(Damage::lost).map(|(_, last)| last).max().unwrap_or(0);
+    index.last = index.last.max(next - 1).max(lost);
+    let Tail { frames, end, last_frame, tail_bytes, wal_bytes, vouched, .. } = tail;
+    Ok(Recovered {
+        manifest,
+        segments,
+        frames,
+        index,
+        damage,
+        end,
+        last_frame,
+        tail_bytes,
+        wal_bytes,
+        vouched,
+    })
 }
 
+#[derive(Default)]
 struct Tail {
     frames: Vec<Arc<Records>>,
     end: Option<End>,
+    last_frame: Option<LastFrame>,
     epoch: u64,
     tail_bytes: usize,
     wal_bytes: u64,
     vouched: u64,
-    /// The checksum of the last frame seen.
-    chain: Option<u64>,
+    /// A file that is missing, until what comes after it tells which positions it held.
+    missing: Option<Damage>,
 }
 
 /// Takes records in order, whatever they lie in.
@@ -88,6 +115,8 @@ struct Loader<'a> {
     /// The position that must come next.
     next: u64,
     append: Option<OpenAppend>,
+    /// Whether events are missing, so that revisions cannot be counted any more.
+    holes: bool,
     progress: &'a mut dyn FnMut(Progress),
     bytes_done: u64,
     bytes_total: u64,
@@ -104,7 +133,18 @@ struct OpenAppend {
 impl<'a> Loader<'a> {
     fn new(store: Uuid, sealed: u64, progress: &'a mut dyn FnMut(Progress)) -> Self {
         let (index, damage) = (Index::default(), Vec::new());
-        Self { store, sealed, index, damage, next: 1, append: None, progress, bytes_done: 0, bytes_total: 0 }
+        Self {
+            store,
+            sealed,
+            index,
+            damage,
+            next: 1,
+            append: None,
+            holes: false,
+            progress,
+            bytes_done: 0,
+            bytes_total: 0,
+        }
     }
 
     fn advance(&mut self, bytes: u64) {
@@ -131,7 +171,7 @@ impl<'a> Loader<'a> {
                         self.block(records, &relative, &mut problems);
                         self.advance(records.bytes.len() as u64);
                     };
-                    let (segment, damage) = segment::scan(store, file, entry, &mut visit)?;
+                    let (segment, damage) = segment::scan(store, &*file, entry, &mut visit)?;
                     damage.into_iter().chain(problems).for_each(|damage| self.lose(damage));
                     segments.push(Arc::new(segment));
                 }
@@ -148,12 +188,15 @@ impl<'a> Loader<'a> {
             // The blocks between were damaged; the segment's scan says so.
             self.next = records.first;
             self.append = None;
+            self.holes = true;
         }
         for position in records.first..=records.last() {
             let taken = records.record(position).and_then(|bytes| self.record(bytes));
             if let Err(malformed) = taken {
                 problems.push(Damage::new(file, 0, (position, position), malformed.to_string()));
                 self.next = position + 1;
+                self.append = None;
+                self.holes = true;
             }
         }
     }
@@ -169,7 +212,7 @@ impl<'a> Loader<'a> {
             return Err(Malformed("a time is before the one in front of it"));
         }
         let revision = self.index.add(position, time, &recorded.event);
-        if self.damage.is_empty() && recorded.revision.is_some_and(|stored| stored.get() != revision) {
+        if !self.holes && recorded.revision.is_some_and(|stored| stored.get() != revision) {
             return Err(Malformed("a revision is not the next one of its stream"));
         }
         self.next = position + 1;
@@ -195,6 +238,7 @@ impl<'a> Loader<'a> {
 
     fn lose(&mut self, damage: Damage) {
         self.append = None;
+        self.holes |= damage.lost().is_some();
         self.damage.push(damage);
     }
 
@@ -205,13 +249,9 @@ impl<'a> Loader<'a> {
             let file = match disk.open(&path) {
                 Ok(file) => file,
                 Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                    let file = format!("wal/{}", wal::file_name(number));
                     let what = "the write-ahead file is missing, with all it held";
-                    self.lose(Damage::new(
-                        format!("wal/{}", wal::file_name(number)),
-                        0,
-                        (self.next, self.next),
-                        what,
-                    ));
+                    tail.missing.get_or_insert(Damage::new(file, 0, (self.next, self.next), what));
                     continue;
                 }
                 Err(cause) => return Err(storage::failed("open", &path, cause)),
@@ -220,10 +260,13 @@ impl<'a> Loader<'a> {
             let length = file.length().map_err(failed)?;
             let bytes = storage::read_exact(&*file, 0, usize::try_from(length).unwrap_or(usize::MAX))
                 .map_err(failed)?;
-            tail.wal_bytes += length;
             self.bytes_total += length;
             self.wal_file(number, &bytes, tail);
             self.advance(length);
+        }
+        if let Some(missing) = tail.missing.take() {
+            // Nothing came after it: there was at least one event in it, or there would be no such file.
+            self.lose(missing);
         }
         Ok(())
     }
@@ -235,32 +278,40 @@ impl<'a> Loader<'a> {
         let previous = before.map_or(0, |end| end.previous);
         tail.end = Some(End { number, offset: 0, previous });
         while let Some((at, frame)) = self.next_frame(number, bytes, offset, tail) {
-            if at != offset || frame.header.first != self.next {
-                let what = "a frame that was acknowledged is damaged";
-                let lost = (self.next, frame.header.first - 1);
+            if at != offset || frame.header.first != self.next || tail.missing.is_some() {
                 // A hole in front of a file's first frame is at the end of the file before.
                 let place = if at == offset { before } else { None };
-                let (hole_number, hole) =
-                    place.map_or((number, offset as u64), |end| (end.number, end.offset));
-                self.lose(Damage::new(format!("wal/{}", wal::file_name(hole_number)), hole, lost, what));
-                self.next = frame.header.first;
+                let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
+                self.hole(hole, frame.header.first, tail);
+            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
+                let what = "a frame is not the one that its successor follows";
+                let file = format!("wal/{}", wal::file_name(last.number));
+                self.lose(Damage::new(file, last.offset, last.positions(), what));
             }
-            if at == offset && tail.chain.is_some_and(|chain| chain != frame.header.previous) {
-                let what = "a frame does not follow the one in front of it";
-                self.lose(Damage::new(format!("wal/{}", wal::file_name(number)), at as u64, (1, 0), what));
-            }
-            tail.chain = Some(frame.checksum);
             if let Err(malformed) = self.frame(&frame, tail) {
                 let lost = (frame.header.first, frame.header.first + u64::from(frame.header.events) - 1);
                 let file = format!("wal/{}", wal::file_name(number));
                 self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
                 self.next = lost.1 + 1;
             }
-            offset = at + frame.length;
-            tail.epoch = frame.header.epoch;
-            tail.vouched = frame.header.acknowledged;
-            tail.end = Some(End { number, offset: offset as u64, previous: frame.checksum });
+            let Frame { header, length, checksum, .. } = frame;
+            offset = at + length;
+            (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
+            tail.wal_bytes += length as u64;
+            tail.end = Some(End { number, offset: offset as u64, previous: checksum });
+            let (offset, first, events) = (at as u64, header.first, header.events);
+            tail.last_frame = Some(LastFrame { number, offset, length, first, events, checksum });
         }
+    }
+
+    /// Positions up to `first` were acknowledged and cannot be read.
+    fn hole(&mut self, (number, offset): (u64, u64), first: u64, tail: &mut Tail) {
+        let what = "a frame that was acknowledged is damaged";
+        let here = Damage::new(format!("wal/{}", wal::file_name(number)), offset, (1, 0), what);
+        let Damage { file, offset, what, .. } = tail.missing.take().unwrap_or(here);
+        self.lose(Damage::new(file, offset, (self.next, first.saturating_sub(1)), what));
+        self.next = self.next.max(first);
+        tail.last_frame = None;
     }
 
     /// The frame at `offset`, or the next one behind it that vouches for what should have been there.

@@ -44,6 +44,8 @@ struct Inner {
     job: Option<SealJob>,
     failed: Option<Error>,
     stop: bool,
+    /// The thread panicked: nothing is sealed any more.
+    dead: bool,
 }
 
 /// The writer's side of the sealer.
@@ -64,9 +66,11 @@ impl SealerHandle {
     pub(crate) fn start(sealer: Sealer) -> io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let its_desk = desk.clone();
-        let thread = std::thread::Builder::new()
-            .name("factlog-sealer".into())
-            .spawn(move || its_desk.work(&sealer))?;
+        let work = move || {
+            let _end = End(&its_desk);
+            its_desk.work(&sealer);
+        };
+        let thread = std::thread::Builder::new().name("factlog-sealer".into()).spawn(work)?;
         Ok(Self { desk, thread: Some(thread) })
     }
 
@@ -76,7 +80,7 @@ impl SealerHandle {
         if inner.failed.take().is_some() {
             self.desk.changed.notify_all();
         }
-        inner.job.is_none()
+        inner.job.is_none() && !inner.dead
     }
 
     /// Waits until the job at hand is done.
@@ -88,6 +92,11 @@ impl SealerHandle {
         inner.failed = None;
         self.desk.changed.notify_all();
         while inner.job.is_some() {
+            if inner.dead {
+                return Err(Error::unavailable(
+                    "sealing panicked, so the log cannot grow; close the store and open it again",
+                ));
+            }
             if let Some(error) = &inner.failed {
                 return Err(error.clone());
             }
@@ -105,12 +114,30 @@ impl SealerHandle {
     }
 
     /// Lets the job at hand end (or fail) and stops the thread.
-    pub(crate) fn stop(&mut self) {
+    fn stop(&mut self) {
         self.desk.inner.lock().stop = true;
         self.desk.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported by the panic hook; the log itself still has all events.
             drop(thread.join());
+        }
+    }
+}
+
+impl Drop for SealerHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Tells the writer when the sealer panics.
+struct End<'a>(&'a Desk);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.inner.lock().dead = true;
+            self.0.changed.notify_all();
         }
     }
 }
@@ -152,7 +179,6 @@ impl Sealer {
         let path = dir.join(segment::file_name(first));
         let (bytes, blocks) =
             self.write(job, first).map_err(|cause| storage::failed("write the segment", &path, cause))?;
-        let file = self.disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
         let mut freed = 0..0;
         self.manifest.update(|manifest| {
             manifest.segments.push(SegmentEntry { first, last, bytes });
@@ -161,7 +187,7 @@ impl Sealer {
             manifest.tracking =
                 job.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
         })?;
-        let sealed = Arc::new(Segment::new(self.shared.store, first, file, blocks));
+        let sealed = Arc::new(Segment::new(self.shared.store, first, blocks));
         let mut log = self.shared.log.write();
         log.segments.push(sealed);
         while log.frames.front().is_some_and(|frame| frame.last() <= last) {

@@ -183,20 +183,20 @@ fn block_checksum(place: Place, header: &[u8], body: &[u8]) -> u64 {
     checksum(checksum(place.seed(), header), body)
 }
 
-/// A sealed segment that is open for reading.
+/// A sealed segment. Its file is opened by whoever reads, so that a store may have more segments than a process
+/// may have open files.
 #[derive(Debug)]
 pub(crate) struct Segment {
     store: Uuid,
     pub(crate) first: u64,
-    file: Box<dyn DiskFile>,
     /// The blocks that can be read, in order.
     pub(crate) blocks: Vec<BlockEntry>,
 }
 
 impl Segment {
     /// A segment whose blocks are known.
-    pub(crate) fn new(store: Uuid, first: u64, file: Box<dyn DiskFile>, blocks: Vec<BlockEntry>) -> Self {
-        Self { store, first, file, blocks }
+    pub(crate) fn new(store: Uuid, first: u64, blocks: Vec<BlockEntry>) -> Self {
+        Self { store, first, blocks }
     }
 
     /// The file's name relative to the store.
@@ -210,13 +210,13 @@ impl Segment {
         self.blocks[..after].last().filter(|block| position <= block.last())
     }
 
-    /// Reads and checks a block.
-    pub(crate) fn read(&self, entry: &BlockEntry) -> Result<Arc<Records>> {
+    /// Reads and checks a block of the segment's file.
+    pub(crate) fn read(&self, file: &dyn DiskFile, entry: &BlockEntry) -> Result<Arc<Records>> {
         let damage = |what: Malformed| {
             Damage::new(self.path(), entry.offset, (entry.first, entry.last()), what.to_string()).to_error()
         };
         let length = BLOCK_HEADER_BYTES + entry.body_length as usize;
-        let bytes = storage::read_exact(&*self.file, entry.offset, length)
+        let bytes = storage::read_exact(file, entry.offset, length)
             .map_err(|cause| storage::failed("read", std::path::Path::new(&self.path()), cause))?;
         let (found, records) = parse_block(self.store, self.first, entry.offset, bytes).map_err(damage)?;
         if found != *entry {
@@ -267,12 +267,11 @@ fn parse_block_header(offset: u64, bytes: &[u8]) -> Result<BlockEntry, Malformed
 /// Opens a segment by reading all of it: hands out the records of every good block in order, and the damage.
 pub(crate) fn scan(
     store: Uuid,
-    file: Box<dyn DiskFile>,
+    file: &dyn DiskFile,
     expected: &crate::manifest::SegmentEntry,
     visit: &mut dyn FnMut(&Records),
 ) -> Result<(Segment, Vec<Damage>)> {
-    let scan =
-        Scan { store, file: &*file, expected, path: format!("segments/{}", file_name(expected.first)) };
+    let scan = Scan { store, file, expected, path: format!("segments/{}", file_name(expected.first)) };
     let mut damage = Vec::new();
     let table = scan.table().unwrap_or_else(|(offset, what)| {
         damage.push(scan.damage(offset, (1, 0), what));
@@ -282,7 +281,7 @@ pub(crate) fn scan(
         damage.push(scan.damage(offset, (1, 0), what));
     }
     let blocks = scan.blocks(table.as_deref(), visit, &mut damage);
-    let segment = Segment::new(store, expected.first, file, blocks);
+    let segment = Segment::new(store, expected.first, blocks);
     Ok((segment, damage))
 }
 

@@ -12,16 +12,16 @@ use factlog_core::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of records after which they are sealed into a segment: 32 MiB; at least 4 KiB.
+    /// Bytes of records after which they are sealed into a segment: 32 MiB; 4 KiB to 1 GiB.
     pub segment_bytes: usize,
     /// Events after which they are sealed, whatever their size: 1,000,000.
     pub segment_events: u64,
-    /// Bytes of one write-ahead file, zero-filled once and recycled: 16 MiB; at least 64 KiB, a multiple of 4 KiB.
+    /// Bytes of one write-ahead file, zero-filled once and recycled: 16 MiB; 64 KiB to 1 GiB, a multiple of 4 KiB.
     /// A group that is larger gets a file of its own.
     pub wal_file_bytes: usize,
-    /// Bytes of write-ahead files in use after which their events are sealed: 64 MiB.
+    /// Bytes of write-ahead frames after which their events are sealed: 64 MiB; at least two files.
     pub wal_bytes: usize,
-    /// Bytes of records written in one group: 8 MiB. A single append may be larger.
+    /// Bytes of records written in one group: 8 MiB; at most 1 GiB. A single append may be larger.
     pub group_bytes: usize,
     /// Appends that may wait for the writer: 65,536. Beyond it callers wait to enter.
     pub queue_appends: usize,
@@ -55,10 +55,13 @@ impl Settings {
         at_least("segment_bytes", self.segment_bytes, 4096)?;
         at_least("segment_events", usize::try_from(self.segment_events).unwrap_or(usize::MAX), 1)?;
         at_least("wal_file_bytes", self.wal_file_bytes, 64 << 10)?;
-        at_least("wal_bytes", self.wal_bytes, self.wal_file_bytes)?;
+        at_least("wal_bytes", self.wal_bytes, self.wal_file_bytes.saturating_mul(2))?;
         at_least("group_bytes", self.group_bytes, 1)?;
         at_least("queue_appends", self.queue_appends, 1)?;
         at_least("queue_bytes", self.queue_bytes, 1)?;
+        at_most("segment_bytes", self.segment_bytes, 1 << 30)?;
+        at_most("wal_file_bytes", self.wal_file_bytes, 1 << 30)?;
+        at_most("group_bytes", self.group_bytes, 1 << 30)?;
         if !self.wal_file_bytes.is_multiple_of(crate::frame::ALIGNMENT) {
             let bytes = self.wal_file_bytes;
             return Err(Error::invalid(format!("wal_file_bytes is {bytes}; it must be a multiple of 4096")));
@@ -70,6 +73,13 @@ impl Settings {
 fn at_least(name: &str, value: usize, min: usize) -> Result<()> {
     if value < min {
         return Err(Error::invalid(format!("{name} is {value}; it must be at least {min}")));
+    }
+    Ok(())
+}
+
+fn at_most(name: &str, value: usize, max: usize) -> Result<()> {
+    if max < value {
+        return Err(Error::invalid(format!("{name} is {value}; it must be at most {max}")));
     }
     Ok(())
 }

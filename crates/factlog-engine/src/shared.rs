@@ -4,22 +4,30 @@
 //! * Locks are held for look-ups and insertions only, never over file I/O.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use event_listener::Event as Wake;
-use factlog_core::{Error, Result};
-use parking_lot::{Mutex, RwLock};
+use factlog_core::{AppendCondition, Direction, Error, Position, Query, Result};
+use parking_lot::RwLock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::damage::Damage;
 use crate::index::Index;
-use crate::queue::{self, Queue};
+use crate::queue::{Checked, Queue};
 use crate::segment::{BlockEntry, Records, Segment};
 use crate::settings::Settings;
-use crate::storage::DiskFile;
+use crate::state::Life;
+use crate::storage::{self, Disk, DiskFile};
+
+/// Positions looked through under one lock: the longest that the writer waits for a reader.
+const WINDOW: u64 = 65_536;
+
+/// Segments' files kept open.
+const OPEN_FILES: usize = 64;
 
 /// The state of one open store.
 #[derive(Debug)]
@@ -33,23 +41,20 @@ pub(crate) struct Shared {
     /// Found when the store was opened; with any, nothing is appended.
     pub(crate) damage: Vec<Damage>,
     head: AtomicU64,
-    state: Mutex<State>,
+    pub(crate) life: Life,
     cache: Cache<(u64, u64), Arc<Records>, Weigh>,
-    /// Held while the store is open; dropped last.
-    pub(crate) lock: Mutex<Option<Box<dyn DiskFile>>>,
-    pub(crate) stopped: Wake,
+    /// Segments' files that are open, by first position.
+    files: Cache<u64, Arc<Box<dyn DiskFile>>>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
 }
 
-/// Whether the handle can be used.
-#[derive(Clone, Debug)]
-pub(crate) enum State {
-    Open,
-    /// A write failed: nothing is appended any more, reads go on.
-    Poisoned(Error),
-    /// Closing or closed.
-    Closed,
-    /// The writer has stopped and the lock is released.
-    Stopped,
+/// What recovery found.
+pub(crate) struct Opened {
+    pub(crate) store: Uuid,
+    pub(crate) index: Index,
+    pub(crate) log: Log,
+    pub(crate) damage: Vec<Damage>,
 }
 
 /// Where events lie: sealed segments in order, then the frames of the tail.
@@ -76,13 +81,13 @@ impl Weighter<(u64, u64), Arc<Records>> for Weigh {
 
 impl Shared {
     pub(crate) fn new(
-        store: Uuid,
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
         settings: Settings,
-        index: Index,
-        log: Log,
-        damage: Vec<Damage>,
         lock: Box<dyn DiskFile>,
+        opened: Opened,
     ) -> Self {
+        let Opened { store, index, log, damage } = opened;
         let blocks = usize::try_from(settings.cache_bytes / 32_768).unwrap_or(1).max(16);
         Self {
             store,
@@ -92,11 +97,12 @@ impl Shared {
             log: RwLock::new(log),
             committed: Wake::new(),
             damage,
-            state: Mutex::new(State::Open),
+            life: Life::new(lock),
             cache: Cache::with_weighter(blocks, settings.cache_bytes, Weigh),
+            files: Cache::new(OPEN_FILES),
+            disk,
+            dir,
             settings,
-            lock: Mutex::new(Some(lock)),
-            stopped: Wake::new(),
         }
     }
 
@@ -105,30 +111,15 @@ impl Shared {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Makes everything up to `head` visible and wakes who waits for it.
+    /// Makes everything up to `head` visible; [`Shared::wake`] tells those who wait.
     pub(crate) fn publish(&self, head: u64) {
         assert!(self.head() <= head, "the head never goes back");
         self.head.store(head, Ordering::Release);
+    }
+
+    /// Wakes subscriptions: there is more to read, or there never will be.
+    pub(crate) fn wake(&self) {
         self.committed.notify(usize::MAX);
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.state.lock().clone()
-    }
-
-    /// Enters a later state and wakes everybody who should know.
-    pub(crate) fn enter(&self, state: State) {
-        *self.state.lock() = state;
-        self.committed.notify(usize::MAX);
-        self.stopped.notify(usize::MAX);
-    }
-
-    /// Whether reading is possible.
-    pub(crate) fn readable(&self) -> Result<()> {
-        match *self.state.lock() {
-            State::Open | State::Poisoned(_) => Ok(()),
-            State::Closed | State::Stopped => Err(queue::closed()),
-        }
     }
 
     /// Whether appending is possible.
@@ -139,11 +130,63 @@ impl Shared {
                 "nothing can be appended while the store has {count} damaged places: {damage}"
             )));
         }
-        match &*self.state.lock() {
-            State::Open => Ok(()),
-            State::Poisoned(cause) => Err(poisoned(cause)),
-            State::Closed | State::Stopped => Err(queue::closed()),
+        self.life.appendable()
+    }
+
+    /// Nothing new is accepted; the writer finishes what it has, subscriptions end.
+    pub(crate) fn close(&self) {
+        self.life.close();
+        self.queue.close();
+        self.wake();
+    }
+
+    /// Looks conditions up over the durable log, on the caller's thread and without holding the index for long, so
+    /// that the writer only has to look at what came since.
+    pub(crate) fn check_history(&self, conditions: &[AppendCondition]) -> Vec<Checked> {
+        let head = self.head();
+        conditions.iter().map(|condition| self.check_one(condition, head)).collect()
+    }
+
+    fn check_one(&self, condition: &AppendCondition, head: u64) -> Checked {
+        let AppendCondition::NoneMatch { query, after } = condition else { return Checked::default() };
+        let after = Position::number(*after);
+        if head.saturating_sub(after) <= WINDOW || *query == Query::All {
+            return Checked::default();
         }
+        let mut high = head;
+        let mut newest = None;
+        while newest.is_none() && after < high {
+            let low = after.max(high.saturating_sub(WINDOW));
+            newest = self.index.read().newest(query, low, high);
+            high = low;
+        }
+        Checked { upto: head, newest }
+    }
+
+    /// Matching positions of a range in a direction, at most `limit`: those of the first window that has any.
+    pub(crate) fn look_up(
+        &self,
+        query: &Query,
+        range: (u64, u64),
+        direction: Direction,
+        limit: usize,
+    ) -> Vec<u64> {
+        let (mut low, mut high) = range;
+        while low < high {
+            let window = match direction {
+                Direction::Forwards => (low, high.min(low.saturating_add(WINDOW))),
+                Direction::Backwards => (low.max(high.saturating_sub(WINDOW)), high),
+            };
+            let found = self.index.read().positions(query, window, direction, limit);
+            if !found.is_empty() {
+                return found;
+            }
+            match direction {
+                Direction::Forwards => low = window.1,
+                Direction::Backwards => high = window.0,
+            }
+        }
+        Vec::new()
     }
 
     /// The damage that keeps a reader of `(after, until]` from going on, the nearest to its start first.
@@ -173,11 +216,25 @@ impl Shared {
         if let Some(records) = self.cache.get(&key) {
             return Ok(records);
         }
-        let records = segment.read(&entry)?;
+        let records = segment.read(&**self.file(&segment)?, &entry)?;
         if keep {
             self.cache.insert(key, records.clone());
         }
         Ok(records)
+    }
+}
+
+impl Shared {
+    /// The open file of a segment.
+    fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
+        if let Some(file) = self.files.get(&segment.first) {
+            return Ok(file);
+        }
+        let path = self.dir.join(segment.path());
+        let file = self.disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
+        let file = Arc::new(file);
+        self.files.insert(segment.first, file.clone());
+        Ok(file)
     }
 }
 
@@ -194,12 +251,4 @@ impl Log {
         let entry = segment.block_of(position)?;
         Some(Place::Block(segment.clone(), *entry))
     }
-}
-
-/// What an append hears after a write failed.
-pub(crate) fn poisoned(cause: &Error) -> Error {
-    Error::closed(format!(
-        "a write failed, so this handle accepts nothing any more: {cause}; reopen the store"
-    ))
-    .because(cause.clone())
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use factlog_core::{Error, ErrorKind, Position, Result};
 
 use crate::damage::Damage;
-use crate::engine::lock;
+use crate::manifest;
+use crate::open::{self, lock};
 use crate::recovery;
-use crate::storage::LocalDisk;
+use crate::storage::{Disk, LocalDisk};
 
 /// How far a long scan has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +59,15 @@ impl Report {
 /// ```
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report> {
     let disk = LocalDisk;
-    if !crate::engine::is_store(&disk, dir)? {
-        return Err(Error::invalid(format!("{} is no factlog store", dir.display())));
+    if !open::is_store(&disk, dir)? {
+        if !["wal", "segments"]
+            .iter()
+            .any(|name| disk.list(&dir.join(name)).is_ok_and(|names| !names.is_empty()))
+        {
+            return Err(Error::invalid(format!("{} is no factlog store", dir.display())));
+        }
+        let damage = vec![Damage::new("STORE", 0, (1, 0), "the file is missing; restore it from a copy")];
+        return Ok(Report { damage, ..Report::default() });
     }
     let _lock = lock(&disk, dir)?;
     let mut bytes = 0;
@@ -80,7 +88,8 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report> 
             })
         }
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let damage = vec![Damage::new("MANIFEST", 0, (1, 0), error.to_string())];
+            let file = if manifest::read_store(&disk, dir).is_err() { "STORE" } else { "MANIFEST" };
+            let damage = vec![Damage::new(file, 0, (1, 0), error.to_string())];
             Ok(Report { damage, ..Report::default() })
         }
         Err(error) => Err(error),

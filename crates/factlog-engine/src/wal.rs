@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factlog_core::{Error, Result};
+use factlog_core::Result;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -34,8 +34,8 @@ pub(crate) trait Journal: Send {
     /// The next frame begins a new file; returns that file's number.
     fn roll(&mut self) -> u64;
 
-    /// Bytes of the files in use since the last roll.
-    fn bytes_in_use(&self) -> usize;
+    /// Bytes written since the last roll.
+    fn bytes_in_use(&self) -> u64;
 }
 
 /// What a frame says of its group.
@@ -76,7 +76,9 @@ pub(crate) struct Wal {
     pub(crate) manifest: Arc<ManifestFile>,
     pub(crate) free: FreeFiles,
     pub(crate) active: Option<ActiveFile>,
-    pub(crate) in_use: usize,
+    /// Whether the next group begins a new file, though there is an active one for beacons.
+    pub(crate) rolled: bool,
+    pub(crate) in_use: u64,
     pub(crate) previous: u64,
 }
 
@@ -109,20 +111,37 @@ impl ActiveFile {
 impl Wal {
     /// Makes the next file ready: an old one renamed, or a new one filled with zeros.
     fn next_file(&mut self, bytes: usize) -> Result<ActiveFile> {
-        let number = self.manifest.current().wal_last + 1;
+        let manifest = self.manifest.current();
+        let number = manifest.wal_last + 1;
         let path = self.dir.join(file_name(number));
         let failed = |cause| storage::failed("prepare", &path, cause);
-        let recycled = (bytes <= self.file_bytes).then(|| self.free.lock().pop()).flatten();
-        match recycled {
-            Some(old) => self.disk.rename(&self.dir.join(file_name(old)), &path).map_err(|cause| {
-                self.free.lock().push(old);
-                failed(cause)
-            })?,
-            None => self.create_file(&path, bytes.max(self.file_bytes)).map_err(failed)?,
+        if self.file_bytes < bytes || !self.reuse(&path, manifest.wal_first).map_err(failed)? {
+            self.create_file(&path, bytes.max(self.file_bytes)).map_err(failed)?;
         }
         self.disk.sync_dir(&self.dir).map_err(failed)?;
         self.manifest.update(|manifest| manifest.wal_last = number)?;
         ActiveFile::open(&*self.disk, &self.dir, number, 0)
+    }
+
+    /// Renames a file that is free; says whether there was one.
+    fn reuse(&self, path: &Path, wal_first: u64) -> io::Result<bool> {
+        loop {
+            let Some(old) = self.take_free() else { return Ok(false) };
+            assert!(old < wal_first, "only files whose events are sealed are free");
+            match self.disk.rename(&self.dir.join(file_name(old)), path) {
+                Ok(()) => return Ok(true),
+                // Somebody removed it, which is no harm.
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => {
+                    self.free.lock().push(old);
+                    return Err(cause);
+                }
+            }
+        }
+    }
+
+    fn take_free(&self) -> Option<u64> {
+        self.free.lock().pop()
     }
 
     fn create_file(&self, path: &Path, bytes: usize) -> io::Result<()> {
@@ -142,13 +161,13 @@ impl Wal {
 
 impl Journal for Wal {
     fn reserve(&mut self, bytes: usize) -> Result<()> {
-        let bytes = bytes.next_multiple_of(ALIGNMENT);
-        if self.active.as_ref().is_some_and(|active| active.has_room(bytes)) {
+        // A beacon must fit behind it, so that the last frame of a file is vouched for too.
+        let bytes = bytes.next_multiple_of(ALIGNMENT) + ALIGNMENT;
+        if !self.rolled && self.active.as_ref().is_some_and(|active| active.has_room(bytes)) {
             return Ok(());
         }
-        let active = self.next_file(bytes)?;
-        self.in_use += usize::try_from(active.length).map_err(|_| Error::unavailable("a file too large"))?;
-        self.active = Some(active);
+        self.active = Some(self.next_file(bytes)?);
+        self.rolled = false;
         Ok(())
     }
 
@@ -163,6 +182,7 @@ impl Journal for Wal {
         assert!(active.has_room(buffer.len()), "a frame is written where room was reserved");
         active.file.write_durably(buffer, active.offset)?;
         active.offset += buffer.len() as u64;
+        self.in_use += buffer.len() as u64;
         self.previous = checksum;
         Ok(())
     }
@@ -172,12 +192,12 @@ impl Journal for Wal {
     }
 
     fn roll(&mut self) -> u64 {
-        self.active = None;
+        self.rolled = true;
         self.in_use = 0;
         self.manifest.current().wal_last + 1
     }
 
-    fn bytes_in_use(&self) -> usize {
+    fn bytes_in_use(&self) -> u64 {
         self.in_use
     }
 }

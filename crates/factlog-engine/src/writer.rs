@@ -20,7 +20,8 @@ use crate::queue::{Prepared, Request, Taken};
 use crate::record::{self, Stamp};
 use crate::sealer::{SealJob, SealerHandle};
 use crate::segment::Records;
-use crate::shared::{Shared, State, poisoned};
+use crate::shared::Shared;
+use crate::state::poisoned;
 use crate::wal::{Group, Journal};
 
 /// After this long without appends the head is vouched for by a frame without events, so that damage to the last
@@ -63,28 +64,22 @@ struct Draft {
 
 impl Writer {
     /// Works until the store is closed or a write fails.
-    pub(crate) fn run(mut self) {
-        loop {
-            let idle_after = (self.vouched < self.shared.head()).then_some(BEACON_AFTER);
-            let done = match self.shared.queue.take(self.shared.settings.group_bytes, idle_after) {
-                Taken::Group(requests) => self.commit(requests),
-                Taken::Idle => self.beacon(),
+    pub(crate) fn run(self) {
+        let shared = self.shared.clone();
+        let _end = End(&shared);
+        // Dropped before `_end`: the sealer must have stopped when the writer is said to have.
+        let mut writer = self;
+        let mut done = Ok(());
+        while done.is_ok() {
+            let idle_after = (writer.vouched < writer.shared.head()).then_some(BEACON_AFTER);
+            done = match writer.shared.queue.take(writer.shared.settings.group_bytes, idle_after) {
+                Taken::Group(requests) => writer.commit(requests),
+                Taken::Idle => writer.beacon(),
                 Taken::Closed => break,
             };
-            if let Err(cause) = done {
-                self.poison(cause);
-                break;
-            }
         }
-        if matches!(self.shared.state(), State::Closed)
-            && let Err(cause) = self.beacon()
-        {
-            self.poison(cause);
-        }
-        self.sealer.stop();
-        if matches!(self.shared.state(), State::Closed) {
-            self.shared.lock.lock().take();
-            self.shared.enter(State::Stopped);
+        if let Err(cause) = done.and_then(|()| writer.beacon()) {
+            poison(&writer.shared, cause);
         }
     }
 
@@ -172,6 +167,8 @@ impl Writer {
         let mut index = self.shared.index.write();
         index.tracking.extend(tracking);
         self.shared.publish(head);
+        drop(index);
+        self.shared.wake();
     }
 
     /// Seals what is due and makes sure that the next frame fits. On an error nothing was written.
@@ -180,7 +177,7 @@ impl Writer {
         let due = |times: usize| {
             settings.segment_bytes.saturating_mul(times) <= self.active.bytes
                 || settings.segment_events.saturating_mul(times as u64) <= self.active.events
-                || settings.wal_bytes.saturating_mul(times) <= self.journal.bytes_in_use()
+                || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
         };
         if !self.active.frames.is_empty() && due(1) {
             if due(2) {
@@ -216,21 +213,34 @@ impl Writer {
         Ok(())
     }
 
-    fn poison(&mut self, cause: Error) {
-        let closed = poisoned(&cause);
-        self.shared.enter(State::Poisoned(cause));
-        self.shared.queue.close();
-        for request in self.shared.queue.drain() {
-            answer(request.reply, Err(closed.clone().into()));
-        }
-    }
-
     /// Gives back the memory of an unusually large group.
     fn shrink_buffer(&mut self) {
         let usual = self.shared.settings.group_bytes.saturating_mul(2);
         if usual < self.buffer.capacity() {
             self.buffer = Vec::new();
         }
+    }
+}
+
+/// Ends the writer's part in the store, also when it panics.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            poison(self.0, Error::indeterminate("the writer panicked; what it was writing may be recorded"));
+        }
+        self.0.life.writer_stopped();
+    }
+}
+
+/// Accepts nothing any more: what waits is told that nothing of it was written.
+fn poison(shared: &Shared, cause: Error) {
+    let closed = poisoned(&cause);
+    shared.life.poison(cause);
+    shared.queue.close();
+    for request in shared.queue.drain() {
+        answer(request.reply, Err(closed.clone().into()));
     }
 }
 

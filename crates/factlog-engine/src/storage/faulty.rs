@@ -15,6 +15,9 @@ pub(crate) struct Faults {
     /// Whether everything after the failed call succeeds again, as it does on a real disk after a failed sync.
     once: AtomicBool,
     full: AtomicBool,
+    /// Whether a durable write that fails has reached the system's cache all the same.
+    after_the_write: AtomicBool,
+    durable_writes: AtomicU64,
 }
 
 impl Faults {
@@ -33,6 +36,16 @@ impl Faults {
     /// Whether creating files fails for want of space.
     pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// Whether failing durable writes leave their bytes where reads find them, as real disks do.
+    pub(crate) fn set_after_the_write(&self, after: bool) {
+        self.after_the_write.store(after, Ordering::SeqCst);
+    }
+
+    /// Durable writes that succeeded.
+    pub(crate) fn durable_writes(&self) -> u64 {
+        self.durable_writes.load(Ordering::SeqCst)
     }
 
     fn pass(&self) -> io::Result<()> {
@@ -117,8 +130,14 @@ impl DiskFile for FaultyFile {
     }
 
     fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.faults.pass()?;
-        self.inner.write_durably(bytes, offset)
+        let passed = self.faults.pass();
+        if passed.is_ok() || self.faults.after_the_write.load(Ordering::SeqCst) {
+            self.inner.write_durably(bytes, offset)?;
+        }
+        if passed.is_ok() {
+            self.faults.durable_writes.fetch_add(1, Ordering::SeqCst);
+        }
+        passed
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -25,7 +25,8 @@ impl Disk for LocalDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(LocalFile(OpenOptions::new().read(true).write(true).open(path)?)))
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        Ok(Box::new(LocalFile(file.or_else(|cause| read_only(path, cause))?)))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -46,12 +47,21 @@ impl Disk for LocalDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.or_else(|cause| read_only(path, cause))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(LocalFile(file)))),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(other) => Err(other.into()),
         }
+    }
+}
+
+/// Opens a file of a copy that must not be changed, which can be verified all the same.
+fn read_only(path: &Path, cause: io::Error) -> io::Result<File> {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+        _ => Err(cause),
     }
 }
 

@@ -131,7 +131,7 @@ fn a_torn_group_is_gone_as_a_whole() {
 #[test]
 fn recycled_files_never_show_what_they_held_before() {
     let dir = tempfile::tempdir().expect("a directory");
-    let settings = Settings { wal_bytes: 64 << 10, segment_events: 10, ..small() };
+    let settings = Settings { wal_bytes: 128 << 10, segment_events: 10, ..small() };
     let engine = open(dir.path(), settings.clone());
     let events = fill(&engine, 200);
     drop(engine);

@@ -8,7 +8,7 @@ use factlog_core::{Append, ErrorKind, EventStore, Position, ReadOptions};
 
 use super::{append, close, event, fill, open, read, small};
 use crate::recovery::{self, Recovered};
-use crate::storage::LocalDisk;
+use crate::storage::{Disk, LocalDisk};
 use crate::{Damage, Settings, verify};
 
 /// Runs a check with one bit of a file flipped.
@@ -28,7 +28,7 @@ fn load(dir: &Path) -> factlog_core::Result<Recovered> {
 }
 
 /// Everything that can still be read is what was written, and nothing of what is lost is there.
-fn check_what_is_left(recovered: &Recovered, events: u64) {
+fn check_what_is_left(dir: &Path, recovered: &Recovered, events: u64) {
     let lost = |position: u64| {
         recovered
             .damage
@@ -39,7 +39,9 @@ fn check_what_is_left(recovered: &Recovered, events: u64) {
     let mut seen = vec![false; events as usize];
     for segment in &recovered.segments {
         for entry in &segment.blocks {
-            let block = segment.read(entry).expect("a good block");
+            let block = segment
+                .read(&*LocalDisk.open(&dir.join(segment.path())).expect("open"), entry)
+                .expect("a good block");
             for position in block.first..=block.last() {
                 assert_eq!(block.event(position).expect("an event").event, event(position));
                 seen[position as usize - 1] = true;
@@ -74,7 +76,7 @@ fn a_flipped_bit_in_the_write_ahead_log_is_damage_with_its_place() {
             assert_eq!(damage.file, "wal/00000001");
             assert!(damage.offset <= offset && offset < damage.offset + 8192, "{damage} for {offset}");
             assert_eq!(recovered.damage.len(), 1);
-            check_what_is_left(&recovered, events);
+            check_what_is_left(dir.path(), &recovered, events);
         });
     }
 }
@@ -93,9 +95,157 @@ fn a_flipped_bit_in_a_segment_is_damage_with_its_place() {
             let damage =
                 recovered.damage.first().unwrap_or_else(|| panic!("a flip at {offset} goes unnoticed"));
             assert!(damage.file.starts_with("segments/") && damage.offset <= offset, "{damage} for {offset}");
-            check_what_is_left(&recovered, events);
+            check_what_is_left(dir.path(), &recovered, events);
         });
     }
+}
+
+#[test]
+fn a_damaged_block_takes_no_other_block_with_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), Settings { segment_events: 1_000, ..small() });
+    pollster::block_on(engine.append(Append::new((1..=1_200).map(event)))).expect("append");
+    pollster::block_on(engine.append(Append::new([event(1_201)]))).expect("append");
+    close(&engine);
+    let segment = dir.path().join("segments").join(crate::segment::file_name(1));
+    let blocks = load(dir.path()).expect("load").segments[0].blocks.clone();
+    assert!(4 < blocks.len(), "several blocks");
+    for entry in &blocks {
+        with_flip(&segment, entry.offset + 500, || {
+            let recovered = load(dir.path()).expect("load");
+            assert_eq!(recovered.damage.len(), 1, "{:?}", recovered.damage);
+            assert_eq!(recovered.damage[0].lost(), Some((entry.first, entry.last())));
+            assert_eq!(recovered.damage[0].offset, entry.offset);
+            check_what_is_left(dir.path(), &recovered, 1_201);
+        });
+    }
+}
+
+#[test]
+fn damage_at_the_very_end_is_an_error_and_not_a_shorter_log() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), small());
+    let events = fill(&engine, 8);
+    close(&engine);
+    drop(engine);
+    let tail = load(dir.path()).expect("load").end.expect("an end").offset;
+    with_flip(&dir.path().join("wal/00000001"), tail - 4096 - 500, || {
+        let engine = open(dir.path(), small());
+        let head = pollster::block_on(engine.head()).expect("head");
+        assert_eq!(head.position, Position::new(events), "the head is what was acknowledged");
+        let (seen, error) = read(&engine, ReadOptions::default());
+        assert!((seen.len() as u64) < events);
+        assert_eq!(error.expect("the read says that it is incomplete").kind(), ErrorKind::Corrupt);
+        let report = verify_after(engine, dir.path());
+        assert_eq!(report.events, seen.len() as u64);
+    });
+}
+
+fn verify_after(engine: crate::Engine, dir: &Path) -> crate::Report {
+    drop(engine);
+    verify(dir, &mut |_| {}).expect("verify")
+}
+
+#[test]
+fn the_last_frame_of_a_full_file_is_vouched_for_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for appends in 13..20 {
+        let dir = dir.path().join(appends.to_string());
+        let engine = open(&dir, small());
+        for n in 1..=appends {
+            pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
+        }
+        close(&engine);
+        let last = load(&dir).expect("load").last_frame.expect("a frame");
+        let (number, offset) =
+            if last.offset == 0 { (last.number - 1, 15 * 4096) } else { (last.number, last.offset - 4096) };
+        let path = dir.join("wal").join(crate::wal::file_name(number));
+        with_flip(&path, offset + 200, || {
+            assert_eq!(load(&dir).expect("load").damage.len(), 1, "{appends} appends");
+        });
+    }
+}
+
+#[test]
+fn a_stale_frame_in_the_right_place_is_damage() {
+    // A write that never reached the disk leaves what was there before: here, another group of the same place.
+    let dir = tempfile::tempdir().expect("a directory");
+    let (one, other) = (dir.path().join("one"), dir.path().join("other"));
+    let engine = open(&one, small());
+    fill(&engine, 2);
+    close(&engine);
+    drop(engine);
+    std::process::Command::new("cp").args(["-r"]).args([&one, &other]).status().expect("cp");
+    let next = load(&one).expect("load").index.last + 1;
+    let offset = load(&one).expect("load").end.expect("an end").offset;
+    for (dir, numbers) in [(&one, [3, 6]), (&other, [4, 5])] {
+        let engine = open(dir, small());
+        for n in numbers {
+            pollster::block_on(engine.append(Append::new([event(next + n)]))).expect("append");
+        }
+        close(&engine);
+    }
+    let read_frame = |dir: &Path| {
+        let bytes = std::fs::read(dir.join("wal/00000001")).expect("read");
+        bytes[offset as usize..offset as usize + 4096].to_vec()
+    };
+    let file = OpenOptions::new().write(true).open(one.join("wal/00000001")).expect("open");
+    file.write_all_at(&read_frame(&other), offset).expect("write");
+    let recovered = load(&one).expect("load");
+    assert_eq!(recovered.damage.len(), 1, "{:?}", recovered.damage);
+    assert_eq!((recovered.damage[0].offset, recovered.damage[0].lost()), (offset, Some((next, next))));
+    let engine = open(&one, small());
+    assert!(read(&engine, ReadOptions::default()).1.is_some(), "the stale event is not served");
+}
+
+#[test]
+fn an_older_manifest_is_refused_and_nothing_is_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = Settings { segment_events: 10, ..small() };
+    let engine = open(dir.path(), settings.clone());
+    let mut events = fill(&engine, 6);
+    close(&engine);
+    drop(engine);
+    let old = std::fs::read(dir.path().join("MANIFEST")).expect("read");
+    let engine = open(dir.path(), settings.clone());
+    for n in 0..60 {
+        let appended = pollster::block_on(engine.append(append(n, events + 1))).expect("append");
+        events = appended.last.get();
+    }
+    close(&engine);
+    drop(engine);
+    let new = std::fs::read(dir.path().join("MANIFEST")).expect("read");
+    std::fs::write(dir.path().join("MANIFEST"), old).expect("write");
+    match crate::Engine::open(dir.path(), settings.clone()) {
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt),
+        Ok(engine) => assert!(!engine.damage().is_empty(), "files that the old manifest needs are gone"),
+    }
+    std::fs::write(dir.path().join("MANIFEST"), new).expect("write");
+    let engine = open(dir.path(), settings);
+    assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events);
+}
+
+#[test]
+fn a_store_may_have_more_segments_than_a_process_has_files() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = Settings { segment_events: 1, wal_bytes: 128 << 10, cache_bytes: 0, ..small() };
+    let engine = open(dir.path(), settings.clone());
+    let mut events = 0;
+    for n in 0..150 {
+        let appended = pollster::block_on(engine.append(append(n, events + 1))).expect("append");
+        events = appended.last.get();
+    }
+    close(&engine);
+    drop(engine);
+    let engine = open(dir.path(), settings);
+    assert!(70 < load_segments(&engine), "many segments");
+    assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events);
+    let open_files = std::fs::read_dir("/proc/self/fd").expect("list").count();
+    assert!(open_files < 100, "{open_files} files are open");
+}
+
+fn load_segments(engine: &crate::Engine) -> usize {
+    engine.shared().log.read().segments.len()
 }
 
 #[test]

@@ -127,16 +127,17 @@ proptest! {
         let path = dir.path().join("segment");
         LocalDisk.create(&path).expect("create").write_at(&file, 0).expect("write");
         let expected = SegmentEntry { first, last: records.last(), bytes: file.len() as u64 };
+        let file = LocalDisk.open(&path).expect("open");
         let mut seen = Vec::new();
         let mut visit = |block: &Records| {
             seen.extend((block.first..=block.last()).map(|at| block.event(at).expect("an event").event));
         };
-        let (segment, damage) = segment::scan(STORE, LocalDisk.open(&path).expect("open"), &expected, &mut visit).expect("scan");
+        let (segment, damage) = segment::scan(STORE, &*file, &expected, &mut visit).expect("scan");
         prop_assert_eq!(damage, vec![]);
         prop_assert_eq!(&seen, &events);
         prop_assert_eq!(&segment.blocks, &blocks);
         for entry in &segment.blocks {
-            prop_assert_eq!(segment.read(entry).expect("a block").first, entry.first);
+            prop_assert_eq!(segment.read(&*file, entry).expect("a block").first, entry.first);
         }
     }
 

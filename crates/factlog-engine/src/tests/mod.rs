@@ -6,6 +6,7 @@ mod faults;
 mod formats;
 mod golden;
 mod queue;
+mod windows;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,240 @@
+//! Opening a store: the lock, what recovery finds, cleaning up after a crash, starting the threads.
+//!
+//! * Nothing is changed before the lock is held, and nothing at all where there is damage.
+//! * Only what an interrupted step is known to leave behind is removed; anything else is refused by name.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use factlog_core::{Clock, Error, Result};
+use uuid::Uuid;
+
+use crate::checksum::{FileKind, Place};
+use crate::frame;
+use crate::manifest::{self, Manifest, ManifestFile};
+use crate::recovery::{self, LastFrame, Recovered};
+use crate::sealer::{self, Sealer, SealerHandle};
+use crate::settings::Settings;
+use crate::shared::{Log, Opened, Shared};
+use crate::storage::{self, Disk, DiskFile};
+use crate::wal::{ActiveFile, FreeFiles, Wal};
+use crate::writer::{Active, Writer};
+
+/// Opens the store in a directory, or makes one.
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
+    settings.validate()?;
+    let lock = prepare(&*disk, dir, &*clock)?;
+    let recovered = recovery::load(&*disk, dir, &mut |_| {})?;
+    start(disk, dir, settings, clock, recovered, lock)
+}
+
+/// Whether the directory holds a store.
+pub(crate) fn is_store(disk: &dyn Disk, dir: &Path) -> Result<bool> {
+    match disk.list(dir) {
+        Ok(names) => Ok(manifest::is_store(&names)),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(storage::failed("list", dir, cause)),
+    }
+}
+
+/// Takes the lock of a store's directory.
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
+    let path = dir.join("LOCK");
+    let lock = disk.lock(&path).map_err(|cause| storage::failed("lock", &path, cause))?;
+    let dir = dir.display();
+    lock.ok_or_else(|| {
+        Error::unavailable(format!(
+            "the store {dir} is open already, here or in another process; close it there first"
+        ))
+    })
+}
+
+/// Locks the directory and makes sure that there is a store in it.
+fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn DiskFile>> {
+    disk.create_dir(dir).map_err(|cause| storage::failed("create", dir, cause))?;
+    let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
+    let ours = |name: &String| {
+        matches!(
+            name.as_str(),
+            "LOCK" | "MANIFEST" | "MANIFEST.tmp" | "STORE.tmp" | "wal" | "segments" | "lost+found"
+        )
+    };
+    let known = manifest::is_store(&names);
+    if let Some(parent) = dir.parent().filter(|parent| !known && !parent.as_os_str().is_empty()) {
+        disk.sync_dir(parent).map_err(|cause| storage::failed("make durable", parent, cause))?;
+    }
+    if !known && let Some(foreign) = names.iter().find(|name| !ours(name)) {
+        let dir = dir.display();
+        return Err(Error::invalid(format!(
+            "{dir} is no factlog store, and not empty ({foreign}); name another directory"
+        )));
+    }
+    let lock = lock(disk, dir)?;
+    for name in ["wal", "segments"] {
+        let path = dir.join(name);
+        disk.create_dir(&path).map_err(|cause| storage::failed("create", &path, cause))?;
+    }
+    if known || is_store(disk, dir)? {
+        return Ok(lock);
+    }
+    for name in ["wal", "segments"] {
+        let path = dir.join(name);
+        if !disk.list(&path).map_err(|cause| storage::failed("list", &path, cause))?.is_empty() {
+            let dir = dir.display();
+            return Err(Error::corrupt(format!(
+                "{dir} has a log but its file STORE is missing; restore it from a copy"
+            )));
+        }
+    }
+    create(disk, dir, clock)?;
+    Ok(lock)
+}
+
+/// Makes an empty store. The file STORE comes last: without it there is none yet.
+fn create(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<()> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the identity of a store is drawn once, when it is created"
+    )]
+    let store = Uuid::now_v7();
+    storage::replace(disk, dir, manifest::FILE, &Manifest::empty(store).encode())
+        .map_err(|cause| storage::failed("write", &dir.join(manifest::FILE), cause))?;
+    manifest::create_store(disk, dir, store, clock.now())
+}
+
+/// Puts the parts together and starts the threads; a damaged store gets none.
+fn start(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    recovered: Recovered,
+    lock: Box<dyn DiskFile>,
+) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
+    let Recovered {
+        manifest,
+        segments,
+        frames,
+        index,
+        damage,
+        end,
+        last_frame,
+        tail_bytes,
+        wal_bytes,
+        vouched,
+    } = recovered;
+    let events = frames.iter().map(|frame| frame.offsets.len() as u64).sum();
+    let active = Active { frames: frames.clone(), bytes: tail_bytes, events };
+    let log = Log { segments, frames: frames.into() };
+    let opened = Opened { store: manifest.store, index, log, damage };
+    let shared = Arc::new(Shared::new(disk.clone(), dir.to_path_buf(), settings, lock, opened));
+    if !shared.damage.is_empty() {
+        return Ok((shared, None));
+    }
+    let free = FreeFiles::default();
+    clean_up(&*disk, dir, &manifest, &shared.settings, &free)?;
+    if let Some(frame) = last_frame {
+        write_again(&*disk, dir, &frame)?;
+    }
+    let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
+    manifest.update(|manifest| manifest.epoch += 1)?;
+    let wal_dir = dir.join("wal");
+    let active_file =
+        end.map(|end| ActiveFile::open(&*disk, &wal_dir, end.number, end.offset)).transpose()?;
+    let wal = Wal {
+        disk: disk.clone(),
+        dir: wal_dir,
+        store: shared.store,
+        epoch: manifest.current().epoch,
+        file_bytes: shared.settings.wal_file_bytes,
+        manifest: manifest.clone(),
+        free: free.clone(),
+        active: active_file,
+        rolled: false,
+        in_use: wal_bytes,
+        previous: end.map_or(0, |end| end.previous),
+    };
+    let failed = |cause| storage::failed("start the threads for", dir, cause);
+    let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free };
+    let sealer = SealerHandle::start(sealer).map_err(failed)?;
+    let journal = Box::new(wal);
+    let writer =
+        Writer { shared: shared.clone(), clock, journal, sealer, active, vouched, buffer: Vec::new() };
+    shared.life.writer_started();
+    let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
+    if thread.is_err() {
+        shared.life.writer_stopped();
+    }
+    Ok((shared, Some(thread.map_err(failed)?)))
+}
+
+/// Makes the last frame durable once more before anything builds on it: after a failed write it may be in the
+/// system's cache only, where it reads as whole.
+fn write_again(disk: &dyn Disk, dir: &Path, frame: &LastFrame) -> Result<()> {
+    let path = dir.join("wal").join(crate::wal::file_name(frame.number));
+    let write = || {
+        let file = disk.open(&path)?;
+        let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;
+        file.write_durably(&bytes, frame.offset)
+    };
+    write().map_err(|cause| storage::failed("write the last group again to", &path, cause))
+}
+
+/// Removes what an interrupted step left behind, and finds the files that can be used again.
+fn clean_up(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+    settings: &Settings,
+    free: &FreeFiles,
+) -> Result<()> {
+    let list = |path: &Path| disk.list(path).map_err(|cause| storage::failed("list", path, cause));
+    let segments = dir.join("segments");
+    let name_of = |first| crate::segment::file_name(first);
+    let sealed: HashSet<_> = manifest.segments.iter().map(|entry| name_of(entry.first)).collect();
+    for name in list(&segments)? {
+        let path = segments.join(&name);
+        if name.ends_with(".tmp") || name == name_of(manifest.sealed() + 1) {
+            disk.remove(&path).map_err(|cause| storage::failed("remove", &path, cause))?;
+        } else if !sealed.contains(&name) {
+            return Err(unnamed(&path));
+        }
+    }
+    let wal = dir.join("wal");
+    let numbers: Vec<_> = list(&wal)?.iter().filter_map(|name| name.parse::<u64>().ok()).collect();
+    for &number in numbers.iter().filter(|&&number| manifest.wal_last < number) {
+        let path = wal.join(crate::wal::file_name(number));
+        if manifest.wal_last + 1 < number || begins_with_frame(disk, manifest.store, &path, number)? {
+            return Err(unnamed(&path));
+        }
+        disk.remove(&path).map_err(|cause| storage::failed("remove", &path, cause))?;
+    }
+    let unused = numbers.into_iter().filter(|&number| number < manifest.wal_first);
+    sealer::recycle(disk, dir, settings.wal_file_bytes, free, unused);
+    Ok(())
+}
+
+/// Whether a write-ahead file was used under its number. One that was only made ready was not.
+fn begins_with_frame(disk: &dyn Disk, store: Uuid, path: &Path, number: u64) -> Result<bool> {
+    let read = || {
+        let file = disk.open(path)?;
+        storage::read_exact(&*file, 0, usize::try_from(file.length()?).unwrap_or(usize::MAX))
+    };
+    let bytes = read().map_err(|cause| storage::failed("read", path, cause))?;
+    Ok(frame::parse(&bytes, Place { store, file: FileKind::Wal, number, offset: 0 }).is_ok())
+}
+
+/// A file that a newer manifest must have named.
+fn unnamed(path: &Path) -> Error {
+    let path = path.display();
+    Error::corrupt(format!(
+        "MANIFEST does not know {path}: it is older than the log; restore the newest copy of it"
+    ))
+}
