@@ -15,7 +15,7 @@ use crate::numbers::{counted, grouped, rate, tenth};
 const WARM_UP: u64 = 1_000;
 
 /// Parts of the load, with the disk measured before, between and after: a disk shared with others changes by the second.
-const PARTS: u64 = 8;
+const PARTS: u64 = 16;
 
 /// Appends `asked`, or as much of it as begins within `longest`.
 pub(super) fn run(asked: &Load, longest: Option<Duration>, place: &Place, json: bool) -> Outcome {
@@ -24,14 +24,15 @@ pub(super) fn run(asked: &Load, longest: Option<Duration>, place: &Place, json: 
         counted(asked.events, "event"),
         place.shown().display()
     ));
-    let mut raw = vec![report::raw(place)?];
+    let mut raw = Vec::new();
+    report::raw(place, &mut raw)?;
     let store = open(place.shown())?;
     let warm_up = Load { events: WARM_UP.min(asked.events.div_ceil(10)), ..asked.clone() };
     load::run(&store, &warm_up)?;
     let mut measured = Measured::default();
     for part in parts(asked) {
         measured.add(&load::run(&store, &part)?);
-        raw.push(report::raw(place)?);
+        report::raw(place, &mut raw)?;
         if longest.is_some_and(|longest| longest <= measured.time) {
             break;
         }
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn the_parts_are_the_whole() {
         for (events, writers, batch, expected) in
-            [(20_000, 1, 1, 8), (7, 1, 1, 1), (256_001, 64, 1, 8), (1_000, 64, 100, 1)]
+            [(20_000, 1, 1, 16), (7, 1, 1, 1), (256_001, 64, 1, 16), (1_000, 64, 100, 1)]
         {
             let parts = parts(&Load { events, writers, batch, size: 2, tags: 0 });
             assert_eq!(parts.len(), expected);

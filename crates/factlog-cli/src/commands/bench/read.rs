@@ -26,14 +26,15 @@ struct Scan {
 }
 
 pub(super) fn run(filling: &Load, place: &Place, json: bool) -> Outcome {
-    let before = report::raw(place)?;
+    let mut raw = Vec::new();
+    report::raw(place, &mut raw)?;
     let store = open(place.shown())?;
     let filled = fill(&store, filling)?;
     let forwards = median(&store, ReadOptions::default())?;
     let backwards = median(&store, ReadOptions::default().backwards())?;
     let (by_stream, streams, latency) = streams(&store)?;
     close(&store)?;
-    let after = report::raw(place)?;
+    report::raw(place, &mut raw)?;
 
     let mut report = report::Report::new("read");
     report.put("events", json!(forwards.events));
@@ -57,7 +58,7 @@ pub(super) fn run(filling: &Load, place: &Place, json: bool) -> Outcome {
         report.line(label, format!("{} events/s", grouped(scan.per_second() as u64)));
     }
     report.latency("one stream", &latency);
-    report.machine(place, &[before, after]);
+    report.machine(place, &raw);
     report.answer(json)
 }
 

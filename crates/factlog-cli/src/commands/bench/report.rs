@@ -1,7 +1,5 @@
 //! The figures of a benchmark, with everything a reader needs to judge them.
 
-use std::time::Duration;
-
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
@@ -11,19 +9,17 @@ use crate::failure::{Failure, Outcome};
 use crate::numbers::{grouped, tenth};
 use crate::output::answer;
 
-/// How long the raw disk is measured each way, each time.
-const PROBE: Duration = Duration::from_millis(250);
-
 /// Figures in the order they were added.
 pub(super) struct Report {
     figures: Map<String, Value>,
     lines: Vec<(String, String)>,
 }
 
-/// Measures the disk as it is now.
-pub(super) fn raw(place: &Place) -> Outcome<RawSync> {
+/// Measures the disk as it is now, once more after what was `measured`.
+pub(super) fn raw(place: &Place, measured: &mut Vec<RawSync>) -> Outcome {
     std::fs::create_dir_all(place.shown())
-        .and_then(|()| probe::measure(&place.probe(), PROBE))
+        .and_then(|()| probe::measure(&place.probe(), measured.first()))
+        .map(|raw| measured.push(raw))
         .map_err(|error| Failure::io(format!("measure the disk under {}", place.shown().display()), &error))
 }
 
@@ -72,12 +68,18 @@ impl Report {
         self.put("machine", json!({ "cores": cores, "os": os, "arch": arch }));
         self.put("directory", json!(place.shown().display().to_string()));
         self.put("temporary", json!(place.is_temporary()));
-        let each: Vec<String> = growing.iter().map(|rate| grouped(*rate as u64)).collect();
+        let lowest = growing.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = growing.iter().copied().fold(0.0, f64::max);
         let [over_all, overwriting] =
             [all.growing, all.overwriting].map(|syncs| grouped(syncs.per_second() as u64));
         self.line(
             "raw sync",
-            format!("{over_all} a second appending 4 KiB + fdatasync (in turn: {})", each.join(", ")),
+            format!(
+                "{over_all} a second appending 4 KiB + fdatasync ({} to {}, measured {} times)",
+                grouped(lowest as u64),
+                grouped(highest as u64),
+                growing.len()
+            ),
         );
         self.line("", format!("{overwriting} a second writing over zeros"));
         self.line("machine", format!("{cores} cores, {os} {arch}, {}", place.shown().display()));
