@@ -31,6 +31,7 @@ mod open;
 mod queue;
 mod reader;
 mod record;
+mod records;
 mod recovery;
 mod sealer;
 mod segment;

@@ -18,7 +18,7 @@ use factlog_core::{
 use futures_core::Stream;
 
 use crate::damage::Damage;
-use crate::segment::Records;
+use crate::records::Records;
 use crate::shared::Shared;
 
 /// Positions looked up under one lock.

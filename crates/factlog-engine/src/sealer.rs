@@ -14,7 +14,8 @@ use factlog_core::{Error, Position, Result, TrackingSource};
 use parking_lot::{Condvar, Mutex};
 
 use crate::manifest::{ManifestFile, SegmentEntry};
-use crate::segment::{self, Builder, Records, Segment};
+use crate::records::Records;
+use crate::segment::{self, Builder, Segment};
 use crate::shared::Shared;
 use crate::storage::{self, Disk, DiskFile};
 use crate::wal::{self, FreeFiles};

@@ -12,7 +12,8 @@ use crate::checksum::{FileKind, Place};
 use crate::frame::{self, ALIGNMENT, Header};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
-use crate::segment::{self, Builder, Records};
+use crate::records::Records;
+use crate::segment::{self, Builder};
 use crate::storage::{Disk, LocalDisk};
 
 const STORE: Uuid = Uuid::from_u128(7);

@@ -1,0 +1,173 @@
+//! Reading the write-ahead files: frame by frame, across holes, to the end of the log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use factlog_core::{Position, Result, TrackingSource};
+
+use super::LastFrame;
+use super::loader::Loader;
+use crate::checksum::{FileKind, Place};
+use crate::damage::Damage;
+use crate::fields::Malformed;
+use crate::frame::{self, ALIGNMENT, Frame};
+use crate::manifest::Manifest;
+use crate::record;
+use crate::records::Records;
+use crate::storage::{self, Disk};
+use crate::wal::{self, End};
+
+/// What the write-ahead files hold.
+#[derive(Default)]
+pub(super) struct Tail {
+    pub(super) frames: Vec<Arc<Records>>,
+    pub(super) end: Option<End>,
+    pub(super) last_frame: Option<LastFrame>,
+    epoch: u64,
+    pub(super) tail_bytes: usize,
+    pub(super) wal_bytes: u64,
+    pub(super) vouched: u64,
+    /// A file that is missing, until what comes after it tells which positions it held.
+    missing: Option<Damage>,
+}
+
+impl Tail {
+    /// A tail that begins behind the last sealed position.
+    pub(super) fn behind(sealed: u64) -> Self {
+        Self { vouched: sealed, ..Self::default() }
+    }
+}
+
+impl Loader<'_> {
+    pub(super) fn wal(
+        &mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        manifest: &Manifest,
+        tail: &mut Tail,
+    ) -> Result<()> {
+        self.next = self.sealed + 1;
+        for number in manifest.wal_first..=manifest.wal_last {
+            let path = dir.join(wal::file_name(number));
+            let file = match disk.open(&path) {
+                Ok(file) => file,
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                    let file = format!("wal/{}", wal::file_name(number));
+                    let what = "the write-ahead file is missing, with all it held";
+                    tail.missing.get_or_insert(Damage::new(file, 0, (self.next, self.next), what));
+                    continue;
+                }
+                Err(cause) => return Err(storage::failed("open", &path, cause)),
+            };
+            let failed = |cause| storage::failed("read", &path, cause);
+            let length = file.length().map_err(failed)?;
+            let bytes = storage::read_exact(&*file, 0, usize::try_from(length).unwrap_or(usize::MAX))
+                .map_err(failed)?;
+            self.bytes_total += length;
+            self.wal_file(number, &bytes, tail);
+            self.advance(length);
+        }
+        if let Some(missing) = tail.missing.take() {
+            // Nothing came after it: there was at least one event in it, or there would be no such file.
+            self.lose(missing);
+        }
+        Ok(())
+    }
+
+    /// Reads the frames of one file.
+    fn wal_file(&mut self, number: u64, bytes: &[u8], tail: &mut Tail) {
+        let mut offset = 0;
+        let before = tail.end;
+        let previous = before.map_or(0, |end| end.previous);
+        tail.end = Some(End { number, offset: 0, previous });
+        while let Some((at, frame)) = self.next_frame(number, bytes, offset, tail) {
+            if at != offset || frame.header.first != self.next || tail.missing.is_some() {
+                // A hole in front of a file's first frame is at the end of the file before.
+                let place = if at == offset { before } else { None };
+                let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
+                self.hole(hole, frame.header.first, tail);
+            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
+                let what = "a frame is not the one that its successor follows";
+                let file = format!("wal/{}", wal::file_name(last.number));
+                self.lose(Damage::new(file, last.offset, last.positions(), what));
+            }
+            if let Err(malformed) = self.frame(&frame, tail) {
+                let lost = (frame.header.first, frame.header.first + u64::from(frame.header.events) - 1);
+                let file = format!("wal/{}", wal::file_name(number));
+                self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
+                self.next = lost.1 + 1;
+            }
+            let Frame { header, length, checksum, .. } = frame;
+            offset = at + length;
+            (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
+            tail.wal_bytes += length as u64;
+            tail.end = Some(End { number, offset: offset as u64, previous: checksum });
+            let (offset, first, events) = (at as u64, header.first, header.events);
+            tail.last_frame = Some(LastFrame { number, offset, length, first, events, checksum });
+        }
+    }
+
+    /// Positions up to `first` were acknowledged and cannot be read.
+    fn hole(&mut self, (number, offset): (u64, u64), first: u64, tail: &mut Tail) {
+        let what = "a frame that was acknowledged is damaged";
+        let here = Damage::new(format!("wal/{}", wal::file_name(number)), offset, (1, 0), what);
+        let Damage { file, offset, what, .. } = tail.missing.take().unwrap_or(here);
+        self.lose(Damage::new(file, offset, (self.next, first.saturating_sub(1)), what));
+        self.next = self.next.max(first);
+        tail.last_frame = None;
+    }
+
+    /// The frame at `offset`, or the next one behind it that vouches for what should have been there.
+    fn next_frame<'b>(
+        &self,
+        number: u64,
+        bytes: &'b [u8],
+        offset: usize,
+        tail: &Tail,
+    ) -> Option<(usize, Frame<'b>)> {
+        let slots = (offset..bytes.len()).step_by(ALIGNMENT);
+        for at in slots {
+            let place = Place { store: self.store, file: FileKind::Wal, number, offset: at as u64 };
+            let Ok(frame) = frame::parse(&bytes[at..], place) else {
+                continue;
+            };
+            let follows = frame.header.first == self.next && tail.epoch <= frame.header.epoch;
+            let vouches = self.next <= frame.header.acknowledged;
+            if (at == offset && follows) || vouches {
+                return Some((at, frame));
+            }
+        }
+        None
+    }
+
+    /// Takes in a frame that is whole.
+    fn frame(&mut self, frame: &Frame<'_>, tail: &mut Tail) -> Result<(), Malformed> {
+        let base = frame.body.as_ptr() as usize;
+        let mut offsets = Vec::new();
+        for append in frame::appends(frame.body)? {
+            let start = append.records.as_ptr() as usize - base;
+            for offset in record::offsets(append.records)? {
+                self.record(
+                    &append.records[offset as usize..][..record::length(&append.records[offset as usize..])?],
+                )?;
+                offsets.push(u32::try_from(start).map_err(|_| Malformed("a frame is too large"))? + offset);
+            }
+            if let Some((source, position)) = append.tracking {
+                let source =
+                    TrackingSource::new(source).map_err(|_| Malformed("a tracking source is too long"))?;
+                let position = Position::new(position).ok_or(Malformed("a tracking position is zero"))?;
+                self.index.tracking.insert(source, position);
+            }
+        }
+        if offsets.len() != frame.header.events as usize {
+            return Err(Malformed("a frame's count of events is wrong"));
+        }
+        if !offsets.is_empty() {
+            tail.tail_bytes += frame.body.len();
+            let (first, bytes) = (frame.header.first, Bytes::copy_from_slice(frame.body));
+            tail.frames.push(Arc::new(Records { first, bytes, offsets }));
+        }
+        Ok(())
+    }
+}
