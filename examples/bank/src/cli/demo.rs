@@ -89,6 +89,9 @@ async fn tell(ledger: &Path, sample: &Path, json: bool) -> anyhow::Result<Vec<Va
         }
         for line in *lines {
             let shown = format!("bank {}", line.replace("SAMPLE", "sample.csv"));
+            if !json {
+                say(&format!("$ {shown}\n"))?; // Before it runs: where it fails, this is what failed.
+            }
             // Word by word: the sample's directory may have blanks in its name.
             let arguments = line.split_whitespace();
             let arguments = arguments.map(|word| if word == "SAMPLE" { sample.into() } else { word.into() });
@@ -103,7 +106,7 @@ async fn tell(ledger: &Path, sample: &Path, json: bool) -> anyhow::Result<Vec<Va
                 step["command"] = shown.into();
                 steps.push(step);
             } else {
-                say(&format!("$ {shown}\n{text}\n"))?;
+                say(&format!("{text}\n"))?;
             }
         }
     }
