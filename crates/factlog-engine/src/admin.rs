@@ -20,12 +20,8 @@ impl Administration for Engine {
             self.shared().life.readable()?;
             let head = self.shared().head();
             let index = self.shared().index.read();
-            let wanted = |stream: &StreamId| {
-                stream.as_str().starts_with(&prefix) && after.as_ref().is_none_or(|after| after < stream)
-            };
-            let mut streams: Vec<_> = index.streams().filter(|(stream, _)| wanted(stream)).collect();
-            streams.sort_unstable_by_key(|(stream, _)| *stream);
-            let infos = streams.into_iter().filter_map(|(stream, positions)| info(stream, positions, head));
+            let streams = index.streams(&prefix, after.as_ref());
+            let infos = streams.filter_map(|(stream, positions)| info(stream, positions, head));
             Ok(infos.take(limit).collect())
         })
     }
@@ -60,17 +56,8 @@ impl Administration for Engine {
             let lost = self.shared().damage.iter().filter_map(|damage| damage.lost());
             let lost: u64 = lost.map(|(first, last)| last - first + 1).sum();
             let last = Position::number(head.position);
-            let index = self.shared().index.read();
-            Ok(Stats {
-                events: last.saturating_sub(lost),
-                streams: index.streams().filter(|(_, positions)| !visible(positions, last).is_empty()).count()
-                    as u64,
-                types: index.types().filter(|(_, positions)| !visible(positions, last).is_empty()).count()
-                    as u64,
-                tags: index.tag_count(last) as u64,
-                head,
-                bytes_on_disk,
-            })
+            let (streams, types, tags) = self.shared().index.read().counts(last);
+            Ok(Stats { events: last.saturating_sub(lost), streams, types, tags, head, bytes_on_disk })
         })
     }
 }

@@ -175,10 +175,13 @@ impl EventStore for Engine {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.close();
-        if let Some(writer) = self.writer.lock().take() {
-            // A panic there has been reported; nothing it had not made durable was acknowledged.
-            drop(writer.join());
+        let Some(writer) = self.writer.lock().take() else { return drop(self.shared.life.release()) };
+        if writer.thread().id() == std::thread::current().id() {
+            // A waker dropped the last handle on the writer itself, which will end by itself.
+            return;
         }
+        // A panic there has been reported; nothing it had not made durable was acknowledged.
+        drop(writer.join());
         // What poisoned the store was told to those whose appends it broke.
         drop(self.shared.life.release());
     }

@@ -4,7 +4,8 @@
 //! * Only the writer (or recovery) adds; it adds what is not yet durable too, so readers bring their own bound.
 //! * It is rebuilt by a scan when the store opens; nothing here touches files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 
 use factlog_core::{
     Category, Direction, Event, EventId, EventType, Position, Query, QueryItem, StreamFilter, StreamId, Tag,
@@ -31,8 +32,19 @@ pub(crate) struct Index {
     times: Vec<(i64, u64)>,
     /// Durable tracking only.
     pub(crate) tracking: HashMap<TrackingSource, Position>,
+    /// Every stream, by id.
+    names: BTreeSet<StreamId>,
+    firsts: Firsts,
     /// The last position added.
     pub(crate) last: u64,
+}
+
+/// The positions at which streams, types and tags first came up, in order, so that counting them is a search.
+#[derive(Debug, Default)]
+struct Firsts {
+    streams: Vec<u64>,
+    types: Vec<u64>,
+    tags: Vec<u64>,
 }
 
 impl Index {
@@ -43,15 +55,24 @@ impl Index {
         if self.times.last().is_none_or(|&(time, _)| time < recorded_at) {
             self.times.push((recorded_at, position));
         }
-        post(&mut self.types, &event.event_type, position);
+        if post(&mut self.types, &event.event_type, position) == 0 {
+            self.firsts.types.push(position);
+        }
         for tag in &event.tags {
-            post(&mut self.tags, tag, position);
+            if post(&mut self.tags, tag, position) == 0 {
+                self.firsts.tags.push(position);
+            }
         }
         let Some(stream) = &event.stream else { return 0 };
         if let Ok(category) = Category::new(stream.category()) {
             post(&mut self.categories, &category, position);
         }
-        post(&mut self.streams, stream, position) as u64
+        let revision = post(&mut self.streams, stream, position);
+        if revision == 0 {
+            self.names.insert(stream.clone());
+            self.firsts.streams.push(position);
+        }
+        revision as u64
     }
 
     /// Remembers an append by its first event's id.
@@ -69,9 +90,19 @@ impl Index {
         self.streams.get(stream).map_or(&[], Vec::as_slice)
     }
 
-    /// Every stream and its positions, in no order.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = (&StreamId, &[u64])> {
-        self.streams.iter().map(|(stream, positions)| (stream, positions.as_slice()))
+    /// Streams that begin with `prefix`, by id, above `after`, with their positions.
+    pub(crate) fn streams<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a StreamId>,
+    ) -> impl Iterator<Item = (&'a StreamId, &'a [u64])> {
+        let from = match after.map(StreamId::as_str) {
+            Some(after) if prefix <= after => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let names = self.names.range::<str, _>((from, Bound::Unbounded));
+        let wanted = names.take_while(move |stream| stream.as_str().starts_with(prefix));
+        wanted.map(|stream| (stream, self.stream(stream)))
     }
 
     /// Every type and its positions, in no order.
@@ -79,9 +110,10 @@ impl Index {
         self.types.iter().map(|(event_type, positions)| (event_type, positions.as_slice()))
     }
 
-    /// How many different tags there are up to `head`.
-    pub(crate) fn tag_count(&self, head: u64) -> usize {
-        self.tags.values().filter(|positions| positions.first().is_some_and(|&first| first <= head)).count()
+    /// How many streams, types and tags there are up to `head`.
+    pub(crate) fn counts(&self, head: u64) -> (u64, u64, u64) {
+        let upto = |firsts: &[u64]| firsts.partition_point(|&first| first <= head) as u64;
+        (upto(&self.firsts.streams), upto(&self.firsts.types), upto(&self.firsts.tags))
     }
 
     /// The time of the last event added.

@@ -4,7 +4,7 @@
 //! * Only what an interrupted step is known to leave behind is removed; anything else is refused by name.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -58,7 +58,7 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
 
 /// Locks the directory and makes sure that there is a store in it.
 fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn DiskFile>> {
-    disk.create_dir(dir).map_err(|cause| storage::failed("create", dir, cause))?;
+    create_durably(disk, dir)?;
     let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
     let ours = |name: &String| {
         matches!(
@@ -67,9 +67,6 @@ fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn Dis
         )
     };
     let known = manifest::is_store(&names);
-    if let Some(parent) = dir.parent().filter(|parent| !known && !parent.as_os_str().is_empty()) {
-        disk.sync_dir(parent).map_err(|cause| storage::failed("make durable", parent, cause))?;
-    }
     if !known && let Some(foreign) = names.iter().find(|name| !ours(name)) {
         let dir = dir.display();
         return Err(Error::invalid(format!(
@@ -95,6 +92,18 @@ fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn Dis
     }
     create(disk, dir, clock)?;
     Ok(lock)
+}
+
+/// Makes a directory and the entries of all that lead to it durable.
+fn create_durably(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    let exists = |path: &Path| path.as_os_str().is_empty() || disk.list(path).is_ok();
+    let missing: Vec<_> = dir.ancestors().take_while(|path| !exists(path)).collect();
+    disk.create_dir(dir).map_err(|cause| storage::failed("create", dir, cause))?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        disk.sync_dir(parent).map_err(|cause| storage::failed("make durable", parent, cause))?;
+    }
+    Ok(())
 }
 
 /// Makes an empty store. The file STORE comes last: without it there is none yet.
@@ -139,7 +148,7 @@ fn start(
         return Ok((shared, None));
     }
     let free = FreeFiles::default();
-    clean_up(&*disk, dir, &manifest, &shared.settings, &free)?;
+    clean_up(&*disk, dir, leftovers(&*disk, dir, &manifest)?, shared.settings.wal_file_bytes, &free)?;
     if let Some(frame) = last_frame {
         write_again(&*disk, dir, &frame)?;
     }
@@ -187,37 +196,56 @@ fn write_again(disk: &dyn Disk, dir: &Path, frame: &LastFrame) -> Result<()> {
     write().map_err(|cause| storage::failed("write the last group again to", &path, cause))
 }
 
-/// Removes what an interrupted step left behind, and finds the files that can be used again.
-fn clean_up(
-    disk: &dyn Disk,
-    dir: &Path,
-    manifest: &Manifest,
-    settings: &Settings,
-    free: &FreeFiles,
-) -> Result<()> {
+/// What an interrupted step left behind, and what can be used again.
+pub(crate) struct Leftovers {
+    remove: Vec<PathBuf>,
+    reusable: Vec<u64>,
+}
+
+/// Sorts the files that the manifest does not need. Nothing is changed.
+///
+/// # Errors
+/// `Corrupt` for a file that a newer manifest must have named, or that is not the store's.
+pub(crate) fn leftovers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<Leftovers> {
     let list = |path: &Path| disk.list(path).map_err(|cause| storage::failed("list", path, cause));
+    let mut found = Leftovers { remove: Vec::new(), reusable: Vec::new() };
     let segments = dir.join("segments");
-    let name_of = |first| crate::segment::file_name(first);
+    let name_of = crate::segment::file_name;
     let sealed: HashSet<_> = manifest.segments.iter().map(|entry| name_of(entry.first)).collect();
     for name in list(&segments)? {
         let path = segments.join(&name);
         if name.ends_with(".tmp") || name == name_of(manifest.sealed() + 1) {
-            disk.remove(&path).map_err(|cause| storage::failed("remove", &path, cause))?;
+            found.remove.push(path);
         } else if !sealed.contains(&name) {
             return Err(unnamed(&path));
         }
     }
     let wal = dir.join("wal");
-    let numbers: Vec<_> = list(&wal)?.iter().filter_map(|name| name.parse::<u64>().ok()).collect();
-    for &number in numbers.iter().filter(|&&number| manifest.wal_last < number) {
-        let path = wal.join(crate::wal::file_name(number));
-        if manifest.wal_last + 1 < number || begins_with_frame(disk, manifest.store, &path, number)? {
-            return Err(unnamed(&path));
+    for name in list(&wal)? {
+        let path = wal.join(&name);
+        match crate::wal::number_of(&name) {
+            None if name.ends_with(".tmp") => found.remove.push(path),
+            None => return Err(unnamed(&path)),
+            Some(number) if number < manifest.wal_first => found.reusable.push(number),
+            Some(number) if number <= manifest.wal_last => {}
+            Some(number) => {
+                let made_ready = number == manifest.wal_last + 1;
+                if !made_ready || begins_with_frame(disk, manifest.store, &path, number)? {
+                    return Err(unnamed(&path));
+                }
+                found.remove.push(path);
+            }
         }
-        disk.remove(&path).map_err(|cause| storage::failed("remove", &path, cause))?;
     }
-    let unused = numbers.into_iter().filter(|&number| number < manifest.wal_first);
-    sealer::recycle(disk, dir, settings.wal_file_bytes, free, unused);
+    Ok(found)
+}
+
+/// Removes what an interrupted step left behind and puts files that can be used again to those that are free.
+fn clean_up(disk: &dyn Disk, dir: &Path, found: Leftovers, usual: usize, free: &FreeFiles) -> Result<()> {
+    for path in &found.remove {
+        disk.remove(path).map_err(|cause| storage::failed("remove", path, cause))?;
+    }
+    sealer::recycle(disk, dir, usual, free, found.reusable.into_iter());
     Ok(())
 }
 
@@ -231,10 +259,11 @@ fn begins_with_frame(disk: &dyn Disk, store: Uuid, path: &Path, number: u64) -> 
     Ok(frame::parse(&bytes, Place { store, file: FileKind::Wal, number, offset: 0 }).is_ok())
 }
 
-/// A file that a newer manifest must have named.
+/// A file that nothing explains.
 fn unnamed(path: &Path) -> Error {
     let path = path.display();
     Error::corrupt(format!(
-        "MANIFEST does not know {path}: it is older than the log; restore the newest copy of it"
+        "MANIFEST does not know {path}: if it is the store's, MANIFEST is older than the log, so restore its newest copy; \
+         if not, move the file elsewhere"
     ))
 }

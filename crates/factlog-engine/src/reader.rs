@@ -86,6 +86,9 @@ impl Cursor {
         if let Err(error) = self.shared.life.readable() {
             return Some(Err(error));
         }
+        if self.until <= self.after {
+            return None;
+        }
         let position = self.next_position();
         let forwards = self.direction == Direction::Forwards;
         // Between here and the next match there may be matches that nobody can read any more.
@@ -106,9 +109,6 @@ impl Cursor {
     }
 
     fn next_position(&mut self) -> Option<u64> {
-        if self.until <= self.after {
-            return None;
-        }
         if let Query::All = self.query {
             return Some(match self.direction {
                 Direction::Forwards => self.after + 1,

@@ -42,7 +42,7 @@ pub(crate) struct Sealer {
 
 #[derive(Debug, Default)]
 struct Inner {
-    job: Option<SealJob>,
+    job: Option<Arc<SealJob>>,
     failed: Option<Error>,
     stop: bool,
     /// The thread panicked: nothing is sealed any more.
@@ -110,7 +110,7 @@ impl SealerHandle {
     pub(crate) fn seal(&self, job: SealJob) {
         let mut inner = self.desk.inner.lock();
         assert!(inner.job.is_none(), "one job at a time");
-        inner.job = Some(job);
+        inner.job = Some(Arc::new(job));
         self.desk.changed.notify_all();
     }
 
@@ -203,8 +203,24 @@ impl Sealer {
     fn write(&self, job: &SealJob, first: u64) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
-        let file = self.disk.create(&temporary)?;
-        let mut out = Output { file: &*file, buffer: Vec::with_capacity(1 << 20), offset: 0 };
+        let mut written = (0, Vec::new());
+        storage::write_or_remove(&*self.disk, &temporary, |file| {
+            written = self.fill(file, job, first)?;
+            file.sync()
+        })?;
+        self.disk.rename(&temporary, &dir.join(segment::file_name(first)))?;
+        self.disk.sync_dir(&dir)?;
+        Ok(written)
+    }
+
+    /// Writes all parts of the segment.
+    fn fill(
+        &self,
+        file: &dyn DiskFile,
+        job: &SealJob,
+        first: u64,
+    ) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
+        let mut out = Output { file, buffer: Vec::with_capacity(1 << 20), offset: 0 };
         let (mut builder, header) = Builder::new(self.shared.store, first);
         out.write(&header)?;
         for frame in &job.frames {
@@ -218,11 +234,7 @@ impl Sealer {
         let (end, blocks) = builder.finish();
         out.write(&end)?;
         out.flush()?;
-        let bytes = out.offset;
-        file.sync()?;
-        self.disk.rename(&temporary, &dir.join(segment::file_name(first)))?;
-        self.disk.sync_dir(&dir)?;
-        Ok((bytes, blocks))
+        Ok((out.offset, blocks))
     }
 
     /// Keeps files of the usual size for reuse and removes others. Failing costs space only.

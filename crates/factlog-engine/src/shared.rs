@@ -223,9 +223,7 @@ impl Shared {
         }
         Ok(records)
     }
-}
 
-impl Shared {
     /// The open file of a segment.
     fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
         if let Some(file) = self.files.get(&segment.first) {
@@ -241,8 +239,7 @@ impl Shared {
 
 impl Log {
     fn place(&self, position: u64) -> Option<Place> {
-        if let Some(frame) = self.frames.front().filter(|frame| frame.first <= position) {
-            debug_assert!(frame.first <= position);
+        if self.frames.front().is_some_and(|frame| frame.first <= position) {
             let after = self.frames.partition_point(|frame| frame.first <= position);
             let frame = &self.frames[after - 1];
             return (position <= frame.last()).then(|| Place::Frame(frame.clone()));

@@ -43,7 +43,7 @@ impl Report {
 
 /// Reads and checks a whole store: checksums of every part, dense positions, revisions and times in order.
 ///
-/// It changes nothing and holds the store's lock while it runs.
+/// It changes no file but LOCK, which it holds while it runs.
 ///
 /// # Errors
 /// `Unavailable` when another process has the store open or files cannot be read; `Invalid` when the directory is no store.
@@ -76,7 +76,10 @@ pub fn verify(dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report> 
         progress(now);
     };
     match recovery::load(&disk, dir, &mut watch) {
-        Ok(recovered) => {
+        Ok(mut recovered) => {
+            if let Err(error) = open::leftovers(&disk, dir, &recovered.manifest) {
+                recovered.damage.push(Damage::new("MANIFEST", 0, (1, 0), error.to_string()));
+            }
             let lost = recovered.damage.iter().filter_map(Damage::lost).map(|(first, last)| last - first + 1);
             let head = recovered.index.last;
             Ok(Report {

@@ -62,6 +62,16 @@ pub(crate) fn file_name(number: u64) -> String {
     format!("{number:08}")
 }
 
+/// The number of a file with such a name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    name.parse().ok().filter(|&number| file_name(number) == name)
+}
+
+/// The same relative to the store's directory.
+pub(crate) fn relative_path(number: u64) -> String {
+    format!("wal/{}", file_name(number))
+}
+
 /// Numbers of files that may be used again.
 pub(crate) type FreeFiles = Arc<Mutex<Vec<u64>>>;
 
@@ -111,11 +121,10 @@ impl ActiveFile {
 impl Wal {
     /// Makes the next file ready: an old one renamed, or a new one filled with zeros.
     fn next_file(&mut self, bytes: usize) -> Result<ActiveFile> {
-        let manifest = self.manifest.current();
-        let number = manifest.wal_last + 1;
+        let number = self.manifest.current().wal_last + 1;
         let path = self.dir.join(file_name(number));
         let failed = |cause| storage::failed("prepare", &path, cause);
-        if self.file_bytes < bytes || !self.reuse(&path, manifest.wal_first).map_err(failed)? {
+        if self.file_bytes < bytes || !self.reuse(&path).map_err(failed)? {
             self.create_file(&path, bytes.max(self.file_bytes)).map_err(failed)?;
         }
         self.disk.sync_dir(&self.dir).map_err(failed)?;
@@ -124,10 +133,11 @@ impl Wal {
     }
 
     /// Renames a file that is free; says whether there was one.
-    fn reuse(&self, path: &Path, wal_first: u64) -> io::Result<bool> {
+    fn reuse(&self, path: &Path) -> io::Result<bool> {
         loop {
-            let Some(old) = self.take_free() else { return Ok(false) };
-            assert!(old < wal_first, "only files whose events are sealed are free");
+            let free = self.free.lock().pop();
+            let Some(old) = free else { return Ok(false) };
+            assert!(old < self.manifest.current().wal_first, "only files whose events are sealed are free");
             match self.disk.rename(&self.dir.join(file_name(old)), path) {
                 Ok(()) => return Ok(true),
                 // Somebody removed it, which is no harm.
@@ -140,21 +150,18 @@ impl Wal {
         }
     }
 
-    fn take_free(&self) -> Option<u64> {
-        self.free.lock().pop()
-    }
-
     fn create_file(&self, path: &Path, bytes: usize) -> io::Result<()> {
         static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
         let temporary = self.dir.join("next.tmp");
-        let file = self.disk.create(&temporary)?;
-        let mut written = 0;
-        while written < bytes {
-            let length = ZEROS.len().min(bytes - written);
-            file.write_at(&ZEROS[..length], written as u64)?;
-            written += length;
-        }
-        file.sync()?;
+        storage::write_or_remove(&*self.disk, &temporary, |file| {
+            let mut written = 0;
+            while written < bytes {
+                let length = ZEROS.len().min(bytes - written);
+                file.write_at(&ZEROS[..length], written as u64)?;
+                written += length;
+            }
+            file.sync()
+        })?;
         self.disk.rename(&temporary, path)
     }
 }

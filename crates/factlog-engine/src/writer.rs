@@ -109,11 +109,10 @@ impl Writer {
         let body_length = self.buffer.len();
         if let Err(cause) = self.journal.write(&mut self.buffer, group) {
             let cause = indeterminate(&cause);
-            for (reply, _) in draft.accepted {
-                answer(reply, Err(cause.clone().into()));
-            }
-            for (reply, _) in draft.others {
-                answer(reply, Err(poisoned(&cause).into()));
+            for (reply, result) in draft.accepted.into_iter().chain(draft.others) {
+                // A conflict wrote nothing; a repeat's first may be in this very group.
+                let error = if result.is_ok() { cause.clone() } else { poisoned(&cause) };
+                answer(reply, Err(error.into()));
             }
             return Err(cause);
         }

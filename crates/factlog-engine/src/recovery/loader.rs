@@ -14,6 +14,8 @@ use crate::verify::Progress;
 pub(super) struct Loader<'a> {
     pub(super) store: Uuid,
     pub(super) sealed: u64,
+    /// The manifest's epoch, or a later one that was seen.
+    pub(super) newest_epoch: u64,
     pub(super) index: Index,
     pub(super) damage: Vec<Damage>,
     /// The position that must come next.
@@ -40,6 +42,7 @@ impl<'a> Loader<'a> {
         Self {
             store,
             sealed,
+            newest_epoch: 0,
             index,
             damage,
             next: 1,

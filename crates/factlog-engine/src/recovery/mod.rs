@@ -68,6 +68,7 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progres
     let store = manifest::read_store(disk, dir)?;
     let manifest = manifest::read(disk, dir, store)?;
     let mut loader = Loader::new(store, manifest.sealed(), progress);
+    loader.newest_epoch = manifest.epoch;
     loader.index.tracking =
         manifest.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
     loader.bytes_total = manifest.segments.iter().map(|segment| segment.bytes).sum();

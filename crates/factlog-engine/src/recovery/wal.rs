@@ -12,7 +12,7 @@ use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
 use crate::fields::Malformed;
 use crate::frame::{self, ALIGNMENT, Frame};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::record;
 use crate::records::Records;
 use crate::storage::{self, Disk};
@@ -53,7 +53,7 @@ impl Loader<'_> {
             let file = match disk.open(&path) {
                 Ok(file) => file,
                 Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                    let file = format!("wal/{}", wal::file_name(number));
+                    let file = wal::relative_path(number);
                     let what = "the write-ahead file is missing, with all it held";
                     tail.missing.get_or_insert(Damage::new(file, 0, (self.next, self.next), what));
                     continue;
@@ -62,14 +62,14 @@ impl Loader<'_> {
             };
             let failed = |cause| storage::failed("read", &path, cause);
             let length = file.length().map_err(failed)?;
-            let bytes = storage::read_exact(&*file, 0, usize::try_from(length).unwrap_or(usize::MAX))
-                .map_err(failed)?;
+            // What the disk cannot read is zeros, and judged like any other damage.
+            let bytes = storage::read_what_can_be(&*file).map_err(failed)?;
             self.bytes_total += length;
             self.wal_file(number, &bytes, tail);
             self.advance(length);
         }
         if let Some(missing) = tail.missing.take() {
-            // Nothing came after it: there was at least one event in it, or there would be no such file.
+            // Nothing came after it. It may have held events, so the position it would have begun with is lost.
             self.lose(missing);
         }
         Ok(())
@@ -89,16 +89,17 @@ impl Loader<'_> {
                 self.hole(hole, frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
-                let file = format!("wal/{}", wal::file_name(last.number));
+                let file = wal::relative_path(last.number);
                 self.lose(Damage::new(file, last.offset, last.positions(), what));
             }
             if let Err(malformed) = self.frame(&frame, tail) {
                 let lost = (frame.header.first, frame.header.first + u64::from(frame.header.events) - 1);
-                let file = format!("wal/{}", wal::file_name(number));
+                let file = wal::relative_path(number);
                 self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
                 self.next = lost.1 + 1;
             }
             let Frame { header, length, checksum, .. } = frame;
+            self.epoch(header.epoch);
             offset = at + length;
             (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
             tail.wal_bytes += length as u64;
@@ -108,10 +109,19 @@ impl Loader<'_> {
         }
     }
 
+    /// A frame cannot be of a later epoch than the manifest that was written before it.
+    fn epoch(&mut self, epoch: u64) {
+        if self.newest_epoch < epoch {
+            self.newest_epoch = epoch;
+            let what = "it is older than the log; restore the newest copy of it";
+            self.lose(Damage::new(manifest::FILE, 0, (1, 0), what));
+        }
+    }
+
     /// Positions up to `first` were acknowledged and cannot be read.
     fn hole(&mut self, (number, offset): (u64, u64), first: u64, tail: &mut Tail) {
         let what = "a frame that was acknowledged is damaged";
-        let here = Damage::new(format!("wal/{}", wal::file_name(number)), offset, (1, 0), what);
+        let here = Damage::new(wal::relative_path(number), offset, (1, 0), what);
         let Damage { file, offset, what, .. } = tail.missing.take().unwrap_or(here);
         self.lose(Damage::new(file, offset, (self.next, first.saturating_sub(1)), what));
         self.next = self.next.max(first);

@@ -18,6 +18,8 @@ pub(crate) struct Faults {
     /// Whether a durable write that fails has reached the system's cache all the same.
     after_the_write: AtomicBool,
     durable_writes: AtomicU64,
+    /// Reading this byte of any file fails; 0 for none.
+    unreadable: AtomicU64,
 }
 
 impl Faults {
@@ -41,6 +43,11 @@ impl Faults {
     /// Whether failing durable writes leave their bytes where reads find them, as real disks do.
     pub(crate) fn set_after_the_write(&self, after: bool) {
         self.after_the_write.store(after, Ordering::SeqCst);
+    }
+
+    /// Reads that touch the byte at this offset of a file fail.
+    pub(crate) fn set_unreadable(&self, offset: u64) {
+        self.unreadable.store(offset, Ordering::SeqCst);
     }
 
     /// Durable writes that succeeded.
@@ -121,6 +128,10 @@ struct FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let unreadable = self.faults.unreadable.load(Ordering::SeqCst);
+        if unreadable != 0 && (offset..offset + buffer.len() as u64).contains(&unreadable) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         self.inner.read_at(buffer, offset)
     }
 

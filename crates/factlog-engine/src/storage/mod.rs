@@ -60,13 +60,43 @@ pub(crate) fn read_exact(file: &dyn DiskFile, offset: u64, length: usize) -> io:
     Ok(bytes)
 }
 
+/// Creates a file and writes it; on failure nothing of it is left to take up space.
+pub(crate) fn write_or_remove(
+    disk: &dyn Disk,
+    path: &Path,
+    write: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = disk.create(path)?;
+    write(&*file).inspect_err(|_| {
+        // The first failure is the one to tell.
+        drop(disk.remove(path));
+    })
+}
+
+/// Reads a file of which parts may be unreadable: those are zeros. `Err` when not even its length is known.
+pub(crate) fn read_what_can_be(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    const PIECE: usize = 4096;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    if let Ok(bytes) = read_exact(file, 0, length) {
+        return Ok(bytes);
+    }
+    let mut bytes = vec![0; length];
+    for (at, piece) in bytes.chunks_mut(PIECE).enumerate() {
+        if file.read_at(piece, (at * PIECE) as u64).is_err() {
+            piece.fill(0);
+        }
+    }
+    Ok(bytes)
+}
+
 /// Writes a whole file so that after a crash there is the old one or the new one: temporary file, sync, rename,
 /// sync of the directory.
 pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let temporary = dir.join(format!("{name}.tmp"));
-    let file = disk.create(&temporary)?;
-    file.write_at(bytes, 0)?;
-    file.sync()?;
+    write_or_remove(disk, &temporary, |file| {
+        file.write_at(bytes, 0)?;
+        file.sync()
+    })?;
     disk.rename(&temporary, &dir.join(name))?;
     disk.sync_dir(dir)
 }

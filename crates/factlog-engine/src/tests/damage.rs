@@ -1,13 +1,16 @@
 //! Damage: one flipped bit anywhere before the tail is reported with its place, never served, never cut away.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use factlog_core::{Append, ErrorKind, EventStore, Position, ReadOptions};
+use factlog_core::{Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock};
 
 use super::{append, close, event, fill, open, read, small};
 use crate::recovery::{self, Recovered};
+use crate::storage::faulty::{Faults, FaultyDisk};
 use crate::storage::{Disk, LocalDisk};
 use crate::{Damage, Settings, verify};
 
@@ -198,31 +201,79 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     assert!(read(&engine, ReadOptions::default()).1.is_some(), "the stale event is not served");
 }
 
+/// Every file of a store with its content.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folders = [dir.to_path_buf(), dir.join("wal"), dir.join("segments")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("list"));
+    let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    paths.map(|path| (path.clone(), std::fs::read(path).expect("read"))).collect()
+}
+
 #[test]
 fn an_older_manifest_is_refused_and_nothing_is_removed() {
+    // The newest events are in files that only the newest manifest names.
+    for seals in 1..8 {
+        let dir = tempfile::tempdir().expect("a directory");
+        let settings = Settings { segment_events: 10, ..small() };
+        let engine = open(dir.path(), settings.clone());
+        let mut events = fill(&engine, 4);
+        close(&engine);
+        drop(engine);
+        let manifest = dir.path().join("MANIFEST");
+        let old = std::fs::read(&manifest).expect("read");
+        let engine = open(dir.path(), settings.clone());
+        for n in 0..seals * 4 {
+            let appended = pollster::block_on(engine.append(append(n, events + 1))).expect("append");
+            events = appended.last.get();
+        }
+        close(&engine);
+        drop(engine);
+        let new = std::fs::read(&manifest).expect("read");
+        std::fs::write(&manifest, old).expect("write");
+        let before = files(dir.path());
+        assert!(!verify(dir.path(), &mut |_| {}).expect("verify").is_clean(), "{seals}");
+        match crate::Engine::open(dir.path(), settings.clone()) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt),
+            Ok(engine) => assert!(!engine.damage().is_empty(), "{seals}"),
+        }
+        assert!(before == files(dir.path()), "nothing was touched");
+        std::fs::write(&manifest, new).expect("write");
+        let engine = open(dir.path(), settings);
+        assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events);
+    }
+}
+
+#[test]
+fn an_unreadable_sector_is_damage_like_any_other() {
     let dir = tempfile::tempdir().expect("a directory");
-    let settings = Settings { segment_events: 10, ..small() };
-    let engine = open(dir.path(), settings.clone());
-    let mut events = fill(&engine, 6);
+    let engine = open(dir.path(), small());
+    let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
-    let old = std::fs::read(dir.path().join("MANIFEST")).expect("read");
-    let engine = open(dir.path(), settings.clone());
-    for n in 0..60 {
-        let appended = pollster::block_on(engine.append(append(n, events + 1))).expect("append");
-        events = appended.last.get();
+    let faults = Arc::new(Faults::default());
+    faults.set_unreadable(3 * 4096 + 600);
+    let disk = Arc::new(FaultyDisk(faults));
+    let engine = crate::Engine::open_on(disk, dir.path(), small(), Arc::new(SystemClock)).expect("open");
+    let (first, last) = engine.damage()[0].lost().expect("lost positions");
+    assert_eq!(engine.damage()[0].offset, 3 * 4096);
+    assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, first - 1);
+    let (after, error) = read(&engine, ReadOptions::default().after(Position::new(last)));
+    assert!(error.is_none() && after.len() as u64 == events - last, "the rest is served");
+}
+
+#[test]
+fn a_file_that_is_not_the_stores_is_named_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    drop(open(dir.path(), small()));
+    for name in ["segments/notes.txt", "wal/7"] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "mine").expect("write");
+        let error = crate::Engine::open(dir.path(), small()).expect_err("refused");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(std::fs::read(&path).expect("it is there"), b"mine");
+        std::fs::remove_file(&path).expect("remove");
     }
-    close(&engine);
-    drop(engine);
-    let new = std::fs::read(dir.path().join("MANIFEST")).expect("read");
-    std::fs::write(dir.path().join("MANIFEST"), old).expect("write");
-    match crate::Engine::open(dir.path(), settings.clone()) {
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt),
-        Ok(engine) => assert!(!engine.damage().is_empty(), "files that the old manifest needs are gone"),
-    }
-    std::fs::write(dir.path().join("MANIFEST"), new).expect("write");
-    let engine = open(dir.path(), settings);
-    assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events);
+    drop(open(dir.path(), small()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests that need the engine's inside: formats byte by byte, recovery, damage, failing disks.
 
+mod admin;
 mod crash;
 mod damage;
 mod faults;
