@@ -71,6 +71,16 @@ pub enum ExecuteError<E: std::error::Error + 'static> {
     Store(Error),
 }
 
+impl<E: std::error::Error> ExecuteError<E> {
+    /// The store's error, with the kind that says what to do about it, if it is one.
+    pub fn store_error(&self) -> Option<&Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Rejected(_) | Self::Conflict { .. } | Self::Codec(_) => None,
+        }
+    }
+}
+
 /// A command being put together: await it.
 #[derive(Debug)]
 #[must_use = "nothing is executed until it is awaited"]

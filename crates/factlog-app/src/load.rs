@@ -50,6 +50,16 @@ pub enum LoadError {
     Store(#[from] Error),
 }
 
+impl LoadError {
+    /// The store's error, with the kind that says what to do about it, if it is one.
+    pub fn store_error(&self) -> Option<&Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Codec(_) => None,
+        }
+    }
+}
+
 /// A question being put together: await it.
 #[derive(Debug)]
 #[must_use = "nothing is loaded until it is awaited"]

@@ -271,3 +271,19 @@ fn the_conditions_of_an_append_are_the_views_boundary_and_the_key() {
         );
     });
 }
+
+/// A caller that cannot see the kind through the layers retries what is closed, or gives up what is only busy.
+#[test]
+fn the_stores_kind_is_seen_through_every_error_and_not_invented_for_others() {
+    block_on(async {
+        let app = app_with([opened(1)]).await;
+        let rejected = app.execute(Withdraw { account: 1, amount: 10 }).await.expect_err("no money");
+        assert!(rejected.store_error().is_none());
+        app.store().close().await.unwrap();
+        let executed = app.execute(Withdraw { account: 1, amount: 10 }).await.expect_err("closed");
+        let loaded = app.load::<Account>(&1).await.expect_err("closed");
+        for error in [executed.store_error(), loaded.store_error()] {
+            assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Closed));
+        }
+    });
+}
