@@ -1,10 +1,10 @@
 //! The handle of a running read model: read, wait, look, rebuild, stop.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use factlog_core::Position;
+use factlog_core::{Error, EventStore, Position};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::sink::Sink;
@@ -15,6 +15,8 @@ pub struct ReadModel<P: Projection> {
     pub(super) sink: Arc<dyn Sink<P>>,
     pub(super) status: watch::Receiver<ProjectionStatus>,
     pub(super) orders: mpsc::Sender<Order>,
+    /// Not held, so that a read model that was stopped does not keep the store open.
+    pub(super) store: Weak<dyn EventStore>,
 }
 
 /// What the thread is told to do; it answers when it is done.
@@ -54,7 +56,7 @@ impl<P: Projection> ReadModel<P> {
     }
 
     /// Waits until every event up to and including `position` is applied: read your own write with
-    /// `at_least(outcome.position, ...)`. `None` is no wait. Needs a tokio runtime.
+    /// `at_least(outcome.position, ...)`. `None` is no wait. To wait, it needs a tokio runtime with time enabled.
     ///
     /// # Errors
     /// [`ProjectionError::Behind`] after the timeout if it is to be an error; as [`get`](Self::get) otherwise.
@@ -66,19 +68,24 @@ impl<P: Projection> ReadModel<P> {
     ) -> Result<Freshness, ProjectionError> {
         let wanted = position.into();
         let mut status = self.status.clone();
-        let arrived = status.wait_for(|status| wanted <= status.applied || status.problem().is_some());
-        let waited = tokio::time::timeout(timeout, arrived).await.map(drop);
+        let decided = |status: &ProjectionStatus| wanted <= status.certain() || status.problem().is_some();
+        // Without anything to wait for there is no need for a timer, nor for the runtime that has one.
+        if !decided(&status.borrow()) {
+            // Whether time is up or the thread is gone is seen below, by looking.
+            let _ = tokio::time::timeout(timeout, status.wait_for(decided)).await;
+        }
         self.check()?;
-        let applied = self.checkpoint();
-        match (waited, wanted) {
-            (Err(_), Some(wanted)) if applied < Some(wanted) && on_timeout == OnTimeout::Error => {
+        let applied = self.status.borrow().certain();
+        match wanted {
+            Some(wanted) if applied < Some(wanted) && on_timeout == OnTimeout::Error => {
                 Err(ProjectionError::Behind { name: P::NAME, applied, wanted, waited: timeout })
             }
             _ => Ok(Freshness { applied, stale: applied < wanted }),
         }
     }
 
-    /// Every event up to and including this position is in what readers see.
+    /// Every event up to and including this position is in what readers see. Of a file that was just opened it is
+    /// what the file says; [`at_least`](Self::at_least) waits until the file is known to be of this log.
     pub fn checkpoint(&self) -> Option<Position> {
         self.status.borrow().applied
     }
@@ -94,18 +101,35 @@ impl<P: Projection> ReadModel<P> {
         status
     }
 
-    /// Builds it again from the first event, beside what readers see, and switches when that has caught up.
-    /// It also brings back a projection that failed.
+    /// How many events the store's head is ahead of what readers see, whether they concern the read model or not.
+    /// It asks the store, so it also tells of one that waits, has failed or was stopped.
     ///
     /// # Errors
-    /// [`ProjectionError`]: what the rebuild failed at. The projection has then failed too, and waits for another one.
+    /// [`ProjectionError::Store`] where the store does not say, or is not there any more.
+    pub async fn lag(&self) -> Result<u64, ProjectionError> {
+        let applied = Position::number(self.checkpoint());
+        let Some(store) = self.store.upgrade() else {
+            let message = format!("the store of read model {} is gone; open it again", P::NAME);
+            return Err(Error::closed(message).into());
+        };
+        let head = Position::number(store.head().await?.position);
+        Ok(head.saturating_sub(applied))
+    }
+
+    /// Builds it again from the first event, beside what readers see, and switches when that has caught up.
+    /// It also brings back a projection that failed. One that is asked for during another is that one.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]: what the rebuild failed at. What readers saw before is then followed again, as far as it
+    /// can be. An unavailable store or file is no failure: the rebuild waits for it, see [`status`](Self::status).
     pub async fn rebuild(&self) -> Result<(), ProjectionError> {
         let (done, answer) = oneshot::channel();
         self.order(Order::Rebuild(done)).await?;
         answer.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
-    /// Ends the thread after what it is just committing. Stopping twice is fine.
+    /// Ends the thread after what it is just committing, and answers when the store is released. Stopping twice is
+    /// fine.
     ///
     /// # Errors
     /// [`ProjectionError::Panicked`] where the thread had ended before by a panic.
@@ -145,19 +169,14 @@ impl<P: Projection> ReadModel<P> {
     }
 }
 
-impl ProjectionStatus {
-    pub(super) fn problem(&self) -> Option<ProjectionError> {
-        match &self.state {
-            ProjectionState::Failed(error) => Some(error.clone()),
-            ProjectionState::Stopped => Some(ProjectionError::Stopped(self.name)),
-            _ => None,
-        }
-    }
-}
-
 impl<P: Projection> Clone for ReadModel<P> {
     fn clone(&self) -> Self {
-        Self { sink: self.sink.clone(), status: self.status.clone(), orders: self.orders.clone() }
+        Self {
+            sink: self.sink.clone(),
+            status: self.status.clone(),
+            orders: self.orders.clone(),
+            store: self.store.clone(),
+        }
     }
 }
 

@@ -66,6 +66,10 @@ impl<P: Projection> Sink<P> for MemorySink<P> {
         Ok(())
     }
 
+    fn give_up_rebuild(&self) {
+        self.sets.write().building = None;
+    }
+
     fn get(&self, key: &P::Key) -> Result<Option<P::Document>> {
         Ok(self.sets.read().visible.get(key).cloned())
     }

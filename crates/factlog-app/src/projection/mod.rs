@@ -4,6 +4,7 @@
 //! * Its documents and its checkpoint are committed together, so a crash repeats nothing and skips nothing.
 //! * Readers see only what is committed, and can wait for a position before they read.
 
+mod batch;
 mod handle;
 mod memory;
 mod runner;

@@ -22,6 +22,10 @@ pub(crate) trait Sink<P: Projection>: Send + Sync + 'static {
     /// The set built beside takes the place of the one readers see, all at once.
     fn finish_rebuild(&self) -> Result<()>;
 
+    /// From now on the set that readers see is written again; what was built beside it is gone at the next opening or
+    /// rebuild.
+    fn give_up_rebuild(&self);
+
     /// The committed document that readers see.
     fn get(&self, key: &P::Key) -> Result<Option<P::Document>>;
 

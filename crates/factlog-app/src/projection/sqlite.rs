@@ -45,6 +45,8 @@ pub(crate) struct SqliteSink {
 struct Writer {
     connection: Connection,
     place: Place,
+    /// Where it stood in the visible generation when the rebuild began.
+    visible: Option<Place>,
 }
 
 /// Where the writer stands; the file must say the same.
@@ -73,7 +75,7 @@ impl SqliteSink {
             name: P::NAME,
             path: path.to_owned(),
             reader: Mutex::new(open(path)?),
-            writer: Mutex::new(Writer { connection, place }),
+            writer: Mutex::new(Writer { connection, place, visible: None }),
             resumed: Resumed { checkpoint: place.checkpoint, rebuilt_because },
         })
     }
@@ -103,7 +105,7 @@ impl SqliteSink {
         work: impl FnOnce(&Transaction<'_>, Place) -> rusqlite::Result<Place>,
     ) -> Result<()> {
         let mut writer = self.writer.lock();
-        let Writer { connection, place } = &mut *writer;
+        let Writer { connection, place, .. } = &mut *writer;
         let done = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .and_then(|transaction| {
@@ -123,6 +125,15 @@ impl SqliteSink {
         };
         *place = after;
         Ok(())
+    }
+}
+
+impl Writer {
+    /// Remembers where to go on if the rebuild that begins comes to nothing.
+    fn keep_visible(&mut self) {
+        if self.place.written == self.place.visible {
+            self.visible = Some(self.place);
+        }
     }
 }
 
@@ -171,6 +182,7 @@ impl<P: Projection> Sink<P> for SqliteSink {
     }
 
     fn begin_rebuild(&self) -> Result<()> {
+        self.writer.lock().keep_visible();
         self.transaction("begin a rebuild in", |transaction, place| {
             remove_others(transaction, self.name, place.visible)?;
             Ok(Place { written: place.visible + 1, checkpoint: Checkpoint::default(), ..place })
@@ -186,6 +198,13 @@ impl<P: Projection> Sink<P> for SqliteSink {
             remove_others(transaction, self.name, place.written)?;
             Ok(Place { visible: place.written, ..place })
         })
+    }
+
+    fn give_up_rebuild(&self) {
+        let mut writer = self.writer.lock();
+        if let Some(visible) = writer.visible.take() {
+            writer.place = visible;
+        }
     }
 
     fn get(&self, key: &P::Key) -> Result<Option<P::Document>> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use factlog_core::{Error, Position};
 
+use super::Projection;
+use super::sink::Resumed;
 use crate::CodecError;
 
 /// What to do when a read model is not far enough in time.
@@ -40,6 +42,61 @@ pub struct ProjectionStatus {
     pub events: u64,
     /// Why it began again from the first event when it was started, if it did.
     pub rebuilt_because: Option<String>,
+    /// Whether `applied` is known to be about this log.
+    proven: bool,
+    /// Why what readers would see is not shown, although something better is on its way.
+    withheld: Option<ProjectionError>,
+}
+
+impl ProjectionStatus {
+    pub(super) fn first<P: Projection>(resumed: &Resumed) -> Self {
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+            state: ProjectionState::CatchingUp,
+            applied: resumed.checkpoint.position,
+            events: 0,
+            rebuilt_because: resumed.rebuilt_because.clone(),
+            proven: false,
+            withheld: None,
+        }
+    }
+
+    /// What readers see is followed, and it is of this log.
+    pub(super) fn begin(&mut self) {
+        self.state = ProjectionState::CatchingUp;
+        self.proven = true;
+        self.withheld = None;
+    }
+
+    /// What readers see has come this far, perhaps because a rebuild took its place.
+    pub(super) fn advance(&mut self, applied: Option<Position>, caught_up: bool) {
+        self.begin();
+        self.applied = applied;
+        if caught_up {
+            self.state = ProjectionState::Live;
+        }
+    }
+
+    /// It cannot go on; what is of another log is not shown before it is replaced.
+    pub(super) fn fail(&mut self, error: ProjectionError) {
+        self.withheld = (!self.proven).then(|| error.clone());
+        self.state = ProjectionState::Failed(error);
+    }
+
+    /// How far what readers see is known to have come in this log.
+    pub(super) fn certain(&self) -> Option<Position> {
+        self.applied.filter(|_| self.proven)
+    }
+
+    /// Why readers get no answer, if so.
+    pub(super) fn problem(&self) -> Option<ProjectionError> {
+        match &self.state {
+            ProjectionState::Failed(error) => Some(error.clone()),
+            ProjectionState::Stopped => Some(ProjectionError::Stopped(self.name)),
+            _ => self.withheld.clone(),
+        }
+    }
 }
 
 /// What a projection is doing.
@@ -50,9 +107,9 @@ pub enum ProjectionState {
     CatchingUp,
     /// It had the whole log the last time it looked, and is woken by commits.
     Live,
-    /// Building again beside what readers see, which stands still meanwhile.
+    /// Building again beside what readers see, which stands still meanwhile, or is kept back if it is of another log.
     Rebuilding,
-    /// The store is unavailable; it tries again by itself.
+    /// The store or the file is unavailable; it tries again by itself, at the latest after five seconds.
     Waiting(Error),
     /// It cannot go on. What readers saw last is kept back, because it would grow old unnoticed.
     Failed(ProjectionError),
@@ -64,7 +121,8 @@ pub enum ProjectionState {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProjectionError {
-    /// An event could not be read: the projection stands still before it.
+    /// An event could not be read: the projection stands still before it, and before the events it would have been
+    /// committed with.
     #[error(transparent)]
     Codec(CodecError),
     /// The store or the file of the read model failed.
@@ -90,6 +148,16 @@ pub enum ProjectionError {
         "read model {0} has no thread any more because its projection panicked; correct `keys` or `apply` and start it again"
     )]
     Panicked(&'static str),
+}
+
+impl ProjectionError {
+    /// The error of the store or of the file, with the kind that says what to do about it, if it is one.
+    pub fn store_error(&self) -> Option<&Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<Error> for ProjectionError {

@@ -9,6 +9,7 @@ mod codec;
 mod compile_errors;
 mod execute;
 mod floats;
+mod hardship;
 mod keys;
 mod kit;
 mod load;

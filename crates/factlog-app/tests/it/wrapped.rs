@@ -1,7 +1,7 @@
 //! A store around the reference store that a test can look into and make fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use factlog::{Error, EventStore, MemoryStore, Position, Result, Timestamp};
 use factlog_core::{
@@ -9,12 +9,16 @@ use factlog_core::{
 };
 use parking_lot::Mutex;
 
-/// It remembers what was appended, and is unavailable for the first subscriptions.
+/// It remembers what was appended, is unavailable for the first subscriptions, and can be made worse.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wrapped {
     store: MemoryStore,
     failures: Arc<AtomicU32>,
     pub(crate) appends: Arc<Mutex<Vec<Append>>>,
+    /// Whether the first event of the log can no longer be read.
+    pub(crate) damaged: Arc<AtomicBool>,
+    /// Whether the question for the head is never answered.
+    pub(crate) silent: Arc<AtomicBool>,
 }
 
 impl Wrapped {
@@ -34,6 +38,9 @@ impl EventStore for Wrapped {
     }
 
     fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
+        if self.damaged.load(Ordering::Relaxed) && from == StartFrom::Beginning {
+            return Subscription::failed(Error::corrupt("the event at position 1 is damaged"));
+        }
         let left = self.failures.load(Ordering::Relaxed);
         if left == 0 {
             return self.store.subscribe(query, from);
@@ -43,6 +50,9 @@ impl EventStore for Wrapped {
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head>> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
         self.store.head()
     }
 
