@@ -1,3 +1,4 @@
 //! The engine from outside: the contract on real files, across restarts, with sealing at its usual and its worst.
 
 mod conformance;
+mod kill;
