@@ -5,3 +5,4 @@
 mod bank;
 mod contention;
 mod embedded;
+mod kills;
