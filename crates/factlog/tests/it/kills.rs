@@ -65,13 +65,14 @@ fn child() {
         let model = app.project(Balances).sqlite(read_model(&directory)).start().unwrap();
         let rebuilds = std::env::var_os(REBUILDS).is_some();
         tokio::spawn(async move {
-            while rebuilds {
+            loop {
+                if !rebuilds {
+                    // The read model is held, so that it runs until the end.
+                    std::future::pending::<()>().await;
+                }
                 model.rebuild().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            // Held, so that it runs until the end.
-            std::future::pending::<()>().await;
-            drop(model);
         });
         let head = Position::number(app.store().head().await.unwrap().position);
         // The last ones once more, as a caller does that was killed before it heard the answer.
