@@ -340,7 +340,12 @@ fn checkpoint(
             Some(Mark { position: place(last_position?)?, id: last_event?.parse().ok()? })
         }
     };
-    Some(Checkpoint { position: position.and_then(place), last })
+    let position = match position {
+        None => None,
+        Some(number) => Some(place(number)?),
+    };
+    // What was applied lies at or before what was passed; anything else would be counted again.
+    (last.map(|mark| mark.position) <= position).then_some(Checkpoint { position, last })
 }
 
 /// A hash of the names and versions of the events a projection folds. With another set an old checkpoint would

@@ -73,7 +73,7 @@ impl Snapshots {
         Self { every: events.max(1), store: Arc::new(store), counters: Arc::default() }
     }
 
-    /// After every `events` folded, in memory: at most [`MemorySnapshots::ENTRIES_MAX`] of them.
+    /// After every `events` folded, in memory: at most [`MemorySnapshots::BYTES_MAX`] bytes of them.
     pub fn in_memory(events: u64) -> Self {
         Self::every(events, MemorySnapshots::default())
     }

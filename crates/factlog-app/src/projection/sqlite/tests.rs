@@ -124,3 +124,38 @@ fn a_file_that_is_no_database_is_said_with_its_path() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("read.sqlite"), "{error}");
 }
+
+/// A checkpoint that makes no sense must not be taken for "nothing applied yet": every event would count again.
+#[test]
+fn a_checkpoint_that_makes_no_sense_is_damage_and_not_a_beginning() {
+    for damage in [
+        "position = 0",
+        "position = NULL",
+        "position = 2",
+        "position = 'three'",
+        "last_event = NULL",
+        "last_event = 'nobody'",
+        "last_position = 0",
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("read.sqlite");
+        open(&path).commit(vec![(1, document("a"))], at(3)).expect("commits");
+        let connection = crate::sqlite::open(&path).expect("opens");
+        connection.execute(&format!("UPDATE factlog_checkpoints SET {damage}"), []).expect("updates");
+        let error = SqliteSink::open::<Ticks>(&path).err().expect(damage);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{damage}: {error}");
+        assert!(error.to_string().contains("move"), "{damage}: {error}");
+    }
+}
+
+/// A read model that waits for a file to become what it never will looks like one that is merely slow.
+#[test]
+fn a_file_with_other_tables_of_the_same_name_is_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("read.sqlite");
+    let connection = crate::sqlite::open(&path).expect("opens");
+    connection.execute("CREATE TABLE factlog_projections (something TEXT)", []).expect("creates");
+    let error = SqliteSink::open::<Ticks>(&path).err().expect("refused");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.to_string().contains("not as this program makes them"), "{error}");
+}
