@@ -16,6 +16,16 @@ use crate::{Decide, Execute, History, Load, Model, Projection, Snapshots, Tags};
 const ATTEMPTS: u32 = 16;
 
 /// Executes commands, answers from views and runs projections, over one store.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// let app = App::new(MemoryStore::new());
+/// app.execute(Raise { counter: 1 }).await?;
+/// assert_eq!(app.load::<Counter>(&1).await?.state, Counter(1));
+/// let both = app.load::<(Counter, Counter)>(&(1, 2)).await?;
+/// assert_eq!(both.state, (Counter(1), Counter(0)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct App {
     parts: Arc<Parts>,
@@ -108,6 +118,13 @@ impl App {
 }
 
 /// Puts an [`App`] together.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// let app = App::builder(MemoryStore::new()).attempts(32).snapshots(Snapshots::in_memory(100)).build();
+/// # app.execute(Raise { counter: 1 }).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct AppBuilder {
     parts: Parts,

@@ -14,6 +14,16 @@ use serde::de::DeserializeOwned;
 use crate::{EventSet, Metadata, Stored};
 
 /// An event as it was recorded, as a typed fact.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// # let app = App::new(MemoryStore::new());
+/// app.execute(Raise { counter: 1 }).correlation("order-7").await?;
+/// let raised: &Recorded<Raised> = &app.history(tags![counter = 1]?).await?[0];
+/// assert_eq!((raised.position, raised.event.counter), (Position::FIRST, 1));
+/// assert_eq!(raised.metadata().correlation_id(), Some("order-7"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded<E> {
     /// Its place in the store.

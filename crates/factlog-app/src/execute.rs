@@ -82,6 +82,19 @@ impl<E: std::error::Error> ExecuteError<E> {
 }
 
 /// A command being put together: await it.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// # let app = App::new(MemoryStore::new());
+/// let first = app.execute(Raise { counter: 1 }).key("message-17").metadata("user", "ada").await?;
+/// let again = app.execute(Raise { counter: 1 }).key("message-17").await?;
+/// assert!(again.replayed && again.position == first.position);
+/// assert_eq!(app.load::<Counter>(&1).await?.state, Counter(1));
+///
+/// let cause = &app.history::<Raised>(tags![counter = 1]?).await?[0];
+/// app.execute(Raise { counter: 2 }).caused_by(cause).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is executed until it is awaited"]
 pub struct Execute<C> {
@@ -98,9 +111,13 @@ impl<C: Decide> Execute<C> {
 
     /// Makes it happen once, for ever: a repeat under the same key answers the first outcome.
     ///
-    /// The key is 1 to 250 bytes and names this command in the whole store: an order's number, a message's id.
+    /// The key is 1 to 250 bytes and names this command in the whole store: an order's number, a message's id. Another
+    /// command under the same key gets the first one's outcome, so put the kind of command into the key.
     /// It is recorded with the events; a command that is rejected or decides nothing records nothing, so a repeat
     /// decides again.
+    ///
+    /// The ids of the events follow from the key alone, so events of two stores that used the same keys cannot be
+    /// brought together in one.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self

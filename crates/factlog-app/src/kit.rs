@@ -28,6 +28,14 @@ pub fn given_nothing() -> Given {
 }
 
 /// Facts that a test begins with.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// let raised = Raised { counter: 1 };
+/// given([raised.clone()]).when(Raise { counter: 1 }).then([raised.clone()]);
+/// assert_eq!(given([raised.clone(), raised]).view::<Counter>(&1), Counter(2));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is tested until `when`"]
 pub struct Given {

@@ -15,6 +15,17 @@ use crate::view::{event_types, query_of};
 use crate::{App, CodecError, EventSet, Model, Recorded, Snapshots};
 
 /// A past (or present) to ask about.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// # let app = App::new(MemoryStore::new());
+/// let first = app.execute(Raise { counter: 1 }).await?;
+/// app.execute(Raise { counter: 1 }).await?;
+/// let then = AsOf::Position(first.position.expect("something happened"));
+/// assert_eq!(app.load::<Counter>(&1).at(then).await?.state, Counter(1));
+/// assert_eq!(app.load::<Counter>(&1).await?.state, Counter(2));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
     /// With every event up to and including this position.
@@ -106,6 +117,15 @@ impl<'a, M: Model> IntoFuture for Load<'a, M> {
 }
 
 /// What happened, as typed events: await it.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// # let app = App::new(MemoryStore::new());
+/// app.execute(Raise { counter: 1 }).await?;
+/// let history = app.history::<Raised>(tags![counter = 1]?).await?;
+/// assert_eq!(history[0].event, Raised { counter: 1 });
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is read until it is awaited"]
 pub struct History<'a, E> {

@@ -14,6 +14,10 @@ use crate::{EventSet, Recorded};
 /// The consistency boundary is derived from it: a command that decides on this view loses the race against
 /// any event of these types with these tags, and against nothing else. So keep views narrow.
 ///
+/// With [`Snapshots`](crate::Snapshots) the state is kept as JSON and read back, so all of it has to be in its serde
+/// form: no `#[serde(skip)]`, no fraction that is not a number. A state that is written differently each time, such
+/// as one with a `HashSet`, is never taken from a snapshot.
+///
 /// ```
 /// # extern crate factlog_app as factlog;
 /// # fn main() {
@@ -48,7 +52,7 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
     type Id: Clone + Send + Sync + 'static;
     /// The types it folds.
     type Event: EventSet;
-    /// Its name; snapshots are kept under it.
+    /// Its name, of this view alone; snapshots are kept under it.
     const NAME: &'static str;
     /// Raise it when `apply` changes its meaning, so that no snapshot of the old meaning is used.
     const VERSION: u32 = 1;

@@ -11,6 +11,21 @@ use super::sink::Sink;
 use super::{Freshness, OnTimeout, Projection, ProjectionError, ProjectionState, ProjectionStatus};
 
 /// A read model that a thread keeps up to date. Cheap to clone; when the last one is dropped the thread ends.
+///
+/// ```
+#[doc = include_str!("../docs/counter.txt")]
+/// # let app = App::new(MemoryStore::new());
+/// let counters = app.project(Counters).in_memory().start()?;
+/// let outcome = app.execute(Raise { counter: 1 }).await?;
+/// let timeout = std::time::Duration::from_secs(5);
+/// counters.at_least(outcome.position, timeout, OnTimeout::Error).await?;
+/// assert_eq!(counters.get(&1).await?, Some(1));
+/// assert_eq!(counters.lag().await?, 0);
+/// counters.rebuild().await?;
+/// assert_eq!(counters.all().await?, [(1, 1)]);
+/// counters.stop().await?;
+/// # Ok(()) }
+/// ```
 pub struct ReadModel<P: Projection> {
     pub(super) sink: Arc<dyn Sink<P>>,
     pub(super) status: watch::Receiver<ProjectionStatus>,

@@ -59,6 +59,18 @@ impl SnapshotKey {
 }
 
 /// When to take snapshots and where to keep them.
+///
+/// ```
+#[doc = include_str!("../docs/counter.txt")]
+/// let app = App::builder(MemoryStore::new()).snapshots(Snapshots::in_memory(2)).build();
+/// for _ in 0..4 {
+///     app.execute(Raise { counter: 1 }).await?;
+/// }
+/// let loaded = app.load::<Counter>(&1).await?;
+/// assert_eq!(loaded.state, Counter(4));
+/// assert!(loaded.events_folded < 4);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     /// A load that folded at least this many events leaves a snapshot.
