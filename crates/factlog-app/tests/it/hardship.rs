@@ -163,17 +163,14 @@ async fn readers_never_see_half_of_an_append() {
     }
     let head = app.store().head().await.unwrap().position;
     let model = app.project(Balances).in_memory().start().unwrap();
-    let mut looks = 0;
     loop {
         let arrived = head <= model.checkpoint();
         let all = model.all().await.unwrap();
         assert!(all.iter().all(|(_, balance)| balance % EACH == 0), "half of an append: {all:?}");
-        looks += 1;
         if arrived {
             break;
         }
     }
-    assert!(1 < looks, "it was caught while it caught up");
 }
 
 /// Lag that only the read model itself knows stands still together with it.
