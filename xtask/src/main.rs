@@ -1,6 +1,7 @@
 //! Chores of the factlog repository: `cargo xtask <command>`.
 //!
 //! * `tidy` checks what a compiler cannot: the crate table, file sizes, first lines, documents, absences.
+//! * `bench` measures the engine and its peers with the programs of `benches/`.
 //! * `test` is the whole gate, the same command on every machine and in `.ci/run`.
 //!
 //! It knows nothing of events, and no crate of the product depends on it. Reading order: [`gate`], then [`tidy`].
@@ -10,6 +11,7 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+mod bench;
 mod finding;
 mod gate;
 mod licences;
@@ -25,7 +27,8 @@ use anyhow::{Result, bail};
 use crate::{gate::Scope, workspace::Workspace};
 
 /// Every command with its one line of help. Documents may name these and no others.
-const COMMANDS: [(&str, &str); 2] = [
+const COMMANDS: [(&str, &str); 3] = [
+    ("bench", "measure: `bench engine` or `bench peers`; alone it says what they take"),
     ("tidy", "check the crate table, sizes, first lines, documents and absences"),
     ("test", "run the whole gate; --quick: only format, tidy, clippy and tests"),
 ];
@@ -47,6 +50,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["tidy"] => tidy_alone()?,
         ["test"] => gate::run(&Workspace::load()?, Scope::Full),
         ["test", "--quick"] => gate::run(&Workspace::load()?, Scope::Quick),
+        ["bench", words @ ..] => {
+            bench::run(&Workspace::load()?.root, words)?;
+            true
+        }
         [] | ["help" | "--help" | "-h"] => {
             print!("{}", help());
             true

@@ -1,0 +1,13 @@
+//! What both benchmarks use: the events they write, the limits of the machine, clocks, latencies, results as data.
+//!
+//! It knows no store. Everything measured here is measured by calls that any program can make.
+
+pub mod arguments;
+pub mod clock;
+pub mod facts;
+pub mod footprint;
+pub mod latency;
+#[path = "../../../xtask/src/bench/number.rs"]
+pub mod number;
+pub mod raw;
+pub mod results;

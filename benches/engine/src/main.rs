@@ -1,0 +1,71 @@
+//! The embedded engine against the limits of the machine it runs on, measured in the same run.
+//!
+//! It uses the public API of the engine only, and knows nothing of tables and charts: it writes its results as JSON
+//! for `cargo xtask bench engine`. Reading order: [`appends`], [`log`], [`opening`], [`sealing`].
+
+mod appends;
+mod load;
+mod log;
+mod opening;
+mod sealing;
+
+use anyhow::{Context, Result, bail};
+use bench_common::arguments::Arguments;
+use bench_common::number::shown;
+use bench_common::results::{Results, Row};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// Events of the large log.
+    events: u64,
+    /// Turns of everything that is measured in turns.
+    rounds: usize,
+}
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, rest @ ..] = words.as_slice()
+        && child.starts_with("child-")
+    {
+        return opening::child(child, rest);
+    }
+    run(&Arguments::parse(words)?)
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let (events, rounds) = if arguments.quick { (100_000, 2) } else { (1_000_000, 10) };
+    let scale = Scale { events: arguments.events.unwrap_or(events), rounds };
+    if scale.events < 10_000 {
+        bail!("--events {} is too few for a log of streams of ten; give 10,000 or more", scale.events);
+    }
+    let dir = tempfile::Builder::new().prefix("factlog-bench-").tempdir_in(&arguments.dir);
+    let dir = dir.with_context(|| format!("no directory can be made in {}", arguments.dir.display()))?;
+    let mut results = Results::default();
+    results.fact("events of the large log", shown(scale.events as f64));
+    results.fact("rounds", scale.rounds);
+    results.fact("an event", "256 bytes of JSON, 2 tags, 1 stream, a type");
+    appends::run(&dir.path().join("appends"), scale, &mut results)?;
+    sealing::run(dir.path(), scale, &mut results)?;
+    log::run(&dir.path().join("log"), scale, &mut results)?;
+    results.write(&arguments.out)
+}
+
+/// What is going on, for the person who waits.
+fn progress(what: &str) {
+    eprintln!("bench engine: {what}");
+}
+
+/// A line of the table before its numbers are compared.
+fn row(what: &str, value: f64, unit: &str) -> Row {
+    Row {
+        what: what.to_owned(),
+        value,
+        unit: unit.to_owned(),
+        limit: String::new(),
+        ratio: None,
+        target: String::new(),
+        met: None,
+        note: String::new(),
+    }
+}
