@@ -84,7 +84,8 @@ fn every_call_fails(once: bool, after_the_write: bool) {
         }
     }
     assert!(60 < call, "the run makes many calls: {call}");
-    assert!(20 < doubts, "some of them were writes of groups: {doubts}");
+    // How many depends on how the sealer's calls fall between the writer's.
+    assert!(8 < doubts, "some of them were writes of groups: {doubts}");
 }
 
 #[test]
