@@ -98,8 +98,8 @@ fn report(bench: Bench, day: &str, facts: &[(String, String)], tables: &str, res
              conditional appends it is how much longer they take. A target that was missed is called so."
         }
         Bench::Peers => {
-            "Events a second are the median of the rounds, with the lowest and the highest. The ratio says how many times \
-             the events a second of the store factlog does; below 1 factlog is slower. Latencies are of whole appends, or of \
+            "Events a second are the median of the rounds, with the lowest and the highest. The ratio says how many \
+             times the events a second of that store factlog does, as the median of the rounds; below 1 factlog is slower. Latencies are of whole appends, or of \
              a whole scan; processor time is the client's and, for PostgreSQL, the server's. What each store promises \
              and how it is set up: [decision 0004](../decisions/0004-benchmarks.md)."
         }

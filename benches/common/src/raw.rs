@@ -16,6 +16,9 @@ use anyhow::{Context, Result};
 use rustix::io::{ReadWriteFlags, pwritev2};
 
 use crate::clock::{Stopwatch, per_second};
+use crate::facts::mix;
+use crate::footprint;
+use crate::latency::Latency;
 
 const BLOCK: usize = 4096;
 /// Bytes of one bulk write.
@@ -107,6 +110,34 @@ pub fn sequential_read(dir: &Path) -> Result<f64> {
     Ok(best)
 }
 
+/// The median time of one read of 4 KiB at some place of the files of a directory, from the file cache or, `cold`,
+/// from the disk.
+pub fn random_read(dir: &Path, cold: bool) -> Result<Duration> {
+    const READS: u64 = 200;
+    let entries = std::fs::read_dir(dir).context("the files could not be listed")?;
+    let files: Vec<File> = entries.map(|entry| File::open(entry?.path())).collect::<io::Result<_>>()?;
+    let mut latency = Latency::default();
+    let mut block = [0; BLOCK];
+    for turn in 0..if cold { 1 } else { 2 } {
+        for read in 0..READS {
+            let drawn = mix(read);
+            let file = &files[drawn as usize % files.len()];
+            let blocks = (file.metadata()?.len() / BLOCK as u64).max(1);
+            let at = (drawn >> 16) % blocks * BLOCK as u64;
+            if cold {
+                footprint::forget_cached(dir)?;
+            }
+            let watch = Stopwatch::start();
+            black_box(file.read_at(&mut block, at)?);
+            // Warm is what has been read before.
+            if cold || turn == 1 {
+                latency.record(watch.elapsed());
+            }
+        }
+    }
+    Ok(Duration::from_secs_f64(latency.micros(0.5) / 1e6))
+}
+
 /// Bytes a second that one thread copies within memory, 64 MiB at a time.
 pub fn memory_copy() -> f64 {
     let from = vec![1_u8; 64 << 20];
@@ -135,5 +166,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         std::fs::write(dir.path().join("file"), [0; 5000]).unwrap();
         assert!(sequential_read(dir.path()).unwrap() > 0.0);
+        assert!(random_read(dir.path(), false).unwrap() > Duration::ZERO);
+        assert!(random_read(dir.path(), true).unwrap() > Duration::ZERO);
     }
 }

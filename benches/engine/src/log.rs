@@ -1,6 +1,7 @@
 //! A large log: filling it, scanning it both ways, finding ten events in it, its space, opening it, its memory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bench_common::clock::{Stopwatch, per_second};
@@ -9,7 +10,7 @@ use bench_common::footprint;
 use bench_common::latency::Latency;
 use bench_common::number::{median, shown};
 use bench_common::raw;
-use bench_common::results::Results;
+use bench_common::results::{Results, Row};
 use factlog_core::{Append, EventStore, Query, QueryItem, ReadOptions, StreamId, Tags};
 use factlog_engine::{Engine, Settings};
 
@@ -33,15 +34,21 @@ pub(crate) fn run(dir: &Path, scale: Scale, results: &mut Results) -> Result<()>
     let store = Engine::open(&large, Settings::default())?;
     let events = head_of(&store)?;
     scans(&store, &large, events, results)?;
-    lookups(&store, scale, results)?;
+    lookups(&store, &large, scale, results)?;
     pollster::block_on(store.close())?;
+    cold_lookups(&large, scale, results)
+}
+
+fn cold_lookups(dir: &Path, scale: Scale, results: &mut Results) -> Result<()> {
     progress("cold lookups");
-    let cold = opening::cold(&large, scale.events)?;
+    let cold = opening::cold(dir, scale.events)?;
+    let raw = raw::random_read(&dir.join("segments"), true)?;
     let mut line = row(
         &format!("one stream of 10 events among {}, cold", shown(scale.events as f64)),
         cold.read_calls,
         "read calls",
     );
+    against_reads(&mut line, cold.p50_micros, 3, raw);
     line.target = "≤ 3 disk reads".to_owned();
     line.met = Some(cold.read_calls <= 3.0);
     line.note = format!(
@@ -88,6 +95,13 @@ pub(crate) fn read(store: &Engine, query: Query, options: ReadOptions) -> Result
     })
 }
 
+/// Beside as many raw reads of 4 KiB as it should take.
+fn against_reads(line: &mut Row, micros: f64, reads: u32, raw: Duration) {
+    let least = (raw * reads).as_secs_f64() * 1e6;
+    line.limit = format!("{reads} raw reads of 4 KiB: {} µs", shown(least));
+    line.ratio = Some(micros / least);
+}
+
 fn head_of(store: &Engine) -> Result<u64> {
     let head = pollster::block_on(store.head())?.position;
     Ok(head.map_or(0, factlog_core::Position::get))
@@ -129,6 +143,9 @@ fn opening_times(dir: &Path, events: u64, smaller: Option<Point>, results: &mut 
     }
     let seconds =
         |opened: &[opening::Opened]| median(&opened.iter().map(|one| one.seconds).collect::<Vec<_>>());
+    let segments = dir.join("segments");
+    let bytes = footprint::used_bytes(&segments)? as f64;
+    let reading = bytes / raw::sequential_read(&segments)?;
     let one = clean[0];
     let resident = one.after.resident as f64;
     let point = Point { events, clean: seconds(&clean), killed: seconds(&killed), resident };
@@ -138,6 +155,8 @@ fn opening_times(dir: &Path, events: u64, smaller: Option<Point>, results: &mut 
     ] {
         let what = format!("opening {} events {how}", shown(events as f64));
         let mut line = row(&what, of(&point), "s");
+        line.limit = format!("{} s to read its segments", shown(reading));
+        line.ratio = Some(of(&point) / reading);
         if let Some(smaller) = &smaller {
             let [ten, hundred] = [10e6, 100e6].map(|events| straight(smaller, &point, of, events));
             line.target = "≤ 1 s at 10 M and 100 M".to_owned();
@@ -205,10 +224,11 @@ fn scans(store: &Engine, dir: &Path, events: u64, results: &mut Results) -> Resu
     Ok(())
 }
 
-fn lookups(store: &Engine, scale: Scale, results: &mut Results) -> Result<()> {
+fn lookups(store: &Engine, dir: &Path, scale: Scale, results: &mut Results) -> Result<()> {
     const LOOKUPS: u64 = 2_000;
     const DIFFERENT: u64 = 200;
     progress("lookups");
+    let raw = raw::random_read(&dir.join("segments"), false)?;
     let kinds = scale.events / facts::OF_A_KIND;
     let stream =
         |kind: u64| Ok::<_, anyhow::Error>(Query::stream(StreamId::new(format!("transfer-{kind}"))?));
@@ -231,6 +251,7 @@ fn lookups(store: &Engine, scale: Scale, results: &mut Results) -> Result<()> {
         let name = format!("one {what} of 10 events among {}, warm", shown(scale.events as f64));
         let p50 = latency.micros(0.5);
         let mut line = row(&name, p50, "µs");
+        against_reads(&mut line, p50, facts::OF_A_KIND as u32, raw);
         line.target = "≤ 20 µs".to_owned();
         // Fast among fewer does not prove it; slow among fewer is a miss already.
         line.met = match (p50 <= 20.0, 10_000_000 <= scale.events) {

@@ -139,7 +139,10 @@ fn appends(work: &Work, peers: &[Peer], dir: &Path, scale: Scale, results: &mut 
     // The first two turns warm up and find out how much fits into a round; they are thrown away.
     for round in 0..scale.rounds + 2 {
         eprintln!("bench peers: {}, round {round} of {}", work.name, scale.rounds + 1);
-        for (at, one) in running.iter_mut().enumerate() {
+        for turn in 0..running.len() {
+            // Each round begins with another store: nobody always comes after the same one.
+            let at = (turn + round) % running.len();
+            let one = &mut running[at];
             let measured = work.run(&*one.store, appends[at], &mut one.head);
             let measured = measured.with_context(|| format!("{} failed at: {}", one.peer.name, work.name))?;
             expected[at] += measured.events;

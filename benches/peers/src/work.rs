@@ -86,8 +86,9 @@ impl Work {
                     })
                 })
                 .collect();
-            start.wait();
+            // Before it waits: when all are let go it may be the last of them to run.
             let watch = Stopwatch::start();
+            start.wait();
             let joined = begun.into_iter().map(|writer| writer.join());
             let parts: Vec<Result<(Latency, u64)>> =
                 joined.map(|part| part.unwrap_or_else(|_| Err(anyhow!("a writer panicked")))).collect();

@@ -18,13 +18,21 @@ const LABELS: usize = 330;
 const BARS: usize = 440;
 const LINE: usize = 22;
 
-/// The engine's figures, those of one unit together.
+/// The engine's figures, those of one unit and of a size that can be seen side by side together.
 pub(super) fn engine(rows: &[Row]) -> String {
-    let units = ["events/s", "s", "µs"].iter().map(|unit| {
-        let rows = rows.iter().filter(|row| row.unit == *unit);
-        Group { title: (*unit).to_owned(), bars: rows.map(|row| (row.what.clone(), row.value)).collect() }
-    });
-    svg(&units.filter(|group| !group.bars.is_empty()).collect::<Vec<_>>())
+    let mut groups = Vec::new();
+    for unit in ["events/s", "µs", "s"] {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.unit == unit).collect();
+        for rows in rows.chunk_by(|one, other| comparable(one.value, other.value)) {
+            let bars = rows.iter().map(|row| (row.what.clone(), row.value)).collect();
+            groups.push(Group { title: unit.to_owned(), bars });
+        }
+    }
+    svg(&groups)
+}
+
+fn comparable(one: f64, other: f64) -> bool {
+    one <= other * 5.0 && other <= one * 5.0
 }
 
 /// Events a second, one group for each work.
@@ -76,6 +84,14 @@ fn escaped(text: &str) -> String {
 mod tests {
     //! A chart that lies is worse than none: lengths are in proportion, and begin at zero.
     use super::*;
+
+    #[test]
+    fn figures_that_would_be_invisible_beside_each_other_are_not_beside_each_other() {
+        let row = |unit: &str, value| Row { unit: unit.to_owned(), value, ..Row::default() };
+        let text = engine(&[row("events/s", 4e3), row("events/s", 5e3), row("s", 1.0), row("events/s", 3e6)]);
+        assert_eq!(text.matches(">events/s</text>").count(), 2, "{text}");
+        assert_eq!(text.matches("width=\"440.0\"").count(), 3, "{text}");
+    }
 
     #[test]
     fn bars_are_in_proportion_within_their_group() {

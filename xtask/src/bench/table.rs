@@ -53,9 +53,11 @@ fn one_work(cells: &[Cell]) -> String {
         "CPU µs/event",
         "disk bytes/event",
     ];
-    let first = cells.first().map_or(0.0, |first| median(&first.rounds));
+    let first = cells.first().map_or(&[][..], |first| &first.rounds);
     let lines = cells.iter().map(|cell| {
         let rate = median(&cell.rounds);
+        // Round by round, since both had the same moment of the machine.
+        let ratios: Vec<f64> = first.iter().zip(&cell.rounds).map(|(first, own)| first / own).collect();
         let lowest = cell.rounds.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = cell.rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         [
@@ -63,7 +65,7 @@ fn one_work(cells: &[Cell]) -> String {
             shown(rate),
             shown(lowest),
             shown(highest),
-            format!("{} ×", shown(first / rate)),
+            format!("{} ×", shown(median(&ratios))),
             shown(cell.p50_micros),
             shown(cell.p99_micros),
             shown(cell.cpu_micros_per_event),
@@ -131,7 +133,11 @@ mod tests {
             rounds: rounds.to_vec(),
             ..Cell::default()
         };
-        let text = peers(&[cell("factlog", &[90.0, 100.0, 500.0]), cell("slow", &[10.0, 10.0, 10.0])]);
+        let text = peers(&[
+            cell("factlog", &[90.0, 100.0, 500.0]),
+            cell("uneven", &[45.0, 45.0, 250.0]),
+            cell("slow", &[10.0, 10.0, 10.0]),
+        ]);
         assert!(text.starts_with("### w\n"), "{text}");
         let of = |store: &str| {
             text.lines().find(|line| line.contains(store)).unwrap().split('|').collect::<Vec<_>>()
