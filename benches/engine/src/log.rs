@@ -224,9 +224,9 @@ fn scans(store: &Engine, dir: &Path, events: u64, results: &mut Results) -> Resu
     Ok(())
 }
 
+/// Looks up few keys again and again, then many keys once each.
 fn lookups(store: &Engine, dir: &Path, scale: Scale, results: &mut Results) -> Result<()> {
     const LOOKUPS: u64 = 2_000;
-    const DIFFERENT: u64 = 200;
     progress("lookups");
     let raw = raw::random_read(&dir.join("segments"), false)?;
     let kinds = scale.events / facts::OF_A_KIND;
@@ -235,31 +235,33 @@ fn lookups(store: &Engine, dir: &Path, scale: Scale, results: &mut Results) -> R
     let tag = |kind: u64| {
         Ok::<_, anyhow::Error>(Query::any_of([QueryItem::tagged(Tags::new([format!("account:{kind}")])?)])?)
     };
-    for (what, query) in [("stream", &stream as &dyn Fn(u64) -> Result<Query>), ("tag", &tag)] {
-        let mut latency = Latency::default();
-        for lookup in 0..LOOKUPS {
-            let query = query(facts::mix(lookup % DIFFERENT) % kinds)?;
-            let watch = Stopwatch::start();
-            let found = read(store, query, ReadOptions::default())?;
-            let time = watch.elapsed();
-            assert_eq!(found, facts::OF_A_KIND, "one {what}");
-            // Every one of them has been read before: files and blocks are as warm as they get.
-            if DIFFERENT <= lookup {
-                latency.record(time);
+    // 40 keys touch 400 blocks of 32 KiB, which the engine's cache holds; 2,000 touch more than it holds.
+    for (warmth, different) in [("warm", 40), ("warm, every one another", LOOKUPS)] {
+        for (what, query) in [("stream", &stream as &dyn Fn(u64) -> Result<Query>), ("tag", &tag)] {
+            let mut latency = Latency::default();
+            for lookup in 0..LOOKUPS {
+                let query = query(facts::mix(different + lookup % different) % kinds)?;
+                let watch = Stopwatch::start();
+                let found = read(store, query, ReadOptions::default())?;
+                let time = watch.elapsed();
+                assert_eq!(found, facts::OF_A_KIND, "one {what}");
+                if different == LOOKUPS || different <= lookup {
+                    latency.record(time);
+                }
             }
+            let name = format!("one {what} of 10 events among {}, {warmth}", shown(scale.events as f64));
+            let p50 = latency.micros(0.5);
+            let mut line = row(&name, p50, "µs");
+            against_reads(&mut line, p50, facts::OF_A_KIND as u32, raw);
+            line.target = "≤ 20 µs".to_owned();
+            // Fast among fewer does not prove it; slow among fewer is a miss already.
+            line.met = match (p50 <= 20.0, 10_000_000 <= scale.events) {
+                (true, false) => None,
+                (fast, _) => Some(fast),
+            };
+            line.note = format!("p99 {} µs; the target says among 10 M", shown(latency.micros(0.99)));
+            results.rows.push(line);
         }
-        let name = format!("one {what} of 10 events among {}, warm", shown(scale.events as f64));
-        let p50 = latency.micros(0.5);
-        let mut line = row(&name, p50, "µs");
-        against_reads(&mut line, p50, facts::OF_A_KIND as u32, raw);
-        line.target = "≤ 20 µs".to_owned();
-        // Fast among fewer does not prove it; slow among fewer is a miss already.
-        line.met = match (p50 <= 20.0, 10_000_000 <= scale.events) {
-            (true, false) => None,
-            (fast, _) => Some(fast),
-        };
-        line.note = format!("p99 {} µs; the target says among 10 M", shown(latency.micros(0.99)));
-        results.rows.push(line);
     }
     Ok(())
 }
