@@ -155,8 +155,11 @@ fn opening_times(dir: &Path, events: u64, smaller: Option<Point>, results: &mut 
     ] {
         let what = format!("opening {} events {how}", shown(events as f64));
         let mut line = row(&what, of(&point), "s");
-        line.limit = format!("{} s to read its segments", shown(reading));
-        line.ratio = Some(of(&point) / reading);
+        // A small log may have no segment yet.
+        if reading.is_finite() {
+            line.limit = format!("{} s to read its segments", shown(reading));
+            line.ratio = Some(of(&point) / reading);
+        }
         if let Some(smaller) = &smaller {
             let [ten, hundred] = [10e6, 100e6].map(|events| straight(smaller, &point, of, events));
             line.target = "≤ 1 s at 10 M and 100 M".to_owned();

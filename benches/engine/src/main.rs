@@ -36,8 +36,8 @@ fn main() -> Result<()> {
 fn run(arguments: &Arguments) -> Result<()> {
     let (events, rounds) = if arguments.quick { (100_000, 2) } else { (1_000_000, 10) };
     let scale = Scale { events: arguments.events.unwrap_or(events), rounds };
-    if scale.events < 10_000 {
-        bail!("--events {} is too few for a log of streams of ten; give 10,000 or more", scale.events);
+    if scale.events < 100_000 {
+        bail!("--events {} is too few: nothing would be sealed yet; give 100,000 or more", scale.events);
     }
     let dir = tempfile::Builder::new().prefix("factlog-bench-").tempdir_in(&arguments.dir);
     let dir = dir.with_context(|| format!("no directory can be made in {}", arguments.dir.display()))?;
