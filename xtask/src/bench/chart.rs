@@ -13,8 +13,8 @@ struct Group {
     bars: Vec<(String, f64)>,
 }
 
-const WIDTH: usize = 900;
-const LABELS: usize = 330;
+const WIDTH: usize = 1040;
+const LABELS: usize = 470;
 const BARS: usize = 440;
 const LINE: usize = 22;
 
