@@ -1,7 +1,7 @@
 //! The embedded log: an event store in a directory of this machine.
 //!
 //! Appends from any number of threads are decided and ordered by one writer, which makes a whole group of them
-//! durable with one write. Reads and subscriptions never wait for it. What is written is never changed; what was
+//! durable with one write. Reads and subscriptions never wait for a write. What is written is never changed; what was
 //! damaged is noticed, named and never served.
 //!
 //! # What it is not

@@ -10,6 +10,8 @@ use factlog::{App, Engine, OnTimeout, Position};
 
 use crate::bank::{Balances, Deposit};
 
+/// The test, which in a child process is what is killed.
+const TEST: &str = "kills::a_process_killed_at_any_moment_leaves_each_command_counted_once";
 /// Where the child works.
 const DIRECTORY: &str = "FACTLOG_TEST_KILLED_IN";
 /// Whether the child rebuilds: only some do, because a rebuild mends whatever a kill has spoilt.
@@ -53,39 +55,32 @@ fn deposit(n: u64) -> (Deposit, String) {
     (Deposit { account: n % ACCOUNTS, amount: n + 1 }, format!("deposit-{n}"))
 }
 
-/// Not a test of its own: what is killed. It deposits, follows and rebuilds until then.
-#[test]
-#[ignore = "the child of the test below"]
-fn child() {
-    let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    runtime.block_on(async {
-        let app = open(&directory);
-        let model = app.project(Balances).sqlite(read_model(&directory)).start().unwrap();
-        let rebuilds = std::env::var_os(REBUILDS).is_some();
-        tokio::spawn(async move {
-            loop {
-                if !rebuilds {
-                    // The read model is held, so that it runs until the end.
-                    std::future::pending::<()>().await;
-                }
-                model.rebuild().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+/// What is killed: it deposits, follows and rebuilds until then.
+async fn work_until_killed(directory: &Path) {
+    let app = open(directory);
+    let model = app.project(Balances).sqlite(read_model(directory)).start().unwrap();
+    let rebuilds = std::env::var_os(REBUILDS).is_some();
+    tokio::spawn(async move {
+        loop {
+            if !rebuilds {
+                // The read model is held, so that it runs until the end.
+                std::future::pending::<()>().await;
             }
-        });
-        let head = Position::number(app.store().head().await.unwrap().position);
-        // The last ones once more, as a caller does that was killed before it heard the answer.
-        for n in head.saturating_sub(5).. {
-            let (command, key) = deposit(n);
-            app.execute(command).key(key).await.unwrap();
+            model.rebuild().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
+    let head = Position::number(app.store().head().await.unwrap().position);
+    // The last ones once more, as a caller does that was killed before it heard the answer.
+    for n in head.saturating_sub(5).. {
+        let (command, key) = deposit(n);
+        app.execute(command).key(key).await.unwrap();
+    }
 }
 
 fn start_child(directory: &Path, rebuilds: bool) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "kills::child", "--ignored", "--nocapture"]).env(DIRECTORY, directory);
+    command.args(["--exact", TEST, "--nocapture"]).env(DIRECTORY, directory);
     if rebuilds {
         command.env(REBUILDS, "yes");
     }
@@ -94,8 +89,11 @@ fn start_child(directory: &Path, rebuilds: bool) -> Child {
 
 /// Traps 10, 11 and 15: wherever the process dies, between command and effect, batch and checkpoint, rebuild and
 /// switch, each command counts once and the read model that is left equals a fresh one.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_at_any_moment_leaves_each_command_counted_once() {
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return work_until_killed(Path::new(&directory)).await;
+    }
     let directory = tempfile::tempdir().unwrap();
     for (life, rebuilds) in LIVES {
         let mut child = start_child(directory.path(), rebuilds);
