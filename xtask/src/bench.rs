@@ -41,6 +41,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let (tables, chart) = match arguments.bench {
         Bench::Engine => (table::engine(&results.rows), chart::engine(&results.rows)),
         Bench::Peers => (table::peers(&results.cells), chart::peers(&results.cells)),
+        Bench::Scale => (table::scale(&results.series), chart::scale(&results.series)),
     };
     println!("{}\n{tables}{}", table::facts(&facts), missing(&results));
     if arguments.record {
@@ -102,6 +103,12 @@ fn report(bench: Bench, day: &str, facts: &[(String, String)], tables: &str, res
              times the events a second of that store factlog does, as the median of the rounds; below 1 factlog is slower. Latencies are of whole appends, or of \
              a whole scan; processor time is the client's and, for PostgreSQL, the server's. What each store promises \
              and how it is set up: [decision 0004](../decisions/0004-benchmarks.md)."
+        }
+        Bench::Scale => {
+            "One store grows to each size, and everything is measured there in processes of their own. What is appended \
+             by the measurements (some thousand events at each size) is in the store too, and is read back and compared \
+             with the rest. A target that was missed is called so; one that names a size is met only by a log of that \
+             size. What nobody measured is in a table of its own."
         }
     };
     format!(

@@ -28,7 +28,7 @@ use crate::{gate::Scope, workspace::Workspace};
 
 /// Every command with its one line of help. Documents may name these and no others.
 const COMMANDS: [(&str, &str); 3] = [
-    ("bench", "measure: `bench engine` or `bench peers`; alone it says what they take"),
+    ("bench", "measure: `bench engine`, `bench peers` or `bench scale`; alone it says what they take"),
     ("tidy", "check the crate table, sizes, first lines, documents and absences"),
     ("test", "run the whole gate; --quick: only format, tidy, clippy and tests"),
 ];

@@ -1,4 +1,4 @@
-//! The few arguments both programs take. They are run by `cargo xtask bench`, which explains them to people.
+//! The few arguments the programs take. They are run by `cargo xtask bench`, which explains them to people.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail};
 pub struct Arguments {
     /// Events of the large log; the program has a default for a full and a quick run.
     pub events: Option<u64>,
+    /// Events of one log more, for those who measure how something grows.
+    pub large: Option<u64>,
+    /// MiB of private memory that a process with the store open may have; without it as much as it takes.
+    pub limit: Option<u64>,
     /// A run of a minute, to see that everything works: its figures mean little.
     pub quick: bool,
     /// The directory under which stores are made, and removed afterwards.
@@ -18,20 +22,21 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads `--events N`, `--quick`, `--dir DIR` and `--out FILE`.
+    /// Reads `--events N`, `--large N`, `--limit MIB`, `--quick`, `--dir DIR` and `--out FILE`.
     ///
     /// # Errors
     /// For any other word, a value that is missing or wrong, and without `--out`.
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = words.into_iter();
-        let mut parsed = Self { events: None, quick: false, dir: std::env::temp_dir(), out: PathBuf::new() };
+        let dir = std::env::temp_dir();
+        let mut parsed =
+            Self { events: None, large: None, limit: None, quick: false, dir, out: PathBuf::new() };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} wants a value"));
             match word.as_str() {
-                "--events" => {
-                    parsed.events =
-                        Some(value()?.replace(['_', ','], "").parse().context("--events wants a number")?)
-                }
+                "--events" => parsed.events = Some(number(&word, &value()?)?),
+                "--large" => parsed.large = Some(number(&word, &value()?)?),
+                "--limit" => parsed.limit = Some(number(&word, &value()?)?),
                 "--quick" => parsed.quick = true,
                 "--dir" => parsed.dir = value()?.into(),
                 "--out" => parsed.out = value()?.into(),
@@ -43,6 +48,10 @@ impl Arguments {
         }
         Ok(parsed)
     }
+}
+
+fn number(word: &str, text: &str) -> Result<u64> {
+    text.replace(['_', ','], "").parse().with_context(|| format!("{word} wants a number"))
 }
 
 #[cfg(test)]
@@ -57,7 +66,9 @@ mod tests {
     fn arguments_are_read_and_others_refused() {
         let parsed = parse("--events 1_000 --quick --dir /x --out y").unwrap();
         assert!(parsed.quick && parsed.events == Some(1_000) && parsed.dir.as_os_str() == "/x");
-        for line in ["--out", "--quick", "--out x --fast", "--out x --events many"] {
+        let parsed = parse("--large 10,000 --limit 256 --out y").unwrap();
+        assert!((parsed.events, parsed.large, parsed.limit) == (None, Some(10_000), Some(256)));
+        for line in ["--out", "--quick", "--out x --fast", "--out x --events many", "--out x --limit 1G"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

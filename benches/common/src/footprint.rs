@@ -14,8 +14,10 @@ use rustix::fs::{Advice, fadvise};
 pub struct Memory {
     /// Resident now (`VmRSS`).
     pub resident: u64,
-    /// The most that was ever resident (`VmHWM`).
+    /// The most that was ever resident (`VmHWM`), the program's own file pages included.
     pub peak: u64,
+    /// Resident now and in no file: what the process itself holds (`RssAnon` and `RssShmem`).
+    pub private: u64,
 }
 
 impl Memory {
@@ -23,7 +25,8 @@ impl Memory {
     pub fn of_this_process() -> Result<Self> {
         let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
         let bytes = |name| field(&status, name).map_or(0, |kilobytes| kilobytes * 1024);
-        Ok(Self { resident: bytes("VmRSS:"), peak: bytes("VmHWM:") })
+        let private = bytes("RssAnon:") + bytes("RssShmem:");
+        Ok(Self { resident: bytes("VmRSS:"), peak: bytes("VmHWM:"), private })
     }
 }
 
@@ -96,6 +99,48 @@ pub fn used_bytes(path: &Path) -> io::Result<u64> {
     Ok(0)
 }
 
+/// What lies in one place of a store's directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub struct Place {
+    /// The directory below the store's; empty for the files beside those.
+    pub name: String,
+    /// Files in it.
+    pub files: u64,
+    /// Their bytes, as [`used_bytes`] counts them.
+    pub bytes: u64,
+}
+
+/// Files and bytes of a directory by what lies in it, in the order of the names.
+pub fn places(dir: &Path) -> io::Result<Vec<Place>> {
+    let mut places = vec![Place::default()];
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let bytes = used_bytes(&entry.path())?;
+        if entry.path().is_dir() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            places.push(Place { name, files: files(&entry.path())?, bytes });
+        } else {
+            places[0].files += 1;
+            places[0].bytes += bytes;
+        }
+    }
+    places.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(places)
+}
+
+/// Bytes of the place with this name; none where there is none, for not every store has an `index`.
+pub fn bytes_in(places: &[Place], name: &str) -> u64 {
+    places.iter().filter(|place| place.name == name).map(|place| place.bytes).sum()
+}
+
+/// Files anywhere in a directory.
+fn files(path: &Path) -> io::Result<u64> {
+    if !path.is_dir() {
+        return Ok(1);
+    }
+    fs::read_dir(path)?.try_fold(0, |sum, entry| Ok(sum + files(&entry?.path())?))
+}
+
 /// Asks the kernel to forget what it has cached of every file in a directory.
 pub fn forget_cached(path: &Path) -> io::Result<()> {
     if path.is_dir() {
@@ -123,7 +168,8 @@ mod tests {
             (field(status, "VmHWM:"), field(status, "VmRSS:"), field(status, "Vm:")),
             (Some(2048), Some(1024), None)
         );
-        assert!(Memory::of_this_process().unwrap().resident > 0);
+        let memory = Memory::of_this_process().unwrap();
+        assert!(0 < memory.private && memory.private <= memory.peak && 0 < memory.resident, "{memory:?}");
     }
 
     /// Would fail if a server's workers were left out, or if a process with spaces in its name broke the line.
@@ -147,5 +193,9 @@ mod tests {
         ahead.write_all_at(&[7; 10], 3 << 20).unwrap();
         assert_eq!(used_bytes(dir.path()).unwrap(), 10_000 + (3 << 20) + 10);
         forget_cached(dir.path()).unwrap();
+        let place = |name: &str, bytes| Place { name: name.to_owned(), files: 1, bytes };
+        let places = places(dir.path()).unwrap();
+        assert_eq!(places, [place("", (3 << 20) + 10), place("below", 10_000)]);
+        assert_eq!((bytes_in(&places, "below"), bytes_in(&places, "index")), (10_000, 0));
     }
 }

@@ -16,6 +16,8 @@ pub struct Results {
     pub rows: Vec<Row>,
     /// One line each of the comparison.
     pub cells: Vec<Cell>,
+    /// One line each of the benchmark of scale.
+    pub series: Vec<Series>,
     /// What could not be measured, and why.
     pub absent: Vec<(String, String)>,
 }
@@ -58,6 +60,42 @@ pub struct Cell {
     pub cpu_micros_per_event: f64,
     /// Bytes on disk per event when the work was done; `None` where it was not measured.
     pub disk_bytes_per_event: Option<f64>,
+}
+
+/// One figure of the engine at several sizes of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    /// What was measured.
+    pub what: String,
+    /// The unit of the figures.
+    pub unit: String,
+    /// Events in the log and the figure there, from small to large.
+    pub points: Vec<(u64, f64)>,
+    /// The target of the design; empty where there is none.
+    pub target: String,
+    /// Whether it was met; `None` where it cannot be told from this run.
+    pub met: Option<bool>,
+    /// What else must be known to read it.
+    pub note: String,
+    /// What the growth so far would come to; `None` where nobody should say.
+    pub outlook: Option<Outlook>,
+}
+
+/// Figures that nobody measured: what a log of another size would show if the growth went on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outlook {
+    /// That size.
+    pub events: u64,
+    /// How many times the figure before each figure is, for ten times the events.
+    pub steps: Vec<f64>,
+    /// The model that lies nearest to the points, in words.
+    pub model: String,
+    /// How far it is from the point it misses most, as a part of that point.
+    pub off: f64,
+    /// What the model says.
+    pub expected: f64,
+    /// What it would be if every further tenfold were as bad as the worst one measured.
+    pub worst: f64,
 }
 
 impl Results {

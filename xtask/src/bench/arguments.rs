@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 pub(super) const HELP: &str = "\
-usage: cargo xtask bench <engine|peers> [options]
+usage: cargo xtask bench <engine|peers|scale> [options]
 
   engine          the embedded engine against the limits of this machine, and against the targets of its design
   peers           the same work done by factlog, UmaDB, Tephra, SQLite and PostgreSQL, in turns
+  scale           one store of small events when it has a hundredth, a tenth and all of them, and an outlook beyond
 
-  --events N      events of the large log [engine: 1,000,000; peers: 500,000 read back]
+  --events N      events of the large log [engine: 1,000,000; peers: 500,000 read back; scale: 100,000,000]
+  --large N       engine: fill and open one log more, of so many events; it is the one that is scanned and looked up in
+  --limit MIB     scale: every process with the store open may have so much private memory [no limit]
   --quick         a run of a minute, to see that everything works: its figures mean little
   --dir DIR       where stores are made, and removed afterwards [the system's temporary directory]
   --json FILE     write the figures as JSON too
@@ -25,6 +28,7 @@ The programs are built on first use, in target/bench: four databases, some minut
 pub(super) enum Bench {
     Engine,
     Peers,
+    Scale,
 }
 
 impl Bench {
@@ -32,6 +36,7 @@ impl Bench {
         match self {
             Self::Engine => "engine",
             Self::Peers => "peers",
+            Self::Scale => "scale",
         }
     }
 }
@@ -39,7 +44,7 @@ impl Bench {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Arguments {
     pub(super) bench: Bench,
-    /// Given to the program as they are: `--events N` and `--quick`.
+    /// Given to the program as they are: `--events N`, `--large N`, `--limit MIB` and `--quick`.
     pub(super) passed: Vec<String>,
     pub(super) dir: PathBuf,
     pub(super) json: Option<PathBuf>,
@@ -54,6 +59,7 @@ impl Arguments {
         let bench = match *name {
             "engine" => Bench::Engine,
             "peers" => Bench::Peers,
+            "scale" => Bench::Scale,
             other => bail!("there is no benchmark `{other}`\n\n{HELP}"),
         };
         let dir = std::env::temp_dir();
@@ -66,10 +72,14 @@ impl Arguments {
                 "--record" => parsed.record = true,
                 "--dir" => parsed.dir = value()?.into(),
                 "--json" => parsed.json = Some(value()?.into()),
-                "--events" => {
+                "--events" | "--large" | "--limit" => {
+                    let only = [("--large", Bench::Engine), ("--limit", Bench::Scale)];
+                    if only.iter().any(|(name, bench)| name == word && *bench != parsed.bench) {
+                        bail!("`bench {}` has no option `{word}`\n\n{HELP}", parsed.bench.name());
+                    }
                     let text = value()?.replace(['_', ','], "");
-                    text.parse::<u64>().with_context(|| format!("`--events {text}` is no number"))?;
-                    parsed.passed.extend(["--events".to_owned(), text]);
+                    text.parse::<u64>().with_context(|| format!("`{word} {text}` is no number"))?;
+                    parsed.passed.extend([(*word).to_owned(), text]);
                 }
                 other => bail!("there is no option `{other}`\n\n{HELP}"),
             }
@@ -97,11 +107,20 @@ mod tests {
             Arguments::parse(&["peers", "--record", "--events", "1_000", "--quick", "--dir", "/x"]).unwrap();
         assert!(parsed.bench == Bench::Peers && parsed.record && parsed.json.is_none());
         assert_eq!(parsed.spelled(), "cargo xtask bench peers --events 1000 --quick --dir /x");
+        let parsed = Arguments::parse(&["scale", "--limit", "256", "--dir", "/x"]).unwrap();
+        assert_eq!(parsed.spelled(), "cargo xtask bench scale --limit 256 --dir /x");
     }
 
     #[test]
     fn no_name_a_wrong_one_and_wrong_options_print_the_help() {
-        for words in [&[][..], &["disk"], &["engine", "--fast"], &["engine", "--dir"]] {
+        for words in [
+            &[][..],
+            &["disk"],
+            &["engine", "--fast"],
+            &["engine", "--dir"],
+            &["engine", "--limit", "256"],
+            &["scale", "--large", "10"],
+        ] {
             let error = Arguments::parse(words).unwrap_err().to_string();
             assert!(error.contains("usage: cargo xtask bench"), "{words:?}: {error}");
         }

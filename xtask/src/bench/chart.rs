@@ -3,7 +3,7 @@
 //! A plotting library would be a dependency of the workspace for these few lines of text.
 
 use super::number::{median, shown};
-use super::results::{Cell, Row};
+use super::results::{Cell, Row, Series};
 use super::table::works;
 
 /// Bars that are compared with each other.
@@ -40,6 +40,20 @@ pub(super) fn peers(cells: &[Cell]) -> String {
     let groups = works(cells).map(|(work, cells)| Group {
         title: format!("{work}: events/s"),
         bars: cells.iter().map(|cell| (cell.store.clone(), median(&cell.rounds))).collect(),
+    });
+    svg(&groups.collect::<Vec<_>>())
+}
+
+/// Each figure at the sizes that were measured, one group for each; what was not measured is in no chart.
+pub(super) fn scale(series: &[Series]) -> String {
+    let several = series.iter().filter(|one| 1 < one.points.len());
+    let groups = several.map(|one| Group {
+        title: format!("{}: {}", one.what, one.unit),
+        bars: one
+            .points
+            .iter()
+            .map(|(at, value)| (format!("{} events", shown(*at as f64)), *value))
+            .collect(),
     });
     svg(&groups.collect::<Vec<_>>())
 }

@@ -15,6 +15,8 @@ pub(super) struct Results {
     pub(super) rows: Vec<Row>,
     /// Of the comparison, work by work.
     pub(super) cells: Vec<Cell>,
+    /// Of the benchmark of scale.
+    pub(super) series: Vec<Series>,
     /// What could not be measured, and why.
     pub(super) absent: Vec<(String, String)>,
 }
@@ -45,6 +47,34 @@ pub(super) struct Cell {
     pub(super) p99_micros: f64,
     pub(super) cpu_micros_per_event: f64,
     pub(super) disk_bytes_per_event: Option<f64>,
+}
+
+/// One figure of the engine at several sizes of the log.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Series {
+    pub(super) what: String,
+    pub(super) unit: String,
+    /// Events and the figure there, from small to large.
+    pub(super) points: Vec<(u64, f64)>,
+    pub(super) target: String,
+    pub(super) met: Option<bool>,
+    pub(super) note: String,
+    pub(super) outlook: Option<Outlook>,
+}
+
+/// What nobody measured.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outlook {
+    pub(super) events: u64,
+    /// How many times the figure before, for ten times the events.
+    pub(super) steps: Vec<f64>,
+    pub(super) model: String,
+    /// How far the model is from the point it misses most, as a part of it.
+    pub(super) off: f64,
+    pub(super) expected: f64,
+    pub(super) worst: f64,
 }
 
 impl Results {
