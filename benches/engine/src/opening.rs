@@ -1,10 +1,9 @@
 //! Opening, memory and cold lookups, each in a process of its own: nothing is warm there that should not be.
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use bench_common::child;
 use bench_common::clock::Stopwatch;
 use bench_common::facts;
 use bench_common::footprint::{self, Memory};
@@ -35,60 +34,34 @@ pub(crate) struct Cold {
 }
 
 /// The other side: what a child process does, by the name it was started with.
-pub(crate) fn child(name: &str, words: &[String]) -> Result<()> {
+pub(crate) fn run_child(name: &str, words: &[String]) -> Result<()> {
     let [dir, rest @ ..] = words else { bail!("{name} wants a directory") };
     let dir = Path::new(dir);
     match (name, rest) {
-        ("child-open", []) => tell(&open_and_scan(dir)?),
+        ("child-open", []) => child::tell(&open_and_scan(dir)?),
         ("child-hold", []) => hold(dir),
-        ("child-cold", [events]) => tell(&cold_lookups(dir, events.parse()?)?),
+        ("child-cold", [events]) => child::tell(&cold_lookups(dir, events.parse()?)?),
         _ => bail!("there is no child {name} with these arguments"),
     }
 }
 
 /// Opens the store in a new process, and reads all of it.
 pub(crate) fn open(dir: &Path) -> Result<Opened> {
-    answer(Command::new(std::env::current_exe()?).arg("child-open").arg(dir))
+    child::answer(&mut child::again(&["child-open", text(dir)?])?)
 }
 
 /// Looks up streams in a new process with nothing cached.
 pub(crate) fn cold(dir: &Path, events: u64) -> Result<Cold> {
-    answer(Command::new(std::env::current_exe()?).arg("child-cold").arg(dir).arg(events.to_string()))
+    child::answer(&mut child::again(&["child-cold", text(dir)?, &events.to_string()])?)
 }
 
 /// Lets a new process append to the store, and kills it with SIGKILL while it has it open.
 pub(crate) fn kill(dir: &Path) -> Result<()> {
-    let mut command = Command::new(std::env::current_exe()?);
-    let mut child =
-        command.arg("child-hold").arg(dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let said = first_line(&mut child);
-    child.kill().context("the process could not be killed")?;
-    child.wait()?;
-    if said? != "ready" {
-        bail!("the process that was to be killed died by itself");
-    }
-    Ok(())
+    child::kill_when_ready(&mut child::again(&["child-hold", text(dir)?])?)
 }
 
-fn first_line(child: &mut Child) -> Result<String> {
-    let output = child.stdout.take().context("its output is piped")?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    Ok(line.trim().to_owned())
-}
-
-fn answer<T: for<'de> Deserialize<'de>>(command: &mut Command) -> Result<T> {
-    let output = command.stderr(Stdio::inherit()).output().context("a child process could not be started")?;
-    if !output.status.success() {
-        bail!("the child process {command:?} failed: {}", output.status);
-    }
-    serde_json::from_slice(&output.stdout).context("a child process did not answer in JSON")
-}
-
-fn tell(answer: &impl Serialize) -> Result<()> {
-    let mut output = std::io::stdout();
-    writeln!(output, "{}", serde_json::to_string(answer)?)?;
-    Ok(output.flush()?)
+fn text(dir: &Path) -> Result<&str> {
+    dir.to_str().with_context(|| format!("{} is no text", dir.display()))
 }
 
 fn open_and_scan(dir: &Path) -> Result<Opened> {
@@ -109,12 +82,7 @@ fn hold(dir: &Path) -> Result<()> {
     let head = Position::number(pollster::block_on(store.head())?.position);
     load::number_from((1 << 40) + head);
     load::run(&store, &Load { writers: 1, batch: 1, appends: 200, conditional: false })?;
-    let mut output = std::io::stdout();
-    writeln!(output, "ready")?;
-    output.flush()?;
-    // It ends when the parent does, should nobody kill it.
-    std::io::stdin().read_to_end(&mut Vec::new())?;
-    Ok(())
+    child::wait_to_be_killed()
 }
 
 fn cold_lookups(dir: &Path, events: u64) -> Result<Cold> {
