@@ -19,6 +19,7 @@ pub(crate) struct Place {
 pub(crate) enum FileKind {
     Wal = 1,
     Segment = 2,
+    Run = 3,
 }
 
 impl Place {

@@ -33,6 +33,8 @@ mod reader;
 mod record;
 mod records;
 mod recovery;
+#[expect(dead_code, unused_imports, reason = "used when the engine is put on it")]
+mod run;
 mod sealer;
 mod segment;
 mod settings;
