@@ -63,3 +63,26 @@ impl std::fmt::Debug for Pages {
         f.debug_struct("Pages").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_keeps_its_bound_and_answers_right() {
+        let pages = Pages::new(100 * 4096);
+        let file = Pages::next_file();
+        assert_ne!(file, Pages::next_file());
+        for round in 0..3_u64 {
+            for number in 0..1_000 {
+                let page = pages.get((file, number), || Ok::<_, ()>(vec![number as u8; 4096].into()));
+                assert_eq!(page.expect("it is read")[7], number as u8, "round {round}");
+                assert!(pages.bytes() <= 100 * 4096);
+            }
+        }
+        assert!(pages.get((file, 5_000), || Err(())).is_err(), "what cannot be read is not there");
+        let page = pages.get((file, 5_000), || Ok::<_, ()>(vec![9; 4096].into())).expect("it is read");
+        let again = pages.get((file, 5_000), || Err(())).expect("it is held");
+        assert!(Arc::ptr_eq(&page, &again));
+    }
+}

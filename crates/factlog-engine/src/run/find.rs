@@ -47,10 +47,10 @@ fn parse(numbers: &mut Numbers<'_>) -> Result<Payload, Malformed> {
 }
 
 impl Payload {
-    fn found(self, page: &Arc<[u8]>) -> Result<Found, Malformed> {
+    fn found(self, page: &Numbered) -> Result<Found, Malformed> {
         let (count, list) = match self.list {
             Place::Inline { start, end } => {
-                let last = page[start..end].iter().filter(|&&byte| byte < 0x80).count();
+                let last = page.1[start..end].iter().filter(|&&byte| byte < 0x80).count();
                 (last as u64, List::Inline { page: page.clone(), start, end })
             }
             Place::Long { count, place } => (count, List::Long { place }),
@@ -68,9 +68,9 @@ impl Run {
         if !self.may_have_key(key)? {
             return Ok(None);
         }
-        let Some((number, page)) = self.key_tree().leaf(self, key)? else { return Ok(None) };
-        let wrong = Wrong::in_page(number);
-        match locate(&page, key, parse).map_err(&wrong)? {
+        let Some(page) = self.key_tree().leaf(self, key)? else { return Ok(None) };
+        let wrong = Wrong::in_page(page.0);
+        match locate(&page.1, key, parse).map_err(&wrong)? {
             Some(located) if located.exact => located.value.found(&page).map(Some).map_err(&wrong),
             Some(_) | None => Ok(None),
         }
@@ -107,7 +107,7 @@ impl KeyScan {
     /// Goes to the next key; `false` when there is none. Keys that do not grow are an error.
     pub(crate) fn advance(&mut self) -> Result<bool, Wrong> {
         loop {
-            let Some((number, page)) = &self.leaf else {
+            let Some(page) = &self.leaf else {
                 self.leaf = self.leaves.next()?;
                 self.walk.start();
                 if self.leaf.is_none() {
@@ -116,8 +116,8 @@ impl KeyScan {
                 }
                 continue;
             };
-            let wrong = Wrong::in_page(*number);
-            match self.walk.next(page, parse).map_err(&wrong)? {
+            let wrong = Wrong::in_page(page.0);
+            match self.walk.next(&page.1, parse).map_err(&wrong)? {
                 None => self.leaf = None,
                 Some(_) if self.walk.key < self.from => {}
                 Some(payload) => {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::build::{Builder, Built};
 use super::keys::{self, CATEGORY, EVENT_TYPE, STREAM, TAG};
+use super::keytable::{BASE, HASH, KeyTable};
 use super::{RunName, keys::id_hash};
 use crate::storage::DiskFile;
 
@@ -26,13 +27,13 @@ pub(crate) struct Entry<'a, T> {
     pub(crate) first_id: Option<&'a EventId>,
 }
 
+/// A key that was not looked up yet; its bytes are in `names`.
 #[derive(Clone, Copy, Debug)]
-struct Key {
+struct Pending {
     hash: u64,
-    start: usize,
-    length: usize,
     base: u64,
-    count: u32,
+    start: usize,
+    end: usize,
 }
 
 /// The keys and ids of events that come in the order of their positions.
@@ -41,18 +42,19 @@ pub(crate) struct Gather {
     store: Uuid,
     seed: u64,
     first: u64,
-    /// The bytes of all keys.
+    keys: KeyTable,
+    /// Keys of the last events, which are looked up together so that the memory they need is fetched at once.
+    pending: Vec<Pending>,
     names: Vec<u8>,
-    keys: Vec<Key>,
-    /// Open addressing: half of a hash and a key's number plus one, or 0.
-    slots: Vec<u64>,
-    /// For each posting, in the order of events, its key's number.
+    /// For each posting, in the order of events, its key.
     postings: Vec<u32>,
     /// For each event its position, counted from the first, and its number of keys.
     events: Vec<(u32, u32)>,
     ids: Vec<(u64, u32)>,
-    scratch: Vec<u8>,
 }
+
+/// Keys that are looked up together.
+const BATCH: usize = 64;
 
 impl Gather {
     /// For a run that begins at `first`.
@@ -61,13 +63,12 @@ impl Gather {
             store,
             seed: keys::seed(store),
             first,
+            keys: KeyTable::new(),
+            pending: Vec::new(),
             names: Vec::new(),
-            keys: Vec::new(),
-            slots: vec![0; 1 << 10],
             postings: Vec::new(),
             events: Vec::new(),
             ids: Vec::new(),
-            scratch: Vec::new(),
         }
     }
 
@@ -76,7 +77,7 @@ impl Gather {
         let ordinal = entry.position.checked_sub(self.first).expect("a position in the run");
         let ordinal = u32::try_from(ordinal).expect("a run of level 0 is short");
         assert!(self.events.last().is_none_or(|&(before, _)| before < ordinal), "positions grow");
-        let before = self.postings.len();
+        let before = self.pending.len();
         if let Some(stream) = entry.stream {
             self.post(STREAM, stream, entry.revision);
             let category = stream.split_once('-').map_or(stream, |(category, _)| category);
@@ -88,62 +89,34 @@ impl Gather {
         for tag in entry.tags {
             self.post(TAG, tag, 0);
         }
-        let count = u32::try_from(self.postings.len() - before).expect("an event has few keys");
+        let count = u32::try_from(self.pending.len() - before).expect("an event has few keys");
         self.events.push((ordinal, count));
         if let Some(id) = entry.first_id {
             self.ids.push((id_hash(self.seed, id), ordinal));
         }
+        if BATCH <= self.pending.len() {
+            self.settle();
+        }
     }
 
     fn post(&mut self, kind: u8, name: &str, base: u64) {
-        self.scratch.clear();
-        self.scratch.push(kind);
-        self.scratch.extend_from_slice(name.as_bytes());
-        let hash = keys::hash(self.seed, &self.scratch);
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
-        let number = loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                break self.insert(at, hash, base);
-            }
-            if slot >> 32 == hash >> 32 {
-                let number = (slot as u32) - 1;
-                let key = &self.keys[number as usize];
-                if key.hash == hash && self.names[key.start..key.start + key.length] == *self.scratch {
-                    break number;
-                }
-            }
-            at = (at + 1) & mask;
-        };
-        self.keys[number as usize].count += 1;
-        self.postings.push(number);
+        let start = self.names.len();
+        self.names.push(kind);
+        self.names.extend_from_slice(name.as_bytes());
+        let hash = keys::hash(self.seed, &self.names[start..]);
+        self.pending.push(Pending { hash, base, start, end: self.names.len() });
     }
 
-    /// Makes the key in `scratch` known, in a free slot.
-    fn insert(&mut self, at: usize, hash: u64, base: u64) -> u32 {
-        let number = u32::try_from(self.keys.len()).expect("a run of level 0 has few keys");
-        let (start, length) = (self.names.len(), self.scratch.len());
-        self.names.extend_from_slice(&self.scratch);
-        self.keys.push(Key { hash, start, length, base, count: 0 });
-        self.slots[at] = slot(hash, number);
-        if self.slots.len() < 2 * self.keys.len() {
-            self.grow();
+    /// Looks up the keys that wait.
+    fn settle(&mut self) {
+        // Loads that do not wait for each other; the lookups then find what they need in the processor's cache.
+        let near = self.pending.iter().fold(0, |all, pending| all ^ self.keys.touch(pending.hash));
+        std::hint::black_box(near);
+        for pending in self.pending.drain(..) {
+            let name = &self.names[pending.start..pending.end];
+            self.postings.push(self.keys.count(pending.hash, name, pending.base));
         }
-        number
-    }
-
-    fn grow(&mut self) {
-        let mask = 2 * self.slots.len() - 1;
-        self.slots.clear();
-        self.slots.resize(mask + 1, 0);
-        for (number, key) in self.keys.iter().enumerate() {
-            let mut at = key.hash as usize & mask;
-            while self.slots[at] != 0 {
-                at = (at + 1) & mask;
-            }
-            self.slots[at] = slot(key.hash, number as u32);
-        }
+        self.names.clear();
     }
 
     /// How many events have come.
@@ -153,21 +126,19 @@ impl Gather {
 
     /// Writes the run up to `last` into an empty file, which the caller syncs and renames.
     pub(crate) fn write(mut self, last: u64, file: &dyn DiskFile) -> io::Result<Built> {
+        self.settle();
         let name = RunName { level: 0, first: self.first, last };
-        self.slots = Vec::new();
-        let (starts, ordinals) = self.by_key();
-        let mut builder = Builder::new(self.store, name, self.keys.len() as u64, self.ids.len() as u64, file);
-        let mut order: Vec<(u64, u32)> = (0..self.keys.len() as u32).map(|number| (0, number)).collect();
-        sort(&mut order, 0, &|number| {
-            let key = &self.keys[number as usize];
-            &self.names[key.start..key.start + key.length]
-        });
-        for (_, number) in order {
-            let key = self.keys[number as usize];
-            let start = starts[number as usize];
-            let list = ordinals[start..start + key.count as usize].iter();
+        let ordinals = self.by_key();
+        let keys = self.keys;
+        let mut builder =
+            Builder::new(self.store, name, keys.entries.len() as u64, self.ids.len() as u64, file);
+        let mut order: Vec<(u64, u32)> = keys.entries.iter().map(|&key| (0, key)).collect();
+        sort(&mut order, 0, &|key| keys.name(key));
+        for (_, key) in order {
+            let end = keys.word(key, HASH) as usize;
+            let list = ordinals[end - keys.postings(key)..end].iter();
             let positions = list.map(|&ordinal| Ok::<_, io::Error>(self.first + u64::from(ordinal)));
-            builder.key(&self.names[key.start..key.start + key.length], key.base, positions)?;
+            builder.key(keys.name(key), keys.word(key, BASE), positions)?;
         }
         self.ids.sort_unstable();
         for &(hash, ordinal) in &self.ids {
@@ -176,30 +147,25 @@ impl Gather {
         builder.finish()
     }
 
-    /// The postings of each key together, and where each key's begin.
-    fn by_key(&mut self) -> (Vec<usize>, Vec<u32>) {
-        let mut sum = 0;
-        let mut starts: Vec<usize> = Vec::with_capacity(self.keys.len());
-        for key in &self.keys {
-            starts.push(sum);
-            sum += key.count as usize;
+    /// The postings of each key together. Where a key had its hash, it then has the place where its list ends.
+    fn by_key(&mut self) -> Vec<u32> {
+        let mut start = 0;
+        for at in 0..self.keys.entries.len() {
+            let key = self.keys.entries[at];
+            self.keys.set(key, HASH, start as u64);
+            start += self.keys.postings(key);
         }
-        let mut next = starts.clone();
         let mut ordinals = vec![0; self.postings.len()];
         let mut postings = std::mem::take(&mut self.postings).into_iter();
         for (ordinal, count) in std::mem::take(&mut self.events) {
-            for number in postings.by_ref().take(count as usize) {
-                let place = &mut next[number as usize];
-                ordinals[*place] = ordinal;
-                *place += 1;
+            for key in postings.by_ref().take(count as usize) {
+                let place = self.keys.word(key, HASH);
+                ordinals[place as usize] = ordinal;
+                self.keys.set(key, HASH, place + 1);
             }
         }
-        (starts, ordinals)
+        ordinals
     }
-}
-
-fn slot(hash: u64, number: u32) -> u64 {
-    hash >> 32 << 32 | u64::from(number + 1)
 }
 
 /// Sorts numbers by different byte strings, of which the first `depth` bytes are equal: by seven bytes at a time,

@@ -10,7 +10,6 @@ use super::find::KeyScan;
 use super::ids::IdScan;
 use super::page::Wrong;
 use super::{Fingerprint, Postings, Run, RunName};
-use crate::fields::Malformed;
 use crate::storage::DiskFile;
 
 /// Why runs could not be merged. The file that was being written is worth nothing.
@@ -18,6 +17,8 @@ use crate::storage::DiskFile;
 pub(crate) enum MergeError {
     /// One of the runs cannot be read: which one, and why.
     Input(usize, Wrong),
+    /// What the runs hold is not what they say; [`check`](super::check) can tell which.
+    Differs,
     /// The new run cannot be written.
     Output(io::Error),
 }
@@ -26,6 +27,7 @@ impl std::fmt::Display for MergeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Input(_, wrong) => wrong.fmt(f),
+            Self::Differs => f.write_str("runs to merge do not hold what they say"),
             Self::Output(cause) => write!(f, "the merged run cannot be written: {cause}"),
         }
     }
@@ -60,11 +62,7 @@ pub(crate) fn merge(
     merge_ids(inputs, &mut builder)?;
     let built = builder.finish()?;
     let sum = inputs.iter().fold(Fingerprint::default(), |sum, run| sum.plus(run.fingerprint()));
-    if built.fingerprint == sum {
-        return Ok(built);
-    }
-    // Which one it is, `check` can tell.
-    Err(MergeError::Input(0, Wrong::in_page(0)(Malformed("runs to merge do not hold what they say"))))
+    if built.fingerprint == sum { Ok(built) } else { Err(MergeError::Differs) }
 }
 
 fn merge_keys(inputs: &[Arc<Run>], builder: &mut Builder<'_>) -> Result<(), MergeError> {

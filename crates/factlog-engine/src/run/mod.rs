@@ -23,6 +23,7 @@ mod footer;
 mod gather;
 mod ids;
 pub(crate) mod keys;
+mod keytable;
 mod lists;
 mod merge;
 mod page;

@@ -16,7 +16,7 @@ use crate::fields::Malformed;
 /// Where a list lies.
 #[derive(Clone, Debug)]
 pub(super) enum List {
-    Inline { page: Arc<[u8]>, start: usize, end: usize },
+    Inline { page: Numbered, start: usize, end: usize },
     Long { place: u64 },
 }
 
@@ -211,8 +211,9 @@ impl Postings {
 
     fn unpack_inline(&mut self) -> Result<(), Wrong> {
         let List::Inline { page, start, end } = &self.list else { return Ok(()) };
-        let unpacked = chunk::decode_inline(&page[*start..*end], self.run.span(), &mut self.chunk);
-        unpacked.map_err(|what| self.harmed(self.run.footer.keys.first, what))
+        let number = page.0;
+        let unpacked = chunk::decode_inline(&page.1[*start..*end], self.run.span(), &mut self.chunk);
+        unpacked.map_err(|what| self.harmed(number, what))
     }
 
     /// Forgets a chunk that was unpacked in part.
@@ -223,7 +224,10 @@ impl Postings {
     }
 
     fn wrong(&self, what: Malformed) -> Wrong {
-        let page = self.page.as_ref().map_or(self.run.footer.keys.first, |(number, _)| *number);
+        let page = match (&self.list, &self.page) {
+            (List::Inline { page, .. }, _) | (List::Long { .. }, Some(page)) => page.0,
+            (List::Long { place }, None) => place / PAGE as u64,
+        };
         Wrong::in_page(page)(what)
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::footer::{Footer, Section};
 use super::super::page::{BODY, Seal};
-use super::super::{PAGE, check, merge};
+use super::super::{MergeError, PAGE, check, merge};
 use super::*;
 use crate::checksum::{Place, checksum};
 
@@ -156,6 +156,23 @@ fn unknown_sections_are_skipped_if_they_say_so() {
     assert!(with(1, 1, section).is_err(), "a section that is there twice");
     assert!(with(99, 1, Section { first: pages - 1, ..section }).is_err(), "a section beyond the file");
     assert!(with(99, 1, Section { first: u64::MAX, ..section }).is_err(), "a section beyond all");
+}
+
+/// A merge must not carry on what nothing vouches for.
+#[test]
+fn a_run_that_does_not_hold_what_it_says_is_not_merged() {
+    let (good, _) = sample();
+    let pages = (good.len() / PAGE) as u64;
+    let mut footer = Footer::decode(&good[good.len() - PAGE..], STORE, NAME, pages).expect("a footer");
+    footer.fingerprint.postings ^= 1;
+    let mut page = footer.encode(STORE, NAME, &[]);
+    page.resize(PAGE, 0);
+    let mut bytes = [&good[..good.len() - PAGE], &page].concat();
+    seal(&mut bytes, NAME);
+    let run = open(&Memory::of(bytes), NAME).expect("checksums hold");
+    let merged = merge(STORE, 1, std::slice::from_ref(&run), &Memory::default());
+    assert!(matches!(merged, Err(MergeError::Differs)));
+    assert!(check(&run, &mut |_| {}).is_err());
 }
 
 proptest! {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use factlog_core::Direction;
+use factlog_core::{Category, Direction, EventType, StreamId, Tag};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-use super::super::{MergeError, check, file_name, merge, parse_name};
+use super::super::{Counts, MergeError, check, file_name, merge, parse_name};
 use super::*;
 
 const TAGS: [&str; 7] = ["a", "a\0", "a\0\0\0\0\0\0\0\0", "ab", "customer:1", "customer:12", "é"];
@@ -188,4 +188,49 @@ fn equal_hashes_of_ids_are_all_found() {
     assert_eq!(run.ids(1 << 39).expect("whole"), (2_001..=5_000).collect::<Vec<_>>());
     assert_eq!(run.ids(8).expect("whole"), []);
     check(&run, &mut |_| {}).expect("whole");
+}
+
+/// What is asked by the names of the contract is what was gathered from text, over positions with gaps too.
+#[test]
+fn typed_names_find_what_was_gathered() {
+    let mut gather = Gather::new(STORE, 5);
+    for (revision, position) in [5, 9, 70_000].into_iter().enumerate() {
+        gather.add(Entry {
+            position,
+            revision: 7 + revision as u64,
+            stream: Some("order-1-2"),
+            event_type: "order.paid",
+            tags: ["customer:1"],
+            first_id: None,
+        });
+    }
+    assert_eq!(gather.events(), 3);
+    let (file, name) = (Memory::default(), RunName { level: 0, first: 5, last: 70_001 });
+    gather.write(name.last, &file).expect("memory");
+    let run = open(&file, name).expect("whole");
+    let stream = StreamId::new("order-1-2").expect("a stream");
+    let asked = [
+        (keys::stream(&stream), 7),
+        (keys::category(&Category::new(stream.category()).expect("a category")), 0),
+        (keys::event_type(&EventType::new("order.paid").expect("a type")), 0),
+        (keys::tag(&Tag::new("customer:1").expect("a tag")), 0),
+    ];
+    for (key, base) in asked {
+        let found = run.find(&key).expect("whole").expect("it was gathered");
+        assert_eq!((found.base, found.count), (base, 3));
+        let mut cursor = run.cursor(&found);
+        assert_eq!(cursor.seek(10, Direction::Forwards).expect("whole"), Some(70_000));
+    }
+    assert_eq!(run.counts(), Counts { keys: [1; 4], new_streams: 0, postings: 12, ids: 0 });
+}
+
+/// Readers on several threads share a run and its cache.
+#[test]
+fn a_run_is_read_from_several_threads() {
+    let (run, model) = whole(&some_events(600), 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert!(contents(&run).expect("whole") == model));
+        }
+    });
 }
