@@ -26,6 +26,7 @@ mod engine;
 mod fields;
 mod frame;
 mod index;
+mod interner;
 mod manifest;
 mod open;
 mod queue;
@@ -35,6 +36,8 @@ mod records;
 mod recovery;
 #[expect(dead_code, unused_imports, reason = "used when the engine is put on it")]
 mod run;
+#[expect(dead_code, reason = "used when the engine is put on it")]
+mod sealed;
 mod sealer;
 mod segment;
 mod settings;

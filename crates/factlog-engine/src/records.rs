@@ -4,7 +4,11 @@ use bytes::Bytes;
 use factlog_core::RecordedEvent;
 
 use crate::fields::Malformed;
+use crate::interner::Interner;
 use crate::record;
+
+/// Records of at most this size may be kept alive by an event of theirs.
+const SHARED_BYTES: usize = 32 << 10;
 
 /// Records in memory with the place of each: a block that was read, or a frame of the tail.
 #[derive(Debug)]
@@ -34,7 +38,26 @@ impl Records {
 
     /// The event at a position that lies in here.
     pub(crate) fn event(&self, position: u64) -> Result<RecordedEvent, Malformed> {
-        let (event, _) = record::decode(self.record(position)?)?;
+        self.event_with(&mut Interner::default(), position)
+    }
+
+    /// The same with names that the reader saw before: for who reads many.
+    ///
+    /// An event shares its data with these records where that keeps little alive beside it: they are small, or the
+    /// data is a good part of them. So an event that is held costs [`SHARED_BYTES`] or eight times its data at most,
+    /// as long as the bytes of these records are no part of a larger allocation.
+    pub(crate) fn event_with(&self, names: &mut Interner, position: u64) -> Result<RecordedEvent, Malformed> {
+        let take = |bytes: &[u8]| {
+            let small = self.bytes.len() <= SHARED_BYTES || self.bytes.len() / 8 <= bytes.len();
+            if bytes.is_empty() {
+                Bytes::new()
+            } else if small {
+                self.bytes.slice_ref(bytes)
+            } else {
+                Bytes::copy_from_slice(bytes)
+            }
+        };
+        let (event, _) = record::decode_with(self.record(position)?, names, take)?;
         if event.position.get() == position {
             Ok(event)
         } else {
