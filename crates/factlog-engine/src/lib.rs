@@ -44,6 +44,8 @@ mod settings;
 mod shared;
 mod state;
 mod storage;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used when the engine is put on it"))]
+mod tail;
 #[cfg(test)]
 mod tests;
 mod verify;
