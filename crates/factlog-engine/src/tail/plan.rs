@@ -1,7 +1,7 @@
 //! A query over one generation: by the chains of its keys, or event by event.
 //!
 //! A chain leads back in time only, so whoever reads forwards, or goes on reading backwards far from the newest event,
-//! walks over what it already had. [`Plan::walks`] therefore weighs that against looking at every event: a whole read
+//! walks over what it already had. `walks` therefore weighs that against looking at every event: a whole read
 //! in batches takes steps in proportion to the generation's events, whichever way it is done, and keeps no state.
 
 use std::collections::BinaryHeap;

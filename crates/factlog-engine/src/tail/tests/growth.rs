@@ -136,3 +136,21 @@ fn a_condition_near_the_head_looks_at_what_is_new() {
         assert!(LOOKS.get() - looks <= 20, "{} looks for {tags:?}", LOOKS.get() - looks);
     }
 }
+
+/// Who follows a rare key must not look at everybody's events.
+#[test]
+fn a_rare_key_is_read_by_its_chain() {
+    let inserter = mixed();
+    let generation = inserter.generation();
+    let looks_of = |tag: &str, range: (u64, u64), direction: Direction, limit: usize| {
+        let looks = LOOKS.get();
+        let found = generation.positions(&Query::AnyOf(vec![tagged(&[tag])]), range, direction, limit);
+        (found.len(), LOOKS.get() - looks)
+    };
+    for direction in [Direction::Forwards, Direction::Backwards] {
+        let (found, looks) = looks_of("1000", (0, EVENTS), direction, 256);
+        assert!(found == 60 && looks <= 200, "{looks} looks for {found} {direction:?}");
+    }
+    let (found, looks) = looks_of("first", (0, EVENTS), Direction::Backwards, 100);
+    assert!(found == 100 && looks <= 300, "{looks} looks for {found} that lie far back");
+}
