@@ -34,6 +34,11 @@ impl Place {
     }
 }
 
+/// A store's own number: the seed of its manifest's checksum and of its hashes.
+pub(crate) fn seed_of(store: Uuid) -> u64 {
+    xxh3_64(store.as_bytes())
+}
+
 /// The checksum of `bytes` at a place with this seed.
 pub(crate) fn checksum(seed: u64, bytes: &[u8]) -> u64 {
     xxh3_64_with_seed(bytes, seed)

@@ -25,34 +25,40 @@ mod decide;
 mod engine;
 mod fields;
 mod frame;
-mod index;
+mod identity;
+mod indexer;
 mod interner;
+mod know;
+mod ledger;
+mod leftovers;
+mod listing;
 mod manifest;
 mod open;
+mod pieces;
+mod plan;
 mod queue;
 mod reader;
 mod record;
 mod records;
 mod recovery;
-#[expect(dead_code, unused_imports, reason = "used when the engine is put on it")]
 mod run;
-#[expect(dead_code, reason = "used when the engine is put on it")]
-mod sealed;
 mod sealer;
+mod search;
 mod segment;
 mod settings;
 mod shared;
 mod state;
 mod storage;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "used when the engine is put on it"))]
 mod tail;
 #[cfg(test)]
 mod tests;
+mod times;
 mod verify;
+mod view;
 mod wal;
 mod writer;
 
 pub use damage::Damage;
 pub use engine::Engine;
 pub use settings::Settings;
-pub use verify::{Progress, Report, verify};
+pub use verify::{Extent, Progress, Report, verify};

@@ -2,15 +2,16 @@
 //!
 //! Whoever finds it full waits for a ticket's turn; the writer takes all that is there.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use event_listener::Event as Wake;
-use factlog_core::{Append, AppendCondition, AppendError, Appended, Event, Result, Tracking};
+use factlog_core::{Append, AppendCondition, AppendError, Appended, Event, Result, StreamId, Tracking};
 use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 
+use crate::ledger::Recorded;
 use crate::record::{self, Boundary, ContentHash};
 use crate::state::closed;
 
@@ -25,7 +26,20 @@ pub(crate) struct Prepared {
     /// Where in `records` each begins.
     pub(crate) offsets: Vec<u32>,
     pub(crate) content: u64,
-    /// For each condition, what the caller's thread found in the log so far; empty if it did not look.
+    /// What the caller's thread found in the log so far.
+    pub(crate) known: Known,
+}
+
+/// What an append brings along from the sealed log, which the writer does not look at.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// What follows is right for the events up to here.
+    pub(crate) sealed: u64,
+    /// How many events each stream has there, for streams that no generation had.
+    pub(crate) streams: HashMap<StreamId, u64>,
+    /// The append there that has the first event's id.
+    pub(crate) recorded: Option<Recorded>,
+    /// For each condition, what was found; empty if nothing was looked up.
     pub(crate) checked: Vec<Checked>,
 }
 
@@ -60,8 +74,45 @@ impl Prepared {
             records,
             offsets,
             content: content.finish(),
-            checked: Vec::new(),
+            known: Known::default(),
         }
+    }
+
+    /// Of the revisions of its events, the last of each stream, in the order of [`Prepared::streams`].
+    pub(crate) fn last_revisions(&self, revisions: &[u64]) -> Vec<u64> {
+        let mut last: Vec<u64> = Vec::new();
+        let mut places: HashMap<&StreamId, usize> = HashMap::new();
+        let mut before = None;
+        for (event, &revision) in self.events.iter().zip(revisions) {
+            let Some(stream) = &event.stream else { continue };
+            if before == Some(stream) && places.len() <= 1 {
+                // Most appends have one stream.
+                last[0] = revision;
+                continue;
+            }
+            before = Some(stream);
+            match places.get(stream) {
+                Some(&at) => last[at] = revision,
+                None => {
+                    places.insert(stream, last.len());
+                    last.push(revision);
+                }
+            }
+        }
+        last
+    }
+
+    /// The streams it mentions, in the order in which it first does.
+    pub(crate) fn streams(&self) -> Vec<&StreamId> {
+        let mut streams: Vec<&StreamId> = Vec::new();
+        let mut known = HashSet::new();
+        for stream in self.events.iter().filter_map(|event| event.stream.as_ref()) {
+            // Most appends have one stream, or change it seldom.
+            if streams.last() != Some(&stream) && known.insert(stream) {
+                streams.push(stream);
+            }
+        }
+        streams
     }
 }
 

@@ -157,6 +157,59 @@ fn decode_tags(fields: &mut Fields<'_>, count: u8, names: &mut Interner) -> Resu
     Tags::new(tags).map_err(|_| Malformed("a record has too many tags"))
 }
 
+/// What a record says of its event but for what only its readers want, without owning it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) position: u64,
+    /// 0 without a stream.
+    pub(crate) revision: u64,
+    pub(crate) recorded_at: i64,
+    pub(crate) id: EventId,
+    pub(crate) boundary: Boundary,
+    pub(crate) stream: Option<&'a str>,
+    pub(crate) event_type: &'a str,
+    /// Tags as they stand in the record.
+    tags: &'a [u8],
+}
+
+impl<'a> Names<'a> {
+    /// The tags, in order.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut rest = Fields::new(self.tags);
+        std::iter::from_fn(move || {
+            let length = rest.u8().ok()?;
+            rest.text(length.into()).ok()
+        })
+    }
+}
+
+/// Reads the names of the record that begins here.
+pub(crate) fn names(bytes: &[u8]) -> Result<Names<'_>, Malformed> {
+    let record = &bytes[..length(bytes)?];
+    let mut fields = Fields::new(record);
+    let _length = fields.u32()?;
+    let flags = fields.u16()?;
+    let tag_count = fields.u8()?;
+    fields.zero(1)?;
+    let (position, recorded_at, revision) = (fields.u64()?, fields.i64()?, fields.u64()?);
+    let id = EventId::from_bytes(fields.array()?);
+    let (stream_length, type_length, content_type_length) = (fields.u16()?, fields.u8()?, fields.u8()?);
+    fields.bytes(12)?;
+    let stream = fields.text(stream_length.into())?;
+    let event_type = fields.text(type_length.into())?;
+    fields.bytes(content_type_length.into())?;
+    let behind = fields;
+    for _ in 0..tag_count {
+        let length = fields.u8()?;
+        fields.text(length.into())?;
+    }
+    let mut tags = behind;
+    let tags = tags.bytes(behind.remaining() - fields.remaining())?;
+    let boundary = Boundary { first: flags & FIRST_OF_APPEND != 0, last: flags & LAST_OF_APPEND != 0 };
+    let stream = (stream_length != 0).then_some(stream);
+    Ok(Names { position, revision, recorded_at, id, boundary, stream, event_type, tags })
+}
+
 /// A hash of everything in one append but the stamps: the same events have the same hash, for ever.
 #[derive(Clone)]
 pub(crate) struct ContentHash(Xxh3Default);

@@ -1,31 +1,35 @@
-//! The sealer: writes frames of the tail into an immutable segment and frees their write-ahead files.
+//! The sealer: writes a generation into an immutable segment with its index run and frees its write-ahead files.
 //!
-//! Order matters: the segment is written and durable, then the manifest names it and no longer needs the files,
-//! then readers see it, then the files are free. A crash between two steps leaves a store that opens as if the
-//! step had not begun. A failed step is repeated from the start with a new file.
+//! Order matters: the run and the segment are written and durable, then the manifest names the segment and no longer
+//! needs the files, then readers see it, then the files are free. A crash between two steps leaves a store whose
+//! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
-use std::collections::HashMap;
-use std::io;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use factlog_core::{Error, Position, Result, TrackingSource};
 use parking_lot::{Condvar, Mutex};
 
+use crate::fields::Malformed;
+use crate::indexer::gather_record;
 use crate::manifest::{ManifestFile, SegmentEntry};
-use crate::records::Records;
-use crate::segment::{self, Builder, Segment};
+use crate::run::{self, Gather, RunName};
+use crate::segment::{self, Builder, FileSink, Segment};
 use crate::shared::Shared;
-use crate::storage::{self, Disk, DiskFile};
+use crate::storage::{self, Disk};
+use crate::tail::Generation;
+use crate::view::Slot;
 use crate::wal::{self, FreeFiles};
 
-/// Frames to seal, in order.
+/// A generation to seal.
 #[derive(Clone, Debug)]
 pub(crate) struct SealJob {
-    pub(crate) frames: Vec<Arc<Records>>,
-    /// Tracking as of the last of them.
-    pub(crate) tracking: HashMap<TrackingSource, Position>,
+    pub(crate) generation: Arc<Generation>,
+    /// Tracking as of its last event.
+    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
     pub(crate) wal_first: u64,
 }
@@ -172,69 +176,64 @@ impl Desk {
 
 impl Sealer {
     fn seal(&self, job: &SealJob) -> Result<()> {
-        let (Some(first), Some(last)) = (job.frames.first(), job.frames.last()) else {
+        let generation = &*job.generation;
+        let (first, last) = (generation.first(), generation.last());
+        if last < first {
             return Ok(());
-        };
-        let (first, last) = (first.first, last.last());
-        let dir = self.dir.join("segments");
-        let path = dir.join(segment::file_name(first));
-        let (bytes, blocks) =
-            self.write(job, first).map_err(|cause| storage::failed("write the segment", &path, cause))?;
+        }
+        let mut gather = Gather::new(self.shared.store, first);
+        let path = self.dir.join("segments").join(segment::file_name(first));
+        let entry = self
+            .write_segment(job, &path, &mut gather)
+            .map_err(|cause| storage::failed("write the segment", &path, cause))?;
+        let name = RunName { level: 0, first, last };
+        let run = self.shared.write_run(name, |file| gather.write(last, file));
+        let run = run.map_err(|cause| {
+            storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause)
+        })?;
         let mut freed = 0..0;
         self.manifest.update(|manifest| {
-            manifest.segments.push(SegmentEntry { first, last, bytes });
+            manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
             manifest.wal_first = job.wal_first;
-            manifest.tracking =
-                job.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
+            manifest.tracking = job.tracking.clone();
         })?;
-        let sealed = Arc::new(Segment::new(self.shared.store, first, blocks));
-        let mut log = self.shared.log.write();
-        log.segments.push(sealed);
-        while log.frames.front().is_some_and(|frame| frame.last() <= last) {
-            log.frames.pop_front();
-        }
-        drop(log);
+        let segment = Segment::new(self.shared.store, entry);
+        self.shared.change_view(|view| Some(view.with_sealed(segment, Slot::ready(run))));
+        self.shared.background.wake();
         self.recycle(freed);
         Ok(())
     }
 
-    /// Writes the segment's file under its final name, durably.
-    fn write(&self, job: &SealJob, first: u64) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
+    /// Writes the segment's file under its final name, durably, and gathers what its index run needs.
+    fn write_segment(&self, job: &SealJob, path: &Path, gather: &mut Gather) -> io::Result<SegmentEntry> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
-        let mut written = (0, Vec::new());
+        let mut written = None;
         storage::write_or_remove(&*self.disk, &temporary, |file| {
-            written = self.fill(file, job, first)?;
-            file.sync()
-        })?;
-        self.disk.rename(&temporary, &dir.join(segment::file_name(first)))?;
-        self.disk.sync_dir(&dir)?;
-        Ok(written)
-    }
-
-    /// Writes all parts of the segment.
-    fn fill(
-        &self,
-        file: &dyn DiskFile,
-        job: &SealJob,
-        first: u64,
-    ) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
-        let mut out = Output { file, buffer: Vec::with_capacity(1 << 20), offset: 0 };
-        let (mut builder, header) = Builder::new(self.shared.store, first);
-        out.write(&header)?;
-        for frame in &job.frames {
-            for position in frame.first..=frame.last() {
-                let record = frame.record(position).map_err(|malformed| io::Error::other(malformed.0))?;
-                if let Some(block) = builder.add(record) {
-                    out.write(&block)?;
+            let mut sink = FileSink::new(file);
+            let first = job.generation.first();
+            let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), &mut sink);
+            for (frame, _) in job.generation.frames() {
+                for position in frame.first..=frame.last() {
+                    let malformed = |what: Malformed| io::Error::other(what.0);
+                    let record = frame.record(position).map_err(malformed)?;
+                    gather_record(gather, record).map_err(malformed)?;
+                    builder.add(record)?;
                 }
             }
-        }
-        let (end, blocks) = builder.finish();
-        out.write(&end)?;
-        out.flush()?;
-        Ok((out.offset, blocks))
+            written = Some(builder.finish(&job.tracking)?);
+            sink.flush()?;
+            file.sync()
+        })?;
+        self.disk.rename(&temporary, path)?;
+        self.disk.sync_dir(&dir)?;
+        written.map(|description| description.entry()).ok_or_else(|| io::Error::other("nothing was written"))
+    }
+
+    /// Compresses well while there is time for it, and less when the writer is about to wait for the sealer.
+    fn segment_settings(&self) -> segment::Settings {
+        segment::Settings::default()
     }
 
     /// Keeps files of the usual size for reuse and removes others. Failing costs space only.
@@ -246,7 +245,7 @@ impl Sealer {
 /// Sorts files whose events are sealed into those to use again and those to remove.
 pub(crate) fn recycle(
     disk: &dyn Disk,
-    dir: &std::path::Path,
+    dir: &Path,
     usual: usize,
     free: &FreeFiles,
     numbers: impl Iterator<Item = u64>,
@@ -258,26 +257,5 @@ pub(crate) fn recycle(
             Ok(_) => drop(disk.remove(&path)),
             Err(_) => {}
         }
-    }
-}
-
-/// A file written from front to back in large pieces.
-struct Output<'a> {
-    file: &'a dyn DiskFile,
-    buffer: Vec<u8>,
-    offset: u64,
-}
-
-impl Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < 1 << 20 { Ok(()) } else { self.flush() }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.offset)?;
-        self.offset += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
     }
 }

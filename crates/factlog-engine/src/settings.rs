@@ -14,7 +14,7 @@ use factlog_core::{Error, Result};
 pub struct Settings {
     /// Bytes of records after which they are sealed into a segment: 32 MiB; 4 KiB to 1 GiB.
     pub segment_bytes: usize,
-    /// Events after which they are sealed, whatever their size: 1,000,000.
+    /// Events after which they are sealed, whatever their size: 500,000; at most 1,000,000.
     pub segment_events: u64,
     /// Bytes of one write-ahead file, zero-filled once and recycled: 16 MiB; 64 KiB to 1 GiB, a multiple of 4 KiB.
     /// A group that is larger gets a file of its own.
@@ -29,19 +29,25 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// Bytes of decoded blocks kept in memory: 32 MiB.
     pub cache_bytes: u64,
+    /// Bytes of index pages kept in memory: 16 MiB.
+    pub index_cache_bytes: u64,
+    /// Bytes of index filters kept in memory as a whole: 32 MiB. Others are read a page at a time.
+    pub filter_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             segment_bytes: 32 << 20,
-            segment_events: 1_000_000,
+            segment_events: 500_000,
             wal_file_bytes: 16 << 20,
             wal_bytes: 64 << 20,
             group_bytes: 8 << 20,
             queue_appends: 65_536,
             queue_bytes: 64 << 20,
             cache_bytes: 32 << 20,
+            index_cache_bytes: 16 << 20,
+            filter_bytes: 32 << 20,
         }
     }
 }
@@ -59,6 +65,7 @@ impl Settings {
         at_least("group_bytes", self.group_bytes, 1)?;
         at_least("queue_appends", self.queue_appends, 1)?;
         at_least("queue_bytes", self.queue_bytes, 1)?;
+        at_most("segment_events", usize::try_from(self.segment_events).unwrap_or(usize::MAX), 1_000_000)?;
         at_most("segment_bytes", self.segment_bytes, 1 << 30)?;
         at_most("wal_file_bytes", self.wal_file_bytes, 1 << 30)?;
         at_most("group_bytes", self.group_bytes, 1 << 30)?;

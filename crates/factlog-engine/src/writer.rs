@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, TrackingSource};
+use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, Timestamp, TrackingSource};
 use futures_channel::oneshot;
 
+use crate::checksum::seed_of;
 use crate::decide::{self, Verdict};
 use crate::frame;
-use crate::index::{Commit, Index};
+use crate::indexer::Indexer;
+use crate::ledger::{Commit, Ledger};
 use crate::queue::{Prepared, Request, Taken};
 use crate::record::{self, Stamp};
 use crate::records::Records;
 use crate::sealer::{SealJob, SealerHandle};
 use crate::shared::Shared;
 use crate::state::poisoned;
+use crate::tail::Inserter;
 use crate::wal::{Group, Journal};
 
 /// After this long without appends the head is vouched for by a frame without events, so that damage to the last
@@ -36,19 +39,12 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Box<dyn Journal>,
     pub(crate) sealer: SealerHandle,
-    /// The frames since the last roll.
-    pub(crate) active: Active,
+    /// Held for its end.
+    pub(crate) _indexer: Indexer,
+    pub(crate) ledger: Ledger,
     /// The head that the last frame vouches for.
     pub(crate) vouched: u64,
     pub(crate) buffer: Vec<u8>,
-}
-
-/// What will be sealed next.
-#[derive(Debug, Default)]
-pub(crate) struct Active {
-    pub(crate) frames: Vec<Arc<Records>>,
-    pub(crate) bytes: usize,
-    pub(crate) events: u64,
 }
 
 /// A group while it is put together.
@@ -118,7 +114,8 @@ impl Writer {
         }
         self.vouched = group.acknowledged;
         let body = Bytes::copy_from_slice(&self.buffer[frame::HEADER_BYTES..body_length]);
-        self.show(Records { first: draft.first, bytes: body, offsets: draft.offsets }, draft.tracking, head);
+        let records = Records { first: draft.first, bytes: body, offsets: draft.offsets };
+        self.show(records, draft.recorded_at, draft.tracking, head);
         draft.accepted.into_iter().chain(draft.others).for_each(|(reply, result)| answer(reply, result));
         self.shrink_buffer();
         Ok(())
@@ -126,11 +123,10 @@ impl Writer {
 
     /// Decides each append in order and puts the accepted ones into the buffer and the index.
     fn draft(&mut self, requests: Vec<Request>) -> Draft {
-        let mut index = self.shared.index.write();
         let now = self.clock.now().as_micros();
-        let recorded_at = index.last_time().map_or(now, |last| last.max(now));
+        let recorded_at = self.ledger.last_time.map_or(now, |last| last.max(now));
         let mut draft = Draft {
-            first: index.last + 1,
+            first: self.ledger.last + 1,
             recorded_at,
             appends: 0,
             offsets: Vec::new(),
@@ -139,10 +135,14 @@ impl Writer {
             others: Vec::new(),
         };
         frame::begin(&mut self.buffer);
-        for Request { prepared, reply } in requests {
-            match decide::decide(&index, &draft.tracking, &prepared) {
+        for Request { mut prepared, reply } in requests {
+            if let Err(error) = self.know_again(&mut prepared) {
+                draft.others.push((reply, Err(error.into())));
+                continue;
+            }
+            match decide::decide(&self.ledger, &prepared) {
                 Verdict::Accept => {
-                    let appended = accept(&mut index, &mut self.buffer, &mut draft, &prepared);
+                    let appended = accept(&mut self.ledger, &mut self.buffer, &mut draft, &prepared);
                     draft.accepted.push((reply, Ok(appended)));
                 }
                 Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
@@ -155,30 +155,41 @@ impl Writer {
         draft
     }
 
+    /// Looks up again what an append must know, if the ledger no longer reaches back to where it had looked.
+    fn know_again(&self, append: &mut Prepared) -> Result<()> {
+        if append.known.sealed + 1 < self.ledger.covers_from() {
+            append.known = self.shared.know(&append.events, &append.conditions)?;
+        }
+        Ok(())
+    }
+
     /// Makes a durable group visible.
-    fn show(&mut self, records: Records, tracking: HashMap<TrackingSource, Position>, head: u64) {
-        let records = Arc::new(records);
-        self.active.bytes += records.bytes.len();
-        self.active.events += records.offsets.len() as u64;
-        self.active.frames.push(records.clone());
-        self.shared.log.write().frames.push_back(records);
+    fn show(
+        &mut self,
+        records: Records,
+        recorded_at: i64,
+        tracking: HashMap<TrackingSource, Position>,
+        head: u64,
+    ) {
+        self.ledger.active().push_frame(Arc::new(records), Timestamp::from_micros(recorded_at));
         // Under one lock, so that nobody sees tracking without its events or the other way round.
-        let mut index = self.shared.index.write();
-        index.tracking.extend(tracking);
+        let mut durable = self.shared.tracking.lock();
+        durable.extend(tracking);
         self.shared.publish(head);
-        drop(index);
+        drop(durable);
         self.shared.wake();
     }
 
     /// Seals what is due and makes sure that the next frame fits. On an error nothing was written.
     fn make_room(&mut self, frame_bytes: usize) -> Result<()> {
         let settings = &self.shared.settings;
+        let active = self.ledger.active();
         let due = |times: usize| {
-            settings.segment_bytes.saturating_mul(times) <= self.active.bytes
-                || settings.segment_events.saturating_mul(times as u64) <= self.active.events
+            settings.segment_bytes.saturating_mul(times) as u64 <= active.bytes()
+                || settings.segment_events.saturating_mul(times as u64) <= active.events()
                 || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
         };
-        if !self.active.frames.is_empty() && due(1) {
+        if 0 < active.events() && due(1) {
             if due(2) {
                 self.sealer.wait()?;
             }
@@ -189,12 +200,16 @@ impl Writer {
         self.journal.reserve(frame_bytes)
     }
 
-    /// Hands the active frames to the sealer; the next frame begins a new file.
+    /// Hands the active generation to the sealer and begins another; the next frame begins a new file.
     fn roll(&mut self) {
-        let active = std::mem::take(&mut self.active);
-        let tracking = self.shared.index.read().tracking.clone();
+        let next = Inserter::new(self.ledger.last + 1, seed_of(self.shared.store));
+        let grows = next.generation().clone();
+        let generation = self.ledger.roll(next, &self.shared.view());
+        // Before any of its positions is published, so that a view taken after a head covers it.
+        self.shared.change_view(|view| Some(view.with_generation(grows)));
+        let tracking = self.shared.tracking.lock().clone().into_iter().collect();
         let wal_first = self.journal.roll();
-        self.sealer.seal(SealJob { frames: active.frames, tracking, wal_first });
+        self.sealer.seal(SealJob { generation, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.
@@ -205,7 +220,7 @@ impl Writer {
             return Ok(());
         }
         frame::begin(&mut self.buffer);
-        let recorded_at = self.shared.index.read().last_time().unwrap_or(0);
+        let recorded_at = self.ledger.last_time.unwrap_or(0);
         let group = Group { appends: 0, first: head + 1, events: 0, recorded_at, acknowledged: head };
         self.journal.write(&mut self.buffer, group).map_err(|cause| indeterminate(&cause))?;
         self.vouched = head;
@@ -243,27 +258,31 @@ fn poison(shared: &Shared, cause: Error) {
     }
 }
 
-/// Stamps an append, copies it into the frame and adds it to the index.
-fn accept(index: &mut Index, buffer: &mut Vec<u8>, draft: &mut Draft, append: &Prepared) -> Appended {
+/// Stamps an append, copies it into the frame and enters it into the ledger.
+fn accept(ledger: &mut Ledger, buffer: &mut Vec<u8>, draft: &mut Draft, append: &Prepared) -> Appended {
     let tracking =
         append.tracking.as_ref().map(|tracking| (tracking.source.as_str(), tracking.position.get()));
     let count = u32::try_from(append.events.len()).expect("bounded by the contract");
     frame::push_append_head(buffer, count, tracking, append.records.len());
     let start = buffer.len();
     buffer.extend_from_slice(&append.records);
-    let first = index.last + 1;
+    let first = ledger.last + 1;
+    let mut revisions = Vec::new();
     for ((position, event), &offset) in (first..).zip(&append.events).zip(&append.offsets) {
-        let revision = index.add(position, draft.recorded_at, event);
+        let revision = ledger.add(event, append);
         let at = start + offset as usize;
         record::stamp(&mut buffer[at..], Stamp { position, recorded_at: draft.recorded_at, revision });
         draft.offsets.push(u32::try_from(at - frame::HEADER_BYTES).expect("a group is far below 4 GiB"));
+        revisions.push(revision);
     }
-    index.add_commit(append.events[0].id, Commit { first, count, content: append.content });
+    ledger.add_commit(&append.events[0].id, Commit { first, count, content: append.content });
+    ledger.last_time = Some(draft.recorded_at);
     draft.appends += 1;
     if let Some(tracking) = &append.tracking {
+        ledger.tracking.insert(tracking.source.clone(), tracking.position);
         draft.tracking.insert(tracking.source.clone(), tracking.position);
     }
-    decide::appended(index, append, first, false)
+    decide::appended(append, first, &append.last_revisions(&revisions), false)
 }
 
 /// Bytes of an append in a frame.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factlog_core::{Position, Result, TrackingSource};
+use factlog_core::{Position, Result, Timestamp, TrackingSource};
 
 use super::LastFrame;
 use super::loader::Loader;
@@ -12,7 +12,7 @@ use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
 use crate::fields::Malformed;
 use crate::frame::{self, ALIGNMENT, Frame};
-use crate::manifest::{self, Manifest};
+use crate::manifest::Manifest;
 use crate::record;
 use crate::records::Records;
 use crate::storage::{self, Disk};
@@ -21,11 +21,9 @@ use crate::wal::{self, End};
 /// What the write-ahead files hold.
 #[derive(Default)]
 pub(super) struct Tail {
-    pub(super) frames: Vec<Arc<Records>>,
     pub(super) end: Option<End>,
     pub(super) last_frame: Option<LastFrame>,
     epoch: u64,
-    pub(super) tail_bytes: usize,
     pub(super) wal_bytes: u64,
     pub(super) vouched: u64,
     /// A file that is missing, until what comes after it tells which positions it held.
@@ -99,22 +97,13 @@ impl Loader<'_> {
                 self.next = lost.1 + 1;
             }
             let Frame { header, length, checksum, .. } = frame;
-            self.epoch(header.epoch);
+            self.newest_epoch = self.newest_epoch.max(header.epoch);
             offset = at + length;
             (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
             tail.wal_bytes += length as u64;
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
             let (offset, first, events) = (at as u64, header.first, header.events);
             tail.last_frame = Some(LastFrame { number, offset, length, first, events, checksum });
-        }
-    }
-
-    /// A frame cannot be of a later epoch than the manifest that was written before it.
-    fn epoch(&mut self, epoch: u64) {
-        if self.newest_epoch < epoch {
-            self.newest_epoch = epoch;
-            let what = "it is older than the log; restore the newest copy of it";
-            self.lose(Damage::new(manifest::FILE, 0, (1, 0), what));
         }
     }
 
@@ -167,16 +156,16 @@ impl Loader<'_> {
                 let source =
                     TrackingSource::new(source).map_err(|_| Malformed("a tracking source is too long"))?;
                 let position = Position::new(position).ok_or(Malformed("a tracking position is zero"))?;
-                self.index.tracking.insert(source, position);
+                self.tracking.insert(source, position);
             }
         }
         if offsets.len() != frame.header.events as usize {
             return Err(Malformed("a frame's count of events is wrong"));
         }
         if !offsets.is_empty() {
-            tail.tail_bytes += frame.body.len();
             let (first, bytes) = (frame.header.first, Bytes::copy_from_slice(frame.body));
-            tail.frames.push(Arc::new(Records { first, bytes, offsets }));
+            let recorded_at = Timestamp::from_micros(frame.header.recorded_at);
+            self.tail.generation().push_frame(Arc::new(Records { first, bytes, offsets }), recorded_at);
         }
         Ok(())
     }

@@ -75,6 +75,11 @@ pub(crate) fn file_name(name: RunName) -> String {
     format!("{}-{:020}-{:020}.idx", name.level, name.first, name.last)
 }
 
+/// The same relative to the store.
+pub(crate) fn relative_path(name: RunName) -> String {
+    format!("index/{}", file_name(name))
+}
+
 /// The run that a file's name stands for, `None` if no run is called so.
 pub(crate) fn parse_name(text: &str) -> Option<RunName> {
     let mut parts = text.strip_suffix(".idx")?.split('-');
@@ -142,6 +147,11 @@ impl Run {
     /// The memory that the filters need when they are resident.
     pub(crate) fn filter_bytes(&self) -> u64 {
         (self.footer.key_filter.count + self.footer.id_filter.count) * filter::BLOCK as u64
+    }
+
+    /// The memory that the filters take, or will.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        if self.resident { self.filter_bytes() } else { 0 }
     }
 
     fn span(&self) -> Span {

@@ -36,7 +36,7 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// An open file.
-pub(crate) trait DiskFile: Debug + Send + Sync + 'static {
+pub(crate) trait DiskFile: Debug + Send + Sync {
     /// Reads until the buffer is full or the file ends; says how much it read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of it; durable only after [`DiskFile::sync`].
@@ -58,6 +58,13 @@ pub(crate) fn read_exact(file: &dyn DiskFile, offset: u64, length: usize) -> io:
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
     Ok(bytes)
+}
+
+/// Reads a whole file.
+pub(crate) fn read_whole(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    read_exact(&*file, 0, length)
 }
 
 /// Creates a file and writes it; on failure nothing of it is left to take up space.

@@ -6,7 +6,7 @@ use factlog_core::EventId;
 
 use super::arena::Arena;
 use super::table::{Filler, Hasher, Table, high, low};
-use crate::index::Commit;
+use crate::ledger::Commit;
 
 /// Words of one append: the id's two, its content, and its number of events above the first one's ordinal.
 const WORDS: usize = 4;

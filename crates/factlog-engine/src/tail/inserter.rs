@@ -10,7 +10,7 @@ use factlog_core::{Event, EventId, StreamId};
 use super::keys::{Chain, Guess, KeyFiller};
 use super::table::{Filler, Hasher};
 use super::{Generation, Kind};
-use crate::index::Commit;
+use crate::ledger::Commit;
 
 /// Adds to a generation.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ use frames::Frames;
 use keys::{KeyFiller, Keys};
 use table::{Filler, Hasher};
 
-use crate::index::Commit;
+use crate::ledger::Commit;
 use crate::records::Records;
 
 pub(crate) use inserter::Inserter;

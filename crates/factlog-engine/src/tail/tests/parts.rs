@@ -7,7 +7,7 @@ use factlog_core::Timestamp;
 use proptest::prelude::*;
 
 use super::{event, id};
-use crate::index::Commit;
+use crate::ledger::Commit;
 use crate::records::Records;
 use crate::tail::Inserter;
 

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::{Memory, STORE, Written, cache, event, record_of, settings, tracking, write, write_with};
 use crate::checksum::Place;
 use crate::manifest::SegmentEntry;
-use crate::sealed::block::{self, Block, Coding, Content, Layout};
-use crate::sealed::codec::Compressor;
-use crate::sealed::footer::{DICTIONARY, OPTIONAL};
-use crate::sealed::{Builder, Codec, DictionaryPolicy, Segment, columns, place, scan, tracking as section};
+use crate::segment::block::{self, Block, Coding, Content, Layout};
+use crate::segment::codec::Compressor;
+use crate::segment::footer::{DICTIONARY, OPTIONAL};
+use crate::segment::{Builder, Codec, DictionaryPolicy, Segment, columns, place, scan, tracking as section};
 
 fn events() -> impl Strategy<Value = Event> {
     let names = ("[a-z.é]{1,60}", proptest::option::of("[a-z0-9-]{1,90}"), vec("[a-z:0-9]{1,40}", 0..5));
@@ -235,6 +235,6 @@ fn an_unknown_section_is_skipped_if_it_may_be() {
 /// Would fail if the builder wrote what a reader must refuse.
 #[test]
 fn a_record_that_is_none_is_refused() {
-    let mut builder = Builder::new(STORE, 1, crate::sealed::Settings::default(), Vec::new());
+    let mut builder = Builder::new(STORE, 1, crate::segment::Settings::default(), Vec::new());
     assert!(builder.add(&[1, 2, 3]).is_err());
 }

@@ -9,7 +9,7 @@ use factlog_core::Event;
 
 use super::{Memory, STORE, event, record_of, settings, tracking, write};
 use crate::manifest::SegmentEntry;
-use crate::sealed::{Codec, DictionaryPolicy, Segment, scan};
+use crate::segment::{Codec, DictionaryPolicy, Segment, scan};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)

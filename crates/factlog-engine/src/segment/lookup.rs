@@ -115,9 +115,7 @@ impl Segment {
     fn opened(&self, file: &dyn DiskFile, cache: &SegmentCache) -> Result<Arc<Opened>, Wrong> {
         cache.opened(self.entry.first, || {
             let description = Self::describe(self.store, file)?;
-            let found =
-                SegmentEntry { first: description.first, last: description.last, bytes: description.bytes };
-            if found != self.entry {
+            if description.entry() != self.entry {
                 return Err(Wrong::at(0, Malformed("the file is another segment's")));
             }
             let top = self.top(file, &description)?;

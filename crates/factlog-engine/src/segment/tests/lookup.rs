@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{STORE, settings, time_of, write};
 use crate::checksum::checksum;
-use crate::sealed::table::{self, BlockEntry, Page};
-use crate::sealed::{Codec, DictionaryPolicy, SegmentCache, place};
+use crate::segment::table::{self, BlockEntry, Page};
+use crate::segment::{Codec, DictionaryPolicy, SegmentCache, place};
 
 /// Would fail if a block were looked for on the wrong page, or a page were needed that is not in the cache.
 #[test]

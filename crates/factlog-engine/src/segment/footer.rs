@@ -21,6 +21,7 @@ use super::wrong::{self, Wrong};
 use super::{HEADER_BYTES, PAGE_BYTES, VERSION, dictionary, place};
 use crate::checksum::{checksum, push_trailer, trailer_holds};
 use crate::fields::{Fields, Malformed};
+use crate::manifest::SegmentEntry;
 use crate::storage::DiskFile;
 
 const MAGIC: [u8; 8] = *b"FLSEGE1\n";
@@ -65,6 +66,12 @@ pub(crate) struct Description {
 }
 
 impl Description {
+    /// What the manifest says of the segment.
+    pub(crate) fn entry(&self) -> SegmentEntry {
+        let Self { first, last, bytes, first_recorded_at, last_recorded_at, .. } = *self;
+        SegmentEntry { first, last, bytes, first_recorded_at, last_recorded_at }
+    }
+
     /// Reads the footer of a file, which may be any file.
     pub(crate) fn read(store: Uuid, file: &dyn DiskFile) -> Result<Self, Wrong> {
         let bytes = file.length().map_err(|cause| Wrong {

@@ -4,7 +4,7 @@ use factlog_core::Event;
 
 use super::{Memory, STORE, Written, cache, event, record_of, settings, write};
 use crate::Damage;
-use crate::sealed::{BlockEntry, Codec, DictionaryPolicy, Segment, scan};
+use crate::segment::{BlockEntry, Codec, DictionaryPolicy, Segment, scan};
 
 /// A small segment with several blocks; with a dictionary if `trained`.
 fn small(codec: Codec, trained: bool) -> (Vec<Event>, Written) {
@@ -69,7 +69,7 @@ fn is_page(written: &Written, offset: usize) -> bool {
 #[test]
 fn damage_to_a_dictionary_costs_nothing() {
     let (events, written) = small(Codec::Dense, true);
-    let section = *written.description.section(crate::sealed::footer::DICTIONARY).expect("a dictionary");
+    let section = *written.description.section(crate::segment::footer::DICTIONARY).expect("a dictionary");
     for offset in [48, 60, 3_000, section.offset, section.offset + 2_000] {
         written.file.flip(offset as usize, 3);
         let damage = check_what_is_left(&written, &events, &format!("a flip at {offset}"));
@@ -131,7 +131,7 @@ fn look_ups_go_on_where_the_table_is_damaged() {
     let blocks = written.blocks();
     let (pages, table) = written.description.table();
     assert!(5 < pages, "several pages");
-    let top = written.description.section(crate::sealed::footer::TOP).expect("a top").offset;
+    let top = written.description.section(crate::segment::footer::TOP).expect("a top").offset;
     let cases = [
         vec![top],
         vec![table],
