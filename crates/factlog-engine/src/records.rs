@@ -65,3 +65,36 @@ impl Records {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use factlog_core::{Event, EventType};
+
+    use super::*;
+    use crate::record::{Boundary, Stamp};
+
+    fn records(sizes: &[usize]) -> Records {
+        let mut bytes = Vec::new();
+        for (position, size) in (1..).zip(sizes) {
+            let start = bytes.len();
+            let event = Event::new(EventType::new("a").expect("type"), vec![7; *size]);
+            record::encode(&event, Boundary { first: true, last: true }, &mut bytes);
+            record::stamp(&mut bytes[start..], Stamp { position, recorded_at: 0, revision: 0 });
+        }
+        Records::new(1, bytes.into()).expect("records")
+    }
+
+    /// Would fail if a small event that is held kept a large group alive, or every event were copied.
+    #[test]
+    fn an_event_shares_its_data_where_that_keeps_little_alive() {
+        for (sizes, shared) in [(vec![100, 200], [true, true]), (vec![100, 90_000], [false, true])] {
+            let records = records(&sizes);
+            let range = records.bytes.as_ptr_range();
+            for (position, shared) in (1..).zip(shared) {
+                let event = records.event(position).expect("an event").event;
+                assert_eq!(event.data.len(), sizes[position as usize - 1]);
+                assert_eq!(range.contains(&event.data.as_ptr()), shared, "{sizes:?}, {position}");
+            }
+        }
+    }
+}

@@ -8,74 +8,17 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::block::{self, Coding, Content, Layout};
 use super::codec::Compressor;
 use super::footer::{self, Description, SECTIONS_MAX, Section, section_checksum};
+use super::gather::Gathered;
+use super::settings::{Codec, DictionaryPolicy, Settings};
 use super::table::{self, BlockEntry, TopEntry};
 use super::tracking::{self, Tracking};
-use super::{PAGE_BYTES, columns, dictionary, header, place};
-use crate::fields::{Fields, Malformed};
+use super::{PAGE_BYTES, dictionary, header, place};
+use crate::fields::Malformed;
 
 /// Records that a dictionary is learned from.
 const SAMPLE_BYTES: usize = 2 << 20;
-/// Compression pays when it saves this share of the records.
-const SAVING_SHARE: usize = 16;
-
-/// How much work compressing may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Codec {
-    /// None.
-    Raw,
-    /// zstd level 1.
-    Fast,
-    /// zstd level 3.
-    Dense,
-}
-
-impl Codec {
-    fn level(self) -> i32 {
-        match self {
-            Self::Raw => 0,
-            Self::Fast => 1,
-            Self::Dense => 3,
-        }
-    }
-}
-
-/// Where a segment's dictionary comes from. It is never used where it does not pay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DictionaryPolicy {
-    /// There is none.
-    Without,
-    /// Learned from the segment's first records: about 0.1 s of work.
-    Train,
-    /// That of a segment before, learned anew if it no longer pays.
-    Reuse(Bytes),
-}
-
-/// How a segment is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    pub(crate) codec: Codec,
-    pub(crate) dictionary: DictionaryPolicy,
-    /// Records are gathered into blocks of at most this size; a larger record has a block of its own.
-    pub(crate) block_bytes: usize,
-}
-
-impl Default for Settings {
-    /// 8 KiB: with a dictionary hardly larger in all than 32 KiB, and decoded in a third of the time.
-    fn default() -> Self {
-        Self { codec: Codec::Dense, dictionary: DictionaryPolicy::Train, block_bytes: 8 << 10 }
-    }
-}
-
-/// Records that become one block.
-#[derive(Debug, Default)]
-struct Gathered {
-    first: u64,
-    bytes: Vec<u8>,
-    offsets: Vec<u32>,
-}
 
 /// Builds a segment.
 #[derive(Debug)]
@@ -107,7 +50,7 @@ impl<W: Write> Builder<W> {
             settings,
             sink,
             offset: 0,
-            gathered: Gathered { first, ..Gathered::default() },
+            gathered: Gathered::new(first),
             waiting: waits.then(Vec::new),
             waiting_bytes: 0,
             dictionary: Bytes::new(),
@@ -125,16 +68,13 @@ impl<W: Write> Builder<W> {
         if 0 < length && self.settings.block_bytes < length + record.len() {
             self.end_block()?;
         }
-        self.last_recorded_at = recorded_at(record)?;
-        let start = u32::try_from(self.gathered.bytes.len()).map_err(|_| too_large())?;
-        self.gathered.offsets.push(start);
-        self.gathered.bytes.extend_from_slice(record);
-        if block::RAW_MAX < self.gathered.bytes.len() { Err(too_large()) } else { Ok(()) }
+        self.last_recorded_at = self.gathered.add(record).map_err(|what| invalid(&what))?;
+        Ok(())
     }
 
     fn end_block(&mut self) -> io::Result<()> {
-        let next = self.gathered.first + self.gathered.offsets.len() as u64;
-        let block = std::mem::replace(&mut self.gathered, Gathered { first: next, ..Gathered::default() });
+        let next = Gathered::new(self.gathered.next());
+        let block = std::mem::replace(&mut self.gathered, next);
         let Some(waiting) = &mut self.waiting else {
             return self.write_block(&block);
         };
@@ -164,8 +104,9 @@ impl<W: Write> Builder<W> {
 
     fn choose_dictionary(&self, waiting: &[Gathered], more: bool) -> io::Result<Bytes> {
         let level = self.settings.codec.level();
-        let samples: Vec<Vec<u8>> =
-            waiting.iter().filter_map(|block| Some(take_apart(block).ok()?.1)).collect();
+        // A record with a block of its own says nothing about others, and has its own repetitions.
+        let usual = waiting.iter().filter(|block| block.bytes.len() <= self.settings.block_bytes);
+        let samples: Vec<Vec<u8>> = usual.filter_map(|block| Some(block.take_apart().ok()?.1)).collect();
         if let DictionaryPolicy::Reuse(dictionary) = &self.settings.dictionary
             && !dictionary.is_empty()
             && dictionary.len() <= dictionary::BYTES_MAX
@@ -185,42 +126,15 @@ impl<W: Write> Builder<W> {
         if self.offset == 0 {
             self.start(true)?;
         }
-        let mut block = vec![0; block::HEAD_BYTES];
-        let mut content = Content {
-            coding: Coding::Plain,
-            layout: Layout::Records,
-            raw: records.bytes.len(),
-            ids: 0,
-            events: records.offsets.len(),
-            first: records.first,
-            recorded_at: recorded_at(&records.bytes)?,
-        };
-        if let Some(compressor) = &mut self.compressor {
-            let parts = take_apart(records);
-            let (layout, ids, rest) = match &parts {
-                Ok((ids, rest)) => (Layout::Columns, &ids[..], &rest[..]),
-                Err(_) => (Layout::Records, &[][..], &records.bytes[..]),
-            };
-            block.extend_from_slice(ids);
-            compressor.compress(rest, &mut block)?;
-            let with = !self.dictionary.is_empty();
-            content.coding = if with { Coding::ZstdWithDictionary } else { Coding::Zstd };
-            (content.layout, content.ids) = (layout, ids.len());
-        }
-        let pays = block.len() - block::HEAD_BYTES <= content.raw - content.raw / SAVING_SHARE;
-        if content.coding == Coding::Plain || !pays {
-            block.truncate(block::HEAD_BYTES);
-            block.extend_from_slice(&records.bytes);
-            (content.coding, content.layout, content.ids) = (Coding::Plain, Layout::Records, 0);
-        }
-        block::seal(place(self.store, self.first, self.offset), &content, &mut block);
-        self.raw_bytes += content.raw as u64;
+        let at = place(self.store, self.first, self.offset);
+        let block = records.encode(at, self.compressor.as_mut(), !self.dictionary.is_empty())?;
+        self.raw_bytes += records.bytes.len() as u64;
         self.blocks.push(BlockEntry {
             offset: self.offset,
             length: block.len() as u64,
-            first: content.first,
-            events: content.events as u64,
-            recorded_at: content.recorded_at,
+            first: records.first,
+            events: records.offsets.len() as u64,
+            recorded_at: records.recorded_at,
         });
         self.write(&block)
     }
@@ -303,21 +217,6 @@ impl<W: Write> Builder<W> {
     }
 }
 
-fn take_apart(block: &Gathered) -> Result<(Vec<u8>, Vec<u8>), Malformed> {
-    let recorded_at = time_of(&block.bytes)?;
-    columns::encode(&block.bytes, &block.offsets, block.first, recorded_at)
-}
-
-fn time_of(record: &[u8]) -> Result<i64, Malformed> {
-    let mut fields = Fields::new(record);
-    fields.bytes(16)?;
-    fields.i64()
-}
-
-fn recorded_at(record: &[u8]) -> io::Result<i64> {
-    time_of(record).map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what.to_string()))
-}
-
-fn too_large() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "a record is larger than an event can be")
+fn invalid(what: &Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what.to_string())
 }

@@ -24,10 +24,13 @@ mod codec;
 mod columns;
 mod dictionary;
 mod footer;
+mod gather;
 mod lookup;
 mod scan;
+mod settings;
 mod sink;
 mod table;
+mod table_walk;
 #[cfg(test)]
 mod tests;
 mod tracking;
@@ -38,11 +41,12 @@ use uuid::Uuid;
 
 #[expect(unused_imports, reason = "used when the engine is put on it")]
 pub(crate) use self::{
-    build::{Builder, Codec, DictionaryPolicy, Settings},
+    build::Builder,
     cache::SegmentCache,
     footer::Description,
     lookup::Segment,
     scan::{Scanned, scan},
+    settings::{Codec, DictionaryPolicy, Settings},
     sink::FileSink,
     table::BlockEntry,
     tracking::Tracking,

@@ -97,7 +97,12 @@ impl<'a> Walk<'a> {
                 bytes.truncate(read);
                 bytes
             }
-            Ok(_) | Err(_) => wrong::read(self.file, offset, length)?,
+            // To the end of the sector at least, so that a search does not ask a failing disk for each byte.
+            Ok(_) | Err(_) => {
+                let sector = (end.div_ceil(SECTOR_BYTES) * SECTOR_BYTES).min(self.end) - offset;
+                let sector = usize::try_from(sector).expect("a block and a sector are small");
+                wrong::read(self.file, offset, sector).or_else(|_| wrong::read(self.file, offset, length))?
+            }
         };
         (self.window, self.window_offset) = (window.into(), offset);
         Ok(())

@@ -1,10 +1,13 @@
 //! Damage to one place is noticed, named, and costs the block it lies in and nothing else.
 
+use std::io;
+
 use factlog_core::Event;
 
 use super::{Memory, STORE, Written, cache, event, record_of, settings, write};
 use crate::Damage;
 use crate::segment::{BlockEntry, Codec, DictionaryPolicy, Segment, scan};
+use crate::storage::DiskFile;
 
 /// A small segment with several blocks; with a dictionary if `trained`.
 fn small(codec: Codec, trained: bool) -> (Vec<Event>, Written) {
@@ -172,4 +175,64 @@ fn bytes_of_another_store_or_segment_are_refused() {
     let longer = Memory::with([written.file.0.lock().clone(), vec![0; 4096]].concat());
     assert!(Segment::describe(STORE, &longer).is_err());
     assert!(!scan(STORE, &longer, &written.entry, &mut |_| {}).damage.is_empty());
+}
+
+/// A file of which one sector cannot be read.
+#[derive(Debug)]
+struct Unreadable {
+    file: Memory,
+    sector: std::ops::Range<u64>,
+}
+
+impl DiskFile for Unreadable {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if offset < self.sector.end && self.sector.start < offset + buffer.len() as u64 {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_durably(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+}
+
+#[test]
+fn an_unreadable_sector_costs_the_blocks_that_touch_it() {
+    let (_, written) = small(Codec::Raw, false);
+    let blocks = written.blocks();
+    let sectors = written.entry.bytes.div_ceil(4096);
+    assert!(4 < sectors, "several sectors");
+    for sector in 0..sectors {
+        let sector = sector * 4096..(sector + 1) * 4096;
+        let file = Unreadable { file: written.file.clone(), sector: sector.clone() };
+        let mut seen = Vec::new();
+        let scanned = scan(STORE, &file, &written.entry, &mut |records| {
+            seen.extend(records.first..=records.last());
+        });
+        let touched = |block: &&BlockEntry| block.offset < sector.end && sector.start < block.end();
+        let whole = blocks.iter().filter(|block| !touched(block));
+        assert_eq!(
+            seen,
+            whole.flat_map(|block| block.first..=block.last()).collect::<Vec<_>>(),
+            "{sector:?}"
+        );
+        let lost: u64 =
+            scanned.damage.iter().filter_map(Damage::lost).map(|(first, last)| last - first + 1).sum();
+        let touched: u64 = blocks.iter().filter(touched).map(|block| block.events).sum();
+        assert_eq!(lost, touched, "{sector:?}: {:?}", scanned.damage);
+        assert!(!scanned.damage.is_empty());
+    }
 }

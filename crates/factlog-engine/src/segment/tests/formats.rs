@@ -237,4 +237,10 @@ fn an_unknown_section_is_skipped_if_it_may_be() {
 fn a_record_that_is_none_is_refused() {
     let mut builder = Builder::new(STORE, 1, crate::segment::Settings::default(), Vec::new());
     assert!(builder.add(&[1, 2, 3]).is_err());
+    let record = record_of(&event(1), 2);
+    assert!(builder.add(&record).is_err(), "position 2 is not the first");
+    let record = record_of(&event(1), 1);
+    assert!(builder.add(&record[..record.len() - 1]).is_err(), "it is cut");
+    builder.add(&record).expect("add");
+    assert!(builder.add(&record).is_err(), "position 1 is there");
 }
