@@ -64,14 +64,14 @@ impl Ledger {
         self.older.first().unwrap_or(self.active()).first()
     }
 
-    /// Begins a new generation behind the last position; what `view` has sealed is let go. Returns the one that
-    /// grew until now.
-    pub(crate) fn roll(&mut self, next: Inserter, view: &View) -> Arc<Generation> {
+    /// Begins a new generation behind the last position. Returns the one that grew until now, and those that `view`
+    /// has sealed: letting them go takes milliseconds, which are not the writer's.
+    pub(crate) fn roll(&mut self, next: Inserter, view: &View) -> (Arc<Generation>, Vec<Arc<Generation>>) {
         let sealed = view.sealed();
-        self.older.retain(|generation| sealed < generation.last());
+        let gone = self.older.extract_if(.., |generation| generation.last() <= sealed).collect();
         let ended = std::mem::replace(&mut self.active, next);
         self.older.push(ended.generation().clone());
-        ended.generation().clone()
+        (ended.generation().clone(), gone)
     }
 
     /// The append that an event id was recorded with.

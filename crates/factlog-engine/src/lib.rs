@@ -60,5 +60,5 @@ mod writer;
 
 pub use damage::Damage;
 pub use engine::Engine;
-pub use settings::Settings;
+pub use settings::{Compression, Settings};
 pub use verify::{Extent, Progress, Report, verify};

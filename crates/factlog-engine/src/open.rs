@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use factlog_core::{Clock, Error, Result};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::identity;
@@ -163,7 +164,7 @@ fn start(
         previous: end.map_or(0, |end| end.previous),
     };
     let failed = |cause| storage::failed("start the threads for", dir, cause);
-    let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free };
+    let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free, dictionary: Mutex::default() };
     let writer = Writer {
         shared: shared.clone(),
         clock,

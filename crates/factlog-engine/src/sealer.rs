@@ -5,22 +5,23 @@
 //! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use factlog_core::{Error, Position, Result, TrackingSource};
 use parking_lot::{Condvar, Mutex};
 
 use crate::fields::Malformed;
-use crate::indexer::gather_record;
 use crate::manifest::{ManifestFile, SegmentEntry};
-use crate::run::{self, Gather, RunName};
-use crate::segment::{self, Builder, FileSink, Segment};
+use crate::run::{self, Built, RunBuilder, RunName, keys};
+use crate::segment::{self, Builder, Codec, DictionaryPolicy, FileSink, Segment};
+use crate::settings::Compression;
 use crate::shared::Shared;
-use crate::storage::{self, Disk};
-use crate::tail::Generation;
+use crate::storage::{self, Disk, DiskFile};
+use crate::tail::{Generation, Kind};
 use crate::view::Slot;
 use crate::wal::{self, FreeFiles};
 
@@ -28,6 +29,8 @@ use crate::wal::{self, FreeFiles};
 #[derive(Clone, Debug)]
 pub(crate) struct SealJob {
     pub(crate) generation: Arc<Generation>,
+    /// Generations that were sealed before and are let go with the job.
+    pub(crate) gone: Vec<Arc<Generation>>,
     /// Tracking as of its last event.
     pub(crate) tracking: BTreeMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
@@ -42,6 +45,8 @@ pub(crate) struct Sealer {
     pub(crate) dir: PathBuf,
     pub(crate) manifest: Arc<ManifestFile>,
     pub(crate) free: FreeFiles,
+    /// The dictionary of the last segment; empty if it had none.
+    pub(crate) dictionary: Mutex<Bytes>,
 }
 
 #[derive(Debug, Default)]
@@ -181,13 +186,12 @@ impl Sealer {
         if last < first {
             return Ok(());
         }
-        let mut gather = Gather::new(self.shared.store, first);
         let path = self.dir.join("segments").join(segment::file_name(first));
         let entry = self
-            .write_segment(job, &path, &mut gather)
+            .write_segment(job, &path)
             .map_err(|cause| storage::failed("write the segment", &path, cause))?;
         let name = RunName { level: 0, first, last };
-        let run = self.shared.write_run(name, |file| gather.write(last, file));
+        let run = self.shared.write_run(name, |file| self.fill_run(generation, name, file));
         let run = run.map_err(|cause| {
             storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause)
         })?;
@@ -205,25 +209,28 @@ impl Sealer {
         Ok(())
     }
 
-    /// Writes the segment's file under its final name, durably, and gathers what its index run needs.
-    fn write_segment(&self, job: &SealJob, path: &Path, gather: &mut Gather) -> io::Result<SegmentEntry> {
+    /// Writes the segment's file under its final name, durably.
+    fn write_segment(&self, job: &SealJob, path: &Path) -> io::Result<SegmentEntry> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
         let mut written = None;
         storage::write_or_remove(&*self.disk, &temporary, |file| {
-            let mut sink = FileSink::new(file);
+            let sink = FileSink::new(file);
             let first = job.generation.first();
-            let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), &mut sink);
+            let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), sink);
             for (frame, _) in job.generation.frames() {
                 for position in frame.first..=frame.last() {
                     let malformed = |what: Malformed| io::Error::other(what.0);
                     let record = frame.record(position).map_err(malformed)?;
-                    gather_record(gather, record).map_err(malformed)?;
                     builder.add(record)?;
                 }
             }
-            written = Some(builder.finish(&job.tracking)?);
-            sink.flush()?;
+            let description = builder.finish(&job.tracking)?;
+            let segment = Segment::new(self.shared.store, description.entry());
+            // A segment that cannot give its dictionary back is not whole, and is written again.
+            let dictionary = segment.dictionary_bytes(file, &description);
+            *self.dictionary.lock() = dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
+            written = Some(description);
             file.sync()
         })?;
         self.disk.rename(&temporary, path)?;
@@ -231,9 +238,33 @@ impl Sealer {
         written.map(|description| description.entry()).ok_or_else(|| io::Error::other("nothing was written"))
     }
 
-    /// Compresses well while there is time for it, and less when the writer is about to wait for the sealer.
+    /// Writes the index run of a generation, as a rebuild from its segment would.
+    fn fill_run(&self, generation: &Generation, name: RunName, file: &dyn DiskFile) -> io::Result<Built> {
+        let mut ids: Vec<_> = generation
+            .commits()
+            .map(|(id, commit)| (keys::id_hash(keys::seed(self.shared.store), &id), commit.first))
+            .collect();
+        ids.sort_unstable();
+        let kinds = [Kind::Stream, Kind::Category, Kind::Type, Kind::Tag];
+        let expected = kinds.iter().map(|&kind| generation.distinct(kind, generation.last())).sum();
+        let mut builder = RunBuilder::new(self.shared.store, name, expected, ids.len() as u64, file);
+        generation.visit_keys(|key, base, positions| {
+            builder.key(key, base, positions.iter().map(|&position| Ok::<_, io::Error>(position)))
+        })?;
+        ids.into_iter().try_for_each(|(hash, position)| builder.id(hash, position))?;
+        builder.finish()
+    }
+
     fn segment_settings(&self) -> segment::Settings {
-        segment::Settings::default()
+        let codec = match self.shared.settings.compression {
+            Compression::Zstd => Codec::Dense,
+            Compression::None => Codec::Raw,
+        };
+        // Learning a dictionary takes as long as compressing does; what the segment before had will usually do.
+        let before = self.dictionary.lock().clone();
+        let dictionary =
+            if before.is_empty() { DictionaryPolicy::Train } else { DictionaryPolicy::Reuse(before) };
+        segment::Settings { codec, dictionary, ..segment::Settings::default() }
     }
 
     /// Keeps files of the usual size for reuse and removes others. Failing costs space only.

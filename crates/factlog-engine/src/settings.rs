@@ -27,12 +27,24 @@ pub struct Settings {
     pub queue_appends: usize,
     /// Bytes of appends that may wait for the writer: 64 MiB. Beyond it callers wait to enter.
     pub queue_bytes: usize,
+    /// How sealed segments are written: compressed.
+    pub compression: Compression,
     /// Bytes of decoded blocks kept in memory: 32 MiB.
     pub cache_bytes: u64,
     /// Bytes of index pages kept in memory: 16 MiB.
     pub index_cache_bytes: u64,
     /// Bytes of index filters kept in memory as a whole: 32 MiB. Others are read a page at a time.
     pub filter_bytes: u64,
+}
+
+/// How sealed segments are written. Any program reads both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Blocks of 8 KiB compressed with zstd and a dictionary learned from the events.
+    #[default]
+    Zstd,
+    /// As they are: larger, and faster to seal and to read.
+    None,
 }
 
 impl Default for Settings {
@@ -45,6 +57,7 @@ impl Default for Settings {
             group_bytes: 8 << 20,
             queue_appends: 65_536,
             queue_bytes: 64 << 20,
+            compression: Compression::Zstd,
             cache_bytes: 32 << 20,
             index_cache_bytes: 16 << 20,
             filter_bytes: 32 << 20,

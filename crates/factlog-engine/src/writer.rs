@@ -204,12 +204,12 @@ impl Writer {
     fn roll(&mut self) {
         let next = Inserter::new(self.ledger.last + 1, seed_of(self.shared.store));
         let grows = next.generation().clone();
-        let generation = self.ledger.roll(next, &self.shared.view());
+        let (generation, gone) = self.ledger.roll(next, &self.shared.view());
         // Before any of its positions is published, so that a view taken after a head covers it.
         self.shared.change_view(|view| Some(view.with_generation(grows)));
         let tracking = self.shared.tracking.lock().clone().into_iter().collect();
         let wal_first = self.journal.roll();
-        self.sealer.seal(SealJob { generation, tracking, wal_first });
+        self.sealer.seal(SealJob { generation, gone, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.

@@ -36,13 +36,12 @@ use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
-pub(crate) use build::{Builder, Built};
+pub(crate) use build::{Builder as RunBuilder, Built};
 pub(crate) use cache::Pages;
 pub(crate) use check::check;
 pub(crate) use find::{Found, KeyScan};
 pub(crate) use footer::Counts;
 pub(crate) use gather::{Entry, Gather};
-pub(crate) use ids::IdScan;
 pub(crate) use keys::Fingerprint;
 pub(crate) use merge::{MergeError, merge};
 pub(crate) use page::{PAGE, Wrong};

@@ -7,9 +7,7 @@ use bytes::Bytes;
 pub(crate) enum Codec {
     /// None.
     Raw,
-    /// zstd level 1.
-    Fast,
-    /// zstd level 3.
+    /// zstd level 3. Level 1 is hardly faster, and no smaller.
     Dense,
 }
 
@@ -17,7 +15,6 @@ impl Codec {
     pub(super) fn level(self) -> i32 {
         match self {
             Self::Raw => 0,
-            Self::Fast => 1,
             Self::Dense => 3,
         }
     }

@@ -48,11 +48,12 @@ impl Generation {
         u64::from(known) - keys.take_while(above).count() as u64
     }
 
-    /// Shows every key with its positions: keys as kind byte and name, ascending as bytes, positions ascending.
+    /// Shows every key with what a stream had before this generation (0 for other keys) and its positions: keys as
+    /// kind byte and name, ascending as bytes, positions ascending.
     /// For a generation to which nothing is added any more. While it runs it takes 4 bytes a node and some 50 a key.
     pub(crate) fn visit_keys<E>(
         &self,
-        mut visit: impl FnMut(&[u8], &[u64]) -> Result<(), E>,
+        mut visit: impl FnMut(&[u8], u64, &[u64]) -> Result<(), E>,
     ) -> Result<(), E> {
         let keys = self.sorted_keys();
         // A counting sort of the nodes by key: where each key's next ordinal goes.
@@ -80,7 +81,7 @@ impl Generation {
             self.keys.name(key, &mut name);
             positions.clear();
             positions.extend(mine.iter().map(|&ordinal| self.position(ordinal)));
-            visit(&name, &positions)?;
+            visit(&name, self.keys.base(key), &positions)?;
         }
         Ok(())
     }

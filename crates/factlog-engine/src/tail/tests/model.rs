@@ -222,7 +222,7 @@ proptest! {
         }
         expected.sort();
         let mut shown = Vec::new();
-        let visited = inserter.generation().visit_keys(|key, positions| {
+        let visited = inserter.generation().visit_keys(|key, _, positions| {
             shown.push((key.to_vec(), positions.to_vec()));
             Ok::<(), ()>(())
         });
