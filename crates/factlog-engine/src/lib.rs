@@ -43,9 +43,10 @@ mod storage;
 mod tests;
 mod verify;
 mod wal;
+mod wal_files;
 mod writer;
 
 pub use damage::Damage;
 pub use engine::Engine;
-pub use settings::Settings;
+pub use settings::{JournalMode, Settings};
 pub use verify::{Progress, Report, verify};

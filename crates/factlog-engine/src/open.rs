@@ -14,12 +14,13 @@ use uuid::Uuid;
 use crate::checksum::{FileKind, Place};
 use crate::frame;
 use crate::manifest::{self, Manifest, ManifestFile};
-use crate::recovery::{self, LastFrame, Recovered};
+use crate::recovery::{self, FrameAt, Recovered};
 use crate::sealer::{self, Sealer, SealerHandle};
 use crate::settings::Settings;
 use crate::shared::{Log, Opened, Shared};
 use crate::storage::{self, Disk, DiskFile};
-use crate::wal::{ActiveFile, FreeFiles, Wal};
+use crate::wal::Wal;
+use crate::wal_files::{Files, FreeFiles, Workshop};
 use crate::writer::{Active, Writer};
 
 /// Opens the store in a directory, or makes one.
@@ -134,7 +135,8 @@ fn start(
         index,
         damage,
         end,
-        last_frame,
+        unvouched,
+        ready,
         tail_bytes,
         wal_bytes,
         vouched,
@@ -149,33 +151,32 @@ fn start(
     }
     let free = FreeFiles::default();
     clean_up(&*disk, dir, leftovers(&*disk, dir, &manifest)?, shared.settings.wal_file_bytes, &free)?;
-    if let Some(frame) = last_frame {
-        write_again(&*disk, dir, &frame)?;
+    for frame in &unvouched {
+        write_again(&*disk, dir, frame)?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += 1)?;
     let wal_dir = dir.join("wal");
-    let active_file =
-        end.map(|end| ActiveFile::open(&*disk, &wal_dir, end.number, end.offset)).transpose()?;
-    let wal = Wal {
+    let pipeline = disk
+        .pipeline(&wal_dir, shared.settings.journal)
+        .map_err(|cause| storage::failed("write directly into", &wal_dir, cause))?;
+    let current = manifest.current();
+    let file_bytes = shared.settings.wal_file_bytes;
+    let workshop = Workshop {
         disk: disk.clone(),
         dir: wal_dir,
-        store: shared.store,
-        epoch: manifest.current().epoch,
-        file_bytes: shared.settings.wal_file_bytes,
+        file_bytes,
         manifest: manifest.clone(),
         free: free.clone(),
-        active: active_file,
-        rolled: false,
-        in_use: wal_bytes,
-        previous: end.map_or(0, |end| end.previous),
     };
+    let files = Files::new(workshop, ready, current.wal_last);
+    let pipeline = (pipeline, shared.settings.groups_in_flight);
+    let journal = Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, wal_bytes)?);
     let failed = |cause| storage::failed("start the threads for", dir, cause);
     let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free };
     let sealer = SealerHandle::start(sealer).map_err(failed)?;
-    let journal = Box::new(wal);
-    let writer =
-        Writer { shared: shared.clone(), clock, journal, sealer, active, vouched, buffer: Vec::new() };
+    let (pending, tracking) = Default::default();
+    let writer = Writer { shared: shared.clone(), clock, journal, sealer, active, vouched, pending, tracking };
     shared.life.writer_started();
     let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
     if thread.is_err() {
@@ -184,10 +185,10 @@ fn start(
     Ok((shared, Some(thread.map_err(failed)?)))
 }
 
-/// Makes the last frame durable once more before anything builds on it: after a failed write it may be in the
-/// system's cache only, where it reads as whole.
-fn write_again(disk: &dyn Disk, dir: &Path, frame: &LastFrame) -> Result<()> {
-    let path = dir.join("wal").join(crate::wal::file_name(frame.number));
+/// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's
+/// cache only, where it reads as whole. The same bytes go to the same place, so being interrupted is no harm.
+fn write_again(disk: &dyn Disk, dir: &Path, frame: &FrameAt) -> Result<()> {
+    let path = dir.join("wal").join(crate::wal_files::file_name(frame.number));
     let write = || {
         let file = disk.open(&path)?;
         let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;
@@ -223,7 +224,7 @@ pub(crate) fn leftovers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Res
     let wal = dir.join("wal");
     for name in list(&wal)? {
         let path = wal.join(&name);
-        match crate::wal::number_of(&name) {
+        match crate::wal_files::number_of(&name) {
             None if name.ends_with(".tmp") => found.remove.push(path),
             None => return Err(unnamed(&path)),
             Some(number) if number < manifest.wal_first => found.reusable.push(number),

@@ -21,7 +21,7 @@ use crate::queue::{Checked, Queue};
 use crate::records::Records;
 use crate::segment::{BlockEntry, Segment};
 use crate::settings::Settings;
-use crate::state::Life;
+use crate::state::{Life, closed};
 use crate::storage::{self, Disk, DiskFile};
 
 /// Positions looked through under one lock: the longest that the writer waits for a reader.
@@ -137,7 +137,7 @@ impl Shared {
     /// Nothing new is accepted; the writer finishes what it has, subscriptions end.
     pub(crate) fn close(&self) {
         self.life.close();
-        self.queue.close();
+        self.queue.close(&closed());
         self.wake();
     }
 

@@ -1,7 +1,9 @@
 //! Recovery: reads a store's files, rebuilds the index, and tells a torn tail from damage.
 //!
 //! * Nothing is written here; whoever opens the store decides what to do about what was found.
-//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does.
+//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does. Several
+//!   frames are written at once, so whole ones may stand behind a torn one: they were never acknowledged and are cut
+//!   off with it. Their epoch keeps them from ever following what is written next.
 //! * Every byte in front of the tail is under a checksum that is checked here.
 
 mod loader;
@@ -33,8 +35,10 @@ pub(crate) struct Recovered {
     pub(crate) damage: Vec<Damage>,
     /// Where writing goes on; `None` while there is no write-ahead file.
     pub(crate) end: Option<End>,
-    /// The frame in front of it: the only one that nothing vouches for.
-    pub(crate) last_frame: Option<LastFrame>,
+    /// The frames in front of it that nothing vouches for, in order: those that were under way together, or the last.
+    pub(crate) unvouched: Vec<FrameAt>,
+    /// Write-ahead files behind it that never had a frame, in order.
+    pub(crate) ready: Vec<u64>,
     /// Bytes of records in the tail.
     pub(crate) tail_bytes: usize,
     /// Bytes of frames since the last sealed event.
@@ -45,7 +49,7 @@ pub(crate) struct Recovered {
 
 /// Where a frame lies and what it holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LastFrame {
+pub(crate) struct FrameAt {
     pub(crate) number: u64,
     pub(crate) offset: u64,
     pub(crate) length: usize,
@@ -54,9 +58,14 @@ pub(crate) struct LastFrame {
     checksum: u64,
 }
 
-impl LastFrame {
+impl FrameAt {
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
+    }
+
+    /// Whether a frame that stands behind it says that it is durable. Nothing is ever written while a beacon is.
+    fn is_vouched_for(&self, acknowledged: u64) -> bool {
+        self.events == 0 || self.positions().1 <= acknowledged
     }
 }
 
@@ -79,7 +88,7 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progres
     // Positions that were lost at the end are not given to others, and reading up to them says so.
     let lost = damage.iter().filter_map(Damage::lost).map(|(_, last)| last).max().unwrap_or(0);
     index.last = index.last.max(next - 1).max(lost);
-    let Tail { frames, end, last_frame, tail_bytes, wal_bytes, vouched, .. } = tail;
+    let Tail { frames, end, unvouched, ready, tail_bytes, wal_bytes, vouched, .. } = tail;
     Ok(Recovered {
         manifest,
         segments,
@@ -87,7 +96,8 @@ pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progres
         index,
         damage,
         end,
-        last_frame,
+        unvouched,
+        ready,
         tail_bytes,
         wal_bytes,
         vouched,
