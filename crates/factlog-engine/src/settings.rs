@@ -46,7 +46,7 @@ pub struct Settings {
 /// How sealed segments are written. Any program reads both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Blocks of 8 KiB compressed with zstd and a dictionary learned from the events.
+    /// Blocks of 4 KiB compressed with zstd and a dictionary learned from the events.
     #[default]
     Zstd,
     /// As they are: larger, and faster to seal and to read.

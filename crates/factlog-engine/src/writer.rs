@@ -35,6 +35,9 @@ use crate::wal::{Group, Journal};
 /// group can be told from a torn write. Nothing waits for it.
 const BEACON_AFTER: Duration = Duration::from_millis(10);
 
+/// The memory that the index of what is not sealed may take, if a segment is smaller.
+const INDEX_BYTES: usize = 16 << 20;
+
 /// Groups that may wait for their answers. Most have frames, but some may hold conflicts only.
 const PENDING_MAX: usize = 64;
 
@@ -303,6 +306,7 @@ impl Writer {
         let settings = &self.shared.settings;
         let active = self.ledger.active();
         settings.segment_bytes.saturating_mul(times) as u64 <= active.bytes()
+            || settings.segment_bytes.max(INDEX_BYTES).saturating_mul(times) <= active.memory()
             || settings.segment_events.saturating_mul(times as u64) <= active.events()
             || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
     }

@@ -41,8 +41,8 @@ pub(crate) struct Settings {
 }
 
 impl Default for Settings {
-    /// 8 KiB: with a dictionary hardly larger in all than 32 KiB, and decoded in a third of the time.
+    /// 4 KiB: with a dictionary 7 % larger than 8 KiB, and a look-up of one event takes half as long.
     fn default() -> Self {
-        Self { codec: Codec::Dense, dictionary: DictionaryPolicy::Train, block_bytes: 8 << 10 }
+        Self { codec: Codec::Dense, dictionary: DictionaryPolicy::Train, block_bytes: 4 << 10 }
     }
 }
