@@ -66,7 +66,8 @@ impl Administration for Engine {
             let lost: u64 = lost.map(|(first, last)| last - first + 1).sum();
             let events = Position::number(head.position).saturating_sub(lost);
             let count = |kind| self.shared().listed(kind, "", None, |keys| keys.count());
-            let (streams, types, tags) = (count(Kind::Stream)?, count(Kind::Type)?, count(Kind::Tag)?);
+            let (types, tags) = (count(Kind::Type)?, count(Kind::Tag)?);
+            let streams = self.shared().stream_count()?;
             Ok(Stats { events, streams, types, tags, head, bytes_on_disk })
         })
     }

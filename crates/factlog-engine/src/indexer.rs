@@ -98,7 +98,7 @@ impl Shared {
     /// The indexer's work: rebuild what is lost, then merge, until it is told to stop.
     fn keep_index(&self) {
         // Appends and reads go first. Where the system refuses, nothing is lost but that.
-        drop(rustix::process::nice(5));
+        rustix::process::nice(5).ok();
         let mut failed = false;
         loop {
             self.background.wait(failed);

@@ -59,11 +59,11 @@ impl Leftovers {
         self,
         disk: &dyn Disk,
         dir: &Path,
-        useless_runs: Vec<PathBuf>,
+        useless_runs: &[PathBuf],
         usual: usize,
         free: &FreeFiles,
     ) -> Result<()> {
-        for path in self.remove.iter().chain(&useless_runs) {
+        for path in self.remove.iter().chain(useless_runs) {
             disk.remove(path).map_err(|cause| storage::failed("remove", path, cause))?;
         }
         sealer::recycle(disk, dir, usual, free, self.reusable.into_iter());

@@ -37,7 +37,7 @@ struct Source<'a> {
 }
 
 enum Rest<'a> {
-    Run { run: &'a Arc<Run>, keys: KeyScan, kind: Kind, prefix: &'a str },
+    Run { run: &'a Arc<Run>, keys: Box<KeyScan>, kind: Kind, prefix: &'a str },
     Tail(std::vec::IntoIter<KeySpan>),
 }
 
@@ -142,6 +142,15 @@ impl Shared {
         }
     }
 
+    /// How many streams the whole log has. Each run knows how many begin in it.
+    pub(crate) fn stream_count(&self) -> Result<u64> {
+        let head = self.head();
+        let (runs, view) = self.whole_runs()?;
+        let sealed: u64 = runs.iter().map(|run| run.counts().new_streams).sum();
+        let spans = view.generations.iter().flat_map(|generation| generation.keys(Kind::Stream, "", head));
+        Ok(sealed + spans.filter(|span| span.base == 0).count() as u64)
+    }
+
     /// What the whole log has of a stream.
     pub(crate) fn summary_of(&self, stream: &StreamId) -> Result<Option<Summary>> {
         self.listed(Kind::Stream, stream.as_str(), None, |keys| {
@@ -161,7 +170,7 @@ fn begin_run<'a>(
         Some(after) if prefix <= after => keys::key(kind as u8, &format!("{after}\0")),
         _ => keys::key(kind as u8, prefix),
     };
-    let keys = run.keys(&from);
+    let keys = Box::new(run.keys(&from));
     let mut source = Source { next: None, rest: Rest::Run { run, keys, kind, prefix } };
     source.advance()?;
     Ok(source)

@@ -143,7 +143,7 @@ fn start(
     }
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
-    found.clean_up(&*disk, dir, useless_runs, shared.settings.wal_file_bytes, &free)?;
+    found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
     for frame in &recovered.unvouched {
         write_again(&*disk, dir, frame)?;
     }
@@ -164,9 +164,17 @@ fn start(
     };
     let files = Files::new(workshop, recovered.ready, current.wal_last);
     let pipeline = (pipeline, shared.settings.groups_in_flight);
-    let journal = Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, recovered.wal_bytes)?);
+    let journal =
+        Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, recovered.wal_bytes)?);
     let failed = |cause| storage::failed("start the threads for", dir, cause);
-    let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free, dictionary: Mutex::default() };
+    let sealer = Sealer {
+        shared: shared.clone(),
+        disk,
+        dir: dir.to_path_buf(),
+        manifest,
+        free,
+        dictionary: Mutex::default(),
+    };
     let writer = Writer {
         shared: shared.clone(),
         clock,

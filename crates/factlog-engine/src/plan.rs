@@ -23,8 +23,16 @@ pub(crate) enum Matches {
 #[derive(Debug)]
 pub(crate) struct Item {
     constraints: Vec<Vec<Postings>>,
-    /// The last answer, good until the search has passed it; `Some(None)` when there is no further match.
-    answer: Option<Option<u64>>,
+    answer: Answer,
+}
+
+/// What an item answered last. It holds until the search has passed it.
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Unasked,
+    At(u64),
+    /// There is no further match.
+    Over,
 }
 
 impl Matches {
@@ -81,16 +89,16 @@ impl Item {
         }
         groups.sort_by_key(|lists| lists.iter().map(|list| list.count).sum::<u64>());
         let cursors = |lists: Vec<Found>| lists.iter().map(|list| run.cursor(list)).collect();
-        Ok(Some(Self { constraints: groups.into_iter().map(cursors).collect(), answer: None }))
+        Ok(Some(Self { constraints: groups.into_iter().map(cursors).collect(), answer: Answer::Unasked }))
     }
 
     fn seek(&mut self, range: (u64, u64), direction: Direction) -> Result<Option<u64>, Wrong> {
         match self.answer {
-            Some(None) => Ok(None),
-            Some(Some(position)) if range.0 < position && position <= range.1 => Ok(Some(position)),
-            Some(Some(_)) | None => {
+            Answer::Over => Ok(None),
+            Answer::At(position) if range.0 < position && position <= range.1 => Ok(Some(position)),
+            Answer::At(_) | Answer::Unasked => {
                 let answer = self.search(range, direction)?;
-                self.answer = Some(answer);
+                self.answer = answer.map_or(Answer::Over, Answer::At);
                 Ok(answer)
             }
         }

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use factlog_core::{Append, AppendCondition, AppendError, Appended, Error, Event, Result, StreamId, Tracking};
+use factlog_core::{
+    Append, AppendCondition, AppendError, Appended, Error, Event, Result, StreamId, Tracking,
+};
 use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 

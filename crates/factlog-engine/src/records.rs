@@ -20,6 +20,7 @@ pub(crate) struct Records {
 
 impl Records {
     /// Finds the records in bytes that hold nothing else.
+    #[cfg(test)]
     pub(crate) fn new(first: u64, bytes: Bytes) -> Result<Self, Malformed> {
         let offsets = record::offsets(&bytes)?;
         Ok(Self { first, bytes, offsets })

@@ -30,7 +30,7 @@ use crate::wal_files::{self, FreeFiles};
 pub(crate) struct SealJob {
     pub(crate) generation: Arc<Generation>,
     /// Generations that were sealed before and are let go with the job.
-    pub(crate) gone: Vec<Arc<Generation>>,
+    pub(crate) _gone: Vec<Arc<Generation>>,
     /// Tracking as of its last event.
     pub(crate) tracking: BTreeMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
@@ -229,7 +229,8 @@ impl Sealer {
             let segment = Segment::new(self.shared.store, description.entry());
             // A segment that cannot give its dictionary back is not whole, and is written again.
             let dictionary = segment.dictionary_bytes(file, &description);
-            *self.dictionary.lock() = dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
+            *self.dictionary.lock() =
+                dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
             written = Some(description);
             file.sync()
         })?;

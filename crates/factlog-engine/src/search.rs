@@ -10,7 +10,6 @@ use factlog_core::{Direction, Query, Result};
 use crate::plan::Matches;
 use crate::run::Run;
 use crate::shared::Shared;
-use crate::view::Source;
 
 /// Matching positions taken from a generation at once: few at first, because many readers want few.
 const FIRST_BATCH: usize = 8;
@@ -93,8 +92,8 @@ impl Search {
             Direction::Forwards => self.after + 1,
             Direction::Backwards => self.until,
         };
-        if let Some((Source::Generation(generation), (first, last))) = shared.view().source_of(position) {
-            let (after, until) = (self.after.max(first - 1), self.until.min(last));
+        if let Some((generation, last)) = shared.view().generation_until(position) {
+            let (after, until) = (self.after.max(generation.first() - 1), self.until.min(last));
             let found = generation.positions(query, (after, until), self.direction, self.batch);
             let range = match (found.len() < self.batch, self.direction, found.last()) {
                 (false, Direction::Forwards, Some(&reached)) => (after, reached),

@@ -227,6 +227,14 @@ impl Shared {
         Ok(records)
     }
 
+    /// The records of a segment's last block that begins at or before a time.
+    pub(crate) fn records_at(&self, segment: &Segment, time: i64) -> Result<Arc<Records>> {
+        let file = self.file(segment)?;
+        let block = segment.block_at_time(&**file, &self.tables, time);
+        let block = block.map_err(|wrong| wrong.into_error(&segment.path()))?;
+        self.records(block.map_or(segment.entry.first, |block| block.first), true)
+    }
+
     /// The open file of a segment.
     pub(crate) fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
         if let Some(file) = self.files.get(&segment.entry.first) {

@@ -3,10 +3,16 @@
 //! Times never go back over positions. All events of a frame have one time, and so have segments their first and
 //! last, blocks their first: a search narrows down from the view to one block.
 
-use factlog_core::{Result, Timestamp};
+use factlog_core::{Error, Result, Timestamp};
 
 use crate::damage::Damage;
+use crate::fields::Malformed;
+use crate::record;
 use crate::shared::Shared;
+
+fn malformed(position: u64) -> impl Fn(Malformed) -> Error {
+    move |what| Damage::new("the log", 0, (position, position), what.to_string()).to_error()
+}
 
 impl Shared {
     /// When the event at a durable position was recorded.
@@ -28,11 +34,9 @@ impl Shared {
         if let Some(segment) = view.segment_of(position).filter(|segment| segment.entry.last == position) {
             return Ok(Timestamp::from_micros(segment.entry.last_recorded_at));
         }
-        let malformed = |what: crate::fields::Malformed| {
-            Damage::new("the log", 0, (position, position), what.to_string()).to_error()
-        };
-        let event = self.records(position, true)?.event(position).map_err(malformed)?;
-        Ok(event.recorded_at)
+        let records = self.records(position, true)?;
+        let names = records.record(position).and_then(record::names).map_err(malformed(position))?;
+        Ok(Timestamp::from_micros(names.recorded_at))
     }
 
     /// The last position recorded at or before `time`, at most `head`; 0 if there is none.
@@ -51,11 +55,15 @@ impl Shared {
             return Ok(segment.last.min(head));
         }
         // The last event of the segment is too late, its first one is not.
-        let (mut low, mut high) = (segment.first, segment.last);
-        while low + 1 < high {
-            let middle = low + (high - low) / 2;
-            if self.time_of(middle)?.as_micros() <= micros { low = middle } else { high = middle }
+        let records = self.records_at(&view.segments[after - 1], micros)?;
+        let mut position = records.first;
+        for at in records.first..=records.last() {
+            let names = records.record(at).and_then(record::names).map_err(malformed(at))?;
+            if micros < names.recorded_at {
+                break;
+            }
+            position = at;
         }
-        Ok(low.min(head))
+        Ok(position.min(head))
     }
 }

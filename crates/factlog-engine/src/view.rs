@@ -35,13 +35,6 @@ pub(crate) struct Slot {
     pub(crate) parts: Vec<Arc<Run>>,
 }
 
-/// One thing to search for a position, with the range it covers.
-#[derive(Clone, Debug)]
-pub(crate) enum Source {
-    Slot(Slot),
-    Generation(Arc<Generation>),
-}
-
 impl Slot {
     /// A slot whose run is whole.
     pub(crate) fn ready(run: Arc<Run>) -> Self {
@@ -94,17 +87,11 @@ impl View {
         self.generations.iter().rev().find(|generation| generation.first() <= position)
     }
 
-    /// What to search for a position, and the last position it covers.
-    pub(crate) fn source_of(&self, position: u64) -> Option<(Source, (u64, u64))> {
-        if let Some(at) = self.generations.iter().rposition(|generation| generation.first() <= position) {
-            let last = self.generations.get(at + 1).map_or(u64::MAX, |next| next.first() - 1);
-            let generation = self.generations[at].clone();
-            let range = (generation.first(), last);
-            return Some((Source::Generation(generation), range));
-        }
-        let after = self.slots.partition_point(|slot| slot.first <= position);
-        let slot = self.slots[..after].last().filter(|slot| position <= slot.last)?;
-        Some((Source::Slot(slot.clone()), (slot.first, slot.last)))
+    /// The same with the last position that lies in it, as far as this view knows.
+    pub(crate) fn generation_until(&self, position: u64) -> Option<(&Arc<Generation>, u64)> {
+        let at = self.generations.iter().rposition(|generation| generation.first() <= position)?;
+        let last = self.generations.get(at + 1).map_or(u64::MAX, |next| next.first() - 1);
+        Some((&self.generations[at], last))
     }
 
     /// The same with another slot in the place of the one that begins where it begins.

@@ -115,8 +115,19 @@ impl Wal {
         let depth = depth.min(pipeline.depth_max()).max(1);
         let previous = end.map_or(0, |end| end.previous);
         let (active, rolled, number, under_way) = (None, false, 0, Vec::new());
-        let mut wal =
-            Self { store, epoch, pipeline, depth, files, active, rolled, in_use, previous, number, under_way };
+        let mut wal = Self {
+            store,
+            epoch,
+            pipeline,
+            depth,
+            files,
+            active,
+            rolled,
+            in_use,
+            previous,
+            number,
+            under_way,
+        };
         if let Some(end) = end {
             wal.turn_to(end.number, end.offset)?;
         }

@@ -72,8 +72,15 @@ pub(crate) struct Pending {
 enum Write {
     /// It has none, since nothing in it was accepted.
     None,
-    UnderWay { number: u64, frame: Bytes, body: Range<usize> },
-    Durable { frame: Bytes, body: Range<usize> },
+    UnderWay {
+        number: u64,
+        frame: Bytes,
+        body: Range<usize>,
+    },
+    Durable {
+        frame: Bytes,
+        body: Range<usize>,
+    },
     Failed(io::Error),
 }
 
@@ -127,7 +134,8 @@ impl Writer {
 
     /// A group to be written while others are, if there is one worth it.
     fn company(&mut self) -> Option<Vec<Request>> {
-        let under_way = self.pending.back().filter(|_| self.pending.len() < PENDING_MAX)?.draft.appends as usize;
+        let under_way =
+            self.pending.back().filter(|_| self.pending.len() < PENDING_MAX)?.draft.appends as usize;
         let room = self.journal.room()?.checked_sub(frame::HEADER_BYTES)?;
         let most = self.shared.settings.group_bytes.min(room);
         self.shared.queue.take_at_least(worthwhile(under_way), most)
@@ -320,7 +328,7 @@ impl Writer {
         self.shared.change_view(|view| Some(view.with_generation(grows)));
         let tracking = self.shared.tracking.lock().clone().into_iter().collect();
         let wal_first = self.journal.roll();
-        self.sealer.seal(SealJob { generation, gone, tracking, wal_first });
+        self.sealer.seal(SealJob { generation, _gone: gone, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.

@@ -119,11 +119,6 @@ impl Gather {
         self.names.clear();
     }
 
-    /// How many events have come.
-    pub(crate) fn events(&self) -> u64 {
-        self.events.len() as u64
-    }
-
     /// Writes the run up to `last` into an empty file, which the caller syncs and renames.
     pub(crate) fn write(mut self, last: u64, file: &dyn DiskFile) -> io::Result<Built> {
         self.settle();

@@ -50,11 +50,6 @@ impl Postings {
         Self { run, list, count, chunk: Vec::new(), number: u64::MAX, at: 0, passed: (0, 0), page: None }
     }
 
-    /// How many postings there are.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
-    }
-
     /// The first posting at or above `from`; backwards, the last one at or below.
     pub(crate) fn seek(&mut self, from: u64, direction: Direction) -> Result<Option<u64>, Wrong> {
         if let Some(found) = self.seek_here(from, direction) {

@@ -24,8 +24,6 @@ const PIECE_BYTES: u64 = 256 << 10;
 /// What a scan found.
 #[derive(Debug)]
 pub(crate) struct Scanned {
-    /// What the file says of itself, if one of its footers is whole.
-    pub(crate) description: Option<Description>,
     /// The tracking section, if it is whole.
     pub(crate) tracking: Option<Tracking>,
     pub(crate) damage: Vec<Damage>,
@@ -46,7 +44,7 @@ pub(crate) fn scan(
     let dictionary = scan.dictionary(description.as_ref());
     scan.blocks(description.as_ref(), dictionary.as_ref(), visit);
     let tracking = description.as_ref().and_then(|description| scan.sections(description));
-    Scanned { description, tracking, damage: scan.damage }
+    Scanned { tracking, damage: scan.damage }
 }
 
 struct Scan<'a> {

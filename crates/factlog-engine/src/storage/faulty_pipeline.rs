@@ -123,7 +123,10 @@ impl Pipeline for FaultyPipeline {
         loop {
             let released = std::mem::take(&mut inner.released);
             let done: Vec<_> = released.iter().filter_map(|number| self.held.remove(number)).collect();
-            inner.released = released.into_iter().filter(|number| done.iter().all(|done| done.number != *number)).collect();
+            inner.released = released
+                .into_iter()
+                .filter(|number| done.iter().all(|done| done.number != *number))
+                .collect();
             if !done.is_empty() || !wait || inner.rung {
                 inner.rung &= !wait;
                 return done;

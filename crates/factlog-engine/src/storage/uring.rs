@@ -204,7 +204,10 @@ impl Pipeline for Uring {
                 // Nobody will ever know what became of the writes. Their slots stay as they are.
                 Err(cause) => {
                     let numbers = self.slots.iter().flatten().map(|write| write.number);
-                    let failed = |number| Done { number, result: Err(io::Error::new(cause.kind(), cause.to_string())) };
+                    let failed = |number| Done {
+                        number,
+                        result: Err(io::Error::new(cause.kind(), cause.to_string())),
+                    };
                     self.done.extend(numbers.map(failed));
                 }
             }

@@ -2,9 +2,11 @@
 
 use factlog_core::{Direction, Query};
 
+#[cfg(test)]
+use super::Kind;
 use super::plan::Plan;
 use super::walk::{Item, Walk};
-use super::{Generation, Kind, Span};
+use super::{Generation, Span};
 
 impl Generation {
     /// The newest matching position in `(after, until]`: what decides a condition. It walks the chain of each item's
@@ -40,6 +42,7 @@ impl Generation {
     }
 
     /// The positions of one key in `(after, until]`, ascending.
+    #[cfg(test)]
     pub(crate) fn postings(&self, kind: Kind, name: &str, range: (u64, u64)) -> Vec<u64> {
         let (Some(span), Some(key)) = (self.span(range), self.keys.find(kind, name)) else {
             return Vec::new();

@@ -65,6 +65,11 @@ impl Check<'_> {
         let scanned = segment::scan(self.recovered.manifest.store, &*file, &entry, &mut |records| {
             reader.block(records, &path);
         });
+        let last = self.recovered.manifest.sealed() == entry.last;
+        if last && scanned.tracking.is_some_and(|tracking| tracking != self.recovered.manifest.tracking) {
+            let what = "the manifest tells other tracking than the last segment";
+            self.recovered.damage.push(Damage::new(path.clone(), 0, (1, 0), what));
+        }
         reader.holes |= scanned.damage.iter().any(|damage| damage.lost().is_some());
         self.recovered.damage.extend(scanned.damage);
         self.recovered.damage.append(&mut reader.problems);

@@ -26,7 +26,6 @@ fn cursor(run: &Arc<Run>, n: usize) -> Postings {
 /// Seeks that a model answers: near, far, between postings, below and above all.
 fn assert_seeks(run: &Arc<Run>, n: usize, list: &[u64]) {
     let mut cursor = cursor(run, n);
-    assert_eq!(cursor.count(), list.len() as u64);
     let mut at = 0_u64;
     let targets = (0..600_u64).map(|n| {
         at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(n);

@@ -204,7 +204,6 @@ fn typed_names_find_what_was_gathered() {
             first_id: None,
         });
     }
-    assert_eq!(gather.events(), 3);
     let (file, name) = (Memory::default(), RunName { level: 0, first: 5, last: 70_001 });
     gather.write(name.last, &file).expect("memory");
     let run = open(&file, name).expect("whole");
