@@ -80,7 +80,9 @@ pub(crate) fn open(directory: &Path) -> Outcome<Engine> {
         if let Some(first) = places.first() {
             let more = match places.len() - 1 {
                 0 => String::new(),
-                more => format!(", and {} besides (`factlog verify` shows them)", counted(more as u64, "place")),
+                more => {
+                    format!(", and {} besides (`factlog verify` shows them)", counted(more as u64, "place"))
+                }
             };
             say(&format!("warning: {first}{more}; {meaning}"));
         }

@@ -22,6 +22,7 @@ mod admin;
 mod checksum;
 mod damage;
 mod decide;
+mod doctor;
 mod engine;
 mod fields;
 mod frame;
@@ -59,6 +60,7 @@ mod wal;
 mod writer;
 
 pub use damage::Damage;
+pub use doctor::{Checkup, Finding, Level, doctor};
 pub use engine::Engine;
 pub use settings::Settings;
 pub use verify::{Extent, Progress, Report, verify};

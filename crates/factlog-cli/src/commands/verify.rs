@@ -72,13 +72,17 @@ fn outcome(report: &Report) -> Outcome {
         let what = format!("the store is damaged in {}", places(&report.damage));
         return Err(Failure::new(Kind::Damage, what)
             .because("stored bytes are not what was written")
-            .advise("keep the directory as it is, and restore the positions named from an export or a copy"));
+            .advise(
+                "keep the directory as it is, and restore the positions named from an export or a copy",
+            ));
     }
     if !report.mendable.is_empty() {
         let what = format!("{} of the store can be mended", places(&report.mendable));
         return Err(Failure::new(Kind::Mendable, what)
             .because("a crash came before they were written, or the disk lost them; no event is concerned")
-            .advise("open the store for writing, then verify it again; where it comes back, replace the disk"));
+            .advise(
+                "open the store for writing, then verify it again; where it comes back, replace the disk",
+            ));
     }
     Ok(())
 }

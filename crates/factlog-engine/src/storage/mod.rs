@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod faulty;
 mod local;
+pub(crate) mod survey;
 
 use std::fmt::Debug;
 use std::io;
