@@ -22,6 +22,7 @@ mod admin;
 mod checksum;
 mod damage;
 mod decide;
+mod doctor;
 mod engine;
 mod fields;
 mod frame;
@@ -60,6 +61,7 @@ mod wal_files;
 mod writer;
 
 pub use damage::Damage;
+pub use doctor::{Checkup, Finding, Level, doctor};
 pub use engine::Engine;
 pub use settings::{Compression, JournalMode, Settings};
 pub use verify::{Extent, Progress, Report, verify};

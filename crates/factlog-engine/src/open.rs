@@ -50,6 +50,15 @@ pub(crate) fn is_store(disk: &dyn Disk, dir: &Path) -> Result<bool> {
     }
 }
 
+/// The first name in a directory that no store has.
+pub(crate) fn foreign(names: &[String]) -> Option<&String> {
+    let ours = |name: &String| {
+        matches!(name.as_str(), "LOCK" | "STORE" | "STORE.tmp" | "wal" | "segments" | "index" | "lost+found")
+            || manifest::FILES.iter().any(|file| name.trim_end_matches(".tmp") == *file)
+    };
+    names.iter().find(|name| !ours(name))
+}
+
 /// Takes the lock of a store's directory.
 pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
     let path = dir.join("LOCK");
@@ -66,12 +75,8 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
 fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn DiskFile>> {
     create_durably(disk, dir)?;
     let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
-    let ours = |name: &String| {
-        matches!(name.as_str(), "LOCK" | "STORE.tmp" | "wal" | "segments" | "index" | "lost+found")
-            || manifest::FILES.iter().any(|file| name.trim_end_matches(".tmp") == *file)
-    };
     let known = identity::is_store(&names);
-    if !known && let Some(foreign) = names.iter().find(|name| !ours(name)) {
+    if !known && let Some(foreign) = foreign(&names) {
         let dir = dir.display();
         return Err(Error::invalid(format!(
             "{dir} is no factlog store, and not empty ({foreign}); name another directory"

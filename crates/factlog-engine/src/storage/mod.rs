@@ -10,6 +10,7 @@ pub(crate) mod faulty;
 mod faulty_pipeline;
 mod local;
 mod pipeline;
+pub(crate) mod survey;
 mod threads;
 mod uring;
 
