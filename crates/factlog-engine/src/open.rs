@@ -176,7 +176,9 @@ fn start(
     let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free };
     let sealer = SealerHandle::start(sealer).map_err(failed)?;
     let (pending, tracking) = Default::default();
-    let writer = Writer { shared: shared.clone(), clock, journal, sealer, active, vouched, pending, tracking };
+    let (shared_too, lonely) = (shared.clone(), true);
+    let writer =
+        Writer { shared: shared_too, clock, journal, sealer, active, vouched, pending, lonely, tracking };
     shared.life.writer_started();
     let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
     if thread.is_err() {

@@ -26,7 +26,7 @@ use crate::sealer::{SealJob, SealerHandle};
 use crate::shared::Shared;
 use crate::state::poisoned;
 use crate::storage::{Buffer, Done};
-use crate::wal::{Group, Journal};
+use crate::wal::{Group, How, Journal};
 
 /// After this long without appends the head is vouched for by a frame without events, so that damage to the last
 /// group can be told from a torn write. Nothing waits for it.
@@ -52,6 +52,8 @@ pub(crate) struct Writer {
     pub(crate) vouched: u64,
     /// Groups that are not answered yet, in order.
     pub(crate) pending: VecDeque<Pending>,
+    /// Whether nothing came while the last group was written. Then the next one is written at once.
+    pub(crate) lonely: bool,
     /// Tracking that was accepted and is not durable yet.
     pub(crate) tracking: HashMap<TrackingSource, Position>,
 }
@@ -67,8 +69,15 @@ pub(crate) struct Pending {
 enum Write {
     /// It has none, since nothing in it was accepted.
     None,
-    UnderWay { number: u64, frame: Bytes, body: Range<usize> },
-    Durable { frame: Bytes, body: Range<usize> },
+    UnderWay {
+        number: u64,
+        frame: Bytes,
+        body: Range<usize>,
+    },
+    Durable {
+        frame: Bytes,
+        body: Range<usize>,
+    },
     Failed(io::Error),
 }
 
@@ -130,7 +139,8 @@ impl Writer {
 
     /// A group to be written while others are, if there is one worth it.
     fn company(&mut self) -> Option<Vec<Request>> {
-        let under_way = self.pending.back().filter(|_| self.pending.len() < PENDING_MAX)?.draft.appends as usize;
+        let under_way =
+            self.pending.back().filter(|_| self.pending.len() < PENDING_MAX)?.draft.appends as usize;
         let room = self.journal.room()?.checked_sub(frame::HEADER_BYTES)?;
         let most = self.shared.settings.group_bytes.min(room);
         self.shared.queue.take_at_least(worthwhile(under_way), most)
@@ -166,7 +176,8 @@ impl Writer {
                 acknowledged,
             };
             let body = frame::HEADER_BYTES..buffer.len();
-            let (number, frame) = self.journal.submit(buffer, group);
+            let how = if self.lonely && self.pending.is_empty() { How::AtOnce } else { How::Behind };
+            let (number, frame) = self.journal.submit(buffer, group, how);
             Write::UnderWay { number, frame, body }
         };
         self.pending.push_back(Pending { draft, write, acknowledged });
@@ -186,6 +197,13 @@ impl Writer {
                 pending.write.over(result);
             }
         }
+        // Before anybody is answered, so that what the answers bring about does not count.
+        self.lonely = match self.pending.front() {
+            Some(only) if self.pending.len() == 1 && only.write.is_over() => self.shared.queue.is_empty(),
+            None => self.lonely,
+            Some(_) if self.pending.len() == 1 => self.lonely,
+            Some(_) => false,
+        };
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.write.is_over()) {
             let Pending { draft, write, acknowledged } = pending;
             match write {
@@ -248,9 +266,8 @@ impl Writer {
             match decide::decide(&index, &self.tracking, &prepared) {
                 Verdict::Accept => {
                     let appended = accept(&mut index, buffer, &mut draft, &prepared);
-                    self.tracking.extend(
-                        prepared.tracking.map(|tracking| (tracking.source, tracking.position)),
-                    );
+                    self.tracking
+                        .extend(prepared.tracking.map(|tracking| (tracking.source, tracking.position)));
                     draft.accepted.push((reply, Ok(appended)));
                 }
                 Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
@@ -326,7 +343,7 @@ impl Writer {
         frame::begin(&mut buffer);
         let recorded_at = self.shared.index.read().last_time().unwrap_or(0);
         let group = Group { appends: 0, first: head + 1, events: 0, recorded_at, acknowledged: head };
-        self.journal.submit(buffer, group);
+        self.journal.submit(buffer, group, How::AtOnce);
         // Nothing may be under way behind it: a frame that follows says that the beacon is durable.
         while 0 < self.journal.in_flight() {
             for done in self.journal.finished(true) {

@@ -84,7 +84,10 @@ impl Loader<'_> {
         let before = tail.end;
         if tail.end.is_none() {
             tail.end = Some(End { number, offset: 0, previous: 0 });
-        } else if bytes.chunks(ALIGNMENT).any(|slot| frame::claims(slot).is_some_and(|first| self.next <= first)) {
+        } else if bytes
+            .chunks(ALIGNMENT)
+            .any(|slot| frame::claims(slot).is_some_and(|first| self.next <= first))
+        {
             // What was cut off stands here, or goes on here.
             tail.ready.clear();
         } else {

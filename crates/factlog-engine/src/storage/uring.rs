@@ -24,7 +24,7 @@ use rustix::event::EventfdFlags;
 use rustix::fs::{Advice, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::local::lock_when_free;
+use super::local::{self, lock_when_free};
 use super::pipeline::{Bell, Done, Pipeline};
 use super::{ALIGNMENT, Buffer, DEPTH_MAX};
 
@@ -191,6 +191,14 @@ impl Pipeline for Uring {
         self.enter();
     }
 
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64) {
+        let result = match &self.file {
+            Some(file) => local::write_durably(file, &bytes, offset),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        self.done.push(Done { number, result });
+    }
+
     fn finished(&mut self, wait: bool) -> Vec<Done> {
         self.reap();
         if wait && self.done.is_empty() {
@@ -204,7 +212,10 @@ impl Pipeline for Uring {
                 // Nobody will ever know what became of the writes. Their slots stay as they are.
                 Err(cause) => {
                     let numbers = self.slots.iter().flatten().map(|write| write.number);
-                    let failed = |number| Done { number, result: Err(io::Error::new(cause.kind(), cause.to_string())) };
+                    let failed = |number| Done {
+                        number,
+                        result: Err(io::Error::new(cause.kind(), cause.to_string())),
+                    };
                     self.done.extend(numbers.map(failed));
                 }
             }

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::checksum::{FileKind, Place};
 use crate::frame::{self, ALIGNMENT, Header};
-use crate::storage::Buffer;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
 use crate::records::Records;
 use crate::segment::{self, Builder};
+use crate::storage::Buffer;
 use crate::storage::{Disk, LocalDisk};
 
 const STORE: Uuid = Uuid::from_u128(7);

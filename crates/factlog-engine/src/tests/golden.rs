@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::{append, close, event, open, read, small};
 use crate::checksum::{FileKind, Place};
 use crate::frame::{self, Header};
-use crate::storage::Buffer;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
 use crate::segment::Builder;
+use crate::storage::Buffer;
 use crate::{Settings, verify};
 
 fn golden(name: &str) -> PathBuf {
