@@ -189,6 +189,7 @@ fn start(
         ledger: Ledger::new(active, head, last_time, tracking),
         vouched,
         pending: VecDeque::new(),
+        lonely: true,
     };
     shared.life.writer_started();
     let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());

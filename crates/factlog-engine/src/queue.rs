@@ -277,6 +277,11 @@ impl Queue {
         Some(self.take_group(&mut inner, max_bytes))
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inner.lock().requests.is_empty()
+    }
+
     fn take_group(&self, inner: &mut Inner, max_bytes: usize) -> Vec<Request> {
         inner.writer = Writer::Busy;
         let mut group = Vec::new();

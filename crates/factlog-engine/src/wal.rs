@@ -27,7 +27,7 @@ pub(crate) trait Journal: Send {
 
     /// Begins to write the frame whose appends stand in the buffer, and returns its number (one more than the last)
     /// and its bytes. There must be room.
-    fn submit(&mut self, buffer: Buffer, group: Group) -> (u64, Bytes);
+    fn submit(&mut self, buffer: Buffer, group: Group, how: How) -> (u64, Bytes);
 
     /// Frames whose writes are over, in any order; see [`Pipeline::finished`].
     fn finished(&mut self, wait: bool) -> Vec<Done>;
@@ -59,6 +59,15 @@ pub(crate) struct Group {
     pub(crate) events: u32,
     pub(crate) recorded_at: i64,
     pub(crate) acknowledged: u64,
+}
+
+/// Who writes a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The calling thread: the write is over when the call returns.
+    AtOnce,
+    /// Somebody else, while the caller goes on.
+    Behind,
 }
 
 /// Where the next frame goes.
@@ -156,7 +165,7 @@ impl Journal for Wal {
         Ok(())
     }
 
-    fn submit(&mut self, mut buffer: Buffer, group: Group) -> (u64, Bytes) {
+    fn submit(&mut self, mut buffer: Buffer, group: Group, how: How) -> (u64, Bytes) {
         let active = self.active.as_mut().expect("room was reserved");
         let Group { appends, first, events, recorded_at, acknowledged } = group;
         let (epoch, previous) = (self.epoch, self.previous);
@@ -172,7 +181,10 @@ impl Journal for Wal {
         self.number += 1;
         self.under_way.push((self.number, length));
         let bytes = Bytes::from(buffer);
-        self.pipeline.submit(self.number, bytes.clone(), offset);
+        match how {
+            How::AtOnce => self.pipeline.write(self.number, bytes.clone(), offset),
+            How::Behind => self.pipeline.submit(self.number, bytes.clone(), offset),
+        }
         if half_full {
             self.files.make_ahead();
         }

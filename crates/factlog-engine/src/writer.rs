@@ -29,7 +29,7 @@ use crate::shared::Shared;
 use crate::state::poisoned;
 use crate::storage::{Buffer, Done};
 use crate::tail::Inserter;
-use crate::wal::{Group, Journal};
+use crate::wal::{Group, How, Journal};
 
 /// After this long without appends the head is vouched for by a frame without events, so that damage to the last
 /// group can be told from a torn write. Nothing waits for it.
@@ -59,6 +59,8 @@ pub(crate) struct Writer {
     pub(crate) vouched: u64,
     /// Groups that are not answered yet, in order.
     pub(crate) pending: VecDeque<Pending>,
+    /// Whether nothing came while the last group was written. Then the next one is written at once.
+    pub(crate) lonely: bool,
 }
 
 /// A group on its way to the disk.
@@ -171,7 +173,8 @@ impl Writer {
                 acknowledged,
             };
             let body = frame::HEADER_BYTES..buffer.len();
-            let (number, frame) = self.journal.submit(buffer, group);
+            let how = if self.lonely && self.pending.is_empty() { How::AtOnce } else { How::Behind };
+            let (number, frame) = self.journal.submit(buffer, group, how);
             Write::UnderWay { number, frame, body }
         };
         self.pending.push_back(Pending { draft, write, acknowledged });
@@ -191,6 +194,13 @@ impl Writer {
                 pending.write.over(result);
             }
         }
+        // Before anybody is answered, so that what the answers bring about does not count.
+        self.lonely = match self.pending.front() {
+            Some(only) if self.pending.len() == 1 && only.write.is_over() => self.shared.queue.is_empty(),
+            None => self.lonely,
+            Some(_) if self.pending.len() == 1 => self.lonely,
+            Some(_) => false,
+        };
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.write.is_over()) {
             let Pending { draft, write, acknowledged } = pending;
             match write {
@@ -342,7 +352,7 @@ impl Writer {
         frame::begin(&mut buffer);
         let recorded_at = self.ledger.last_time.unwrap_or(0);
         let group = Group { appends: 0, first: head + 1, events: 0, recorded_at, acknowledged: head };
-        self.journal.submit(buffer, group);
+        self.journal.submit(buffer, group, How::AtOnce);
         // Nothing may be under way behind it: a frame that follows says that the beacon is durable.
         while 0 < self.journal.in_flight() {
             for done in self.journal.finished(true) {

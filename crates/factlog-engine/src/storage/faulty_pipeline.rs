@@ -26,6 +26,8 @@ struct Inner {
     failing: HashSet<u64>,
     submitted: u64,
     rung: bool,
+    /// Whether the writer sleeps until something is released or arrives.
+    sleeps: bool,
 }
 
 impl Script {
@@ -45,17 +47,20 @@ impl Script {
         self.inner.lock().failing.insert(number);
     }
 
+    /// Waits until the writer has heard of all that was released, has done what follows from it, and sleeps.
+    pub(crate) fn settle(&self) {
+        let mut inner = self.inner.lock();
+        while !(inner.sleeps && inner.released.is_empty() && !inner.rung) {
+            self.news.wait(&mut inner);
+        }
+    }
+
     /// Waits until so many writes were begun since the store was opened.
     pub(crate) fn wait_for(&self, submitted: u64) {
         let mut inner = self.inner.lock();
         while inner.submitted < submitted {
             self.news.wait(&mut inner);
         }
-    }
-
-    /// Writes begun since the store was opened.
-    pub(crate) fn submitted(&self) -> u64 {
-        self.inner.lock().submitted
     }
 }
 
@@ -74,6 +79,22 @@ impl FaultyPipeline {
     pub(crate) fn new(inner: Box<dyn Pipeline>, faults: Arc<Faults>) -> Self {
         *faults.script.inner.lock() = Inner::default();
         Self { inner, faults, under_way: HashMap::new(), held: HashMap::new() }
+    }
+
+    fn begin(&mut self, number: u64, bytes: Bytes, offset: u64, at_once: bool) {
+        let fails = self.faults.pass().is_err() | self.faults.script.inner.lock().failing.contains(&number);
+        if fails && !self.faults.is_after_the_write() {
+            self.held.insert(number, Done { number, result: Err(io::Error::from_raw_os_error(5)) });
+        } else {
+            self.under_way.insert(number, fails);
+            if at_once {
+                self.inner.write(number, bytes, offset);
+            } else {
+                self.inner.submit(number, bytes, offset);
+            }
+        }
+        self.faults.script.inner.lock().submitted += 1;
+        self.faults.script.news.notify_all();
     }
 
     /// Takes in what the inner pipeline has ended; what was to fail has failed.
@@ -95,15 +116,11 @@ impl Pipeline for FaultyPipeline {
     }
 
     fn submit(&mut self, number: u64, bytes: Bytes, offset: u64) {
-        let fails = self.faults.pass().is_err() | self.faults.script.inner.lock().failing.contains(&number);
-        if fails && !self.faults.is_after_the_write() {
-            self.held.insert(number, Done { number, result: Err(io::Error::from_raw_os_error(5)) });
-        } else {
-            self.under_way.insert(number, fails);
-            self.inner.submit(number, bytes, offset);
-        }
-        self.faults.script.inner.lock().submitted += 1;
-        self.faults.script.news.notify_all();
+        self.begin(number, bytes, offset, false);
+    }
+
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64) {
+        self.begin(number, bytes, offset, true);
     }
 
     fn finished(&mut self, wait: bool) -> Vec<Done> {
@@ -121,17 +138,19 @@ impl Pipeline for FaultyPipeline {
         let script = &self.faults.script;
         let mut inner = script.inner.lock();
         loop {
-            let released = std::mem::take(&mut inner.released);
-            let done: Vec<_> = released.iter().filter_map(|number| self.held.remove(number)).collect();
-            inner.released = released
+            let (ended, early) = std::mem::take(&mut inner.released)
                 .into_iter()
-                .filter(|number| done.iter().all(|done| done.number != *number))
-                .collect();
-            if !done.is_empty() || !wait || inner.rung {
+                .partition(|number| self.held.contains_key(number));
+            inner.released = early;
+            let ended: Vec<u64> = ended;
+            if !ended.is_empty() || !wait || inner.rung {
                 inner.rung &= !wait;
-                return done;
+                return ended.iter().filter_map(|number| self.held.remove(number)).collect();
             }
+            inner.sleeps = true;
+            script.news.notify_all();
             script.news.wait(&mut inner);
+            inner.sleeps = false;
         }
     }
 

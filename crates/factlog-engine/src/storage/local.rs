@@ -141,14 +141,7 @@ impl DiskFile for LocalFile {
     }
 
     fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        match rustix::io::pwritev2(&self.0, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
-            Ok(written) if written == bytes.len() => Ok(()),
-            // A short count is no failure of the part that was written: the rest follows.
-            Ok(written) => self.write_then_sync(&bytes[written..], offset + written as u64),
-            // The kernel or the file system has no such call, and wrote nothing.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => self.write_then_sync(bytes, offset),
-            Err(error) => Err(error.into()),
-        }
+        write_durably(&self.0, bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -160,9 +153,19 @@ impl DiskFile for LocalFile {
     }
 }
 
-impl LocalFile {
-    fn write_then_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)?;
-        self.0.sync_data()
+/// One durable write, in one call where the system can.
+pub(super) fn write_durably(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    match rustix::io::pwritev2(file, &[IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
+        Ok(written) if written == bytes.len() => Ok(()),
+        // A short count is no failure of the part that was written: the rest follows.
+        Ok(written) => write_then_sync(file, &bytes[written..], offset + written as u64),
+        // The kernel or the file system has no such call, and wrote nothing.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => write_then_sync(file, bytes, offset),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn write_then_sync(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)?;
+    file.sync_data()
 }

@@ -21,6 +21,10 @@ pub(crate) trait Pipeline: Debug + Send {
     /// Begins a write and does not wait for it. It ends as a [`Done`] with this number, whatever happens.
     fn submit(&mut self, number: u64, bytes: Bytes, offset: u64);
 
+    /// The same on the calling thread, for when there is nothing else to do: it is over when this returns. That is
+    /// faster by the hand-over to somebody else.
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64);
+
     /// Writes that are over and were not told yet, in no order. With `wait`, sleeps while there are none, unless
     /// the bell rings or rang since the last sleep; then there may be none.
     fn finished(&mut self, wait: bool) -> Vec<Done>;
@@ -68,6 +72,10 @@ impl Pipeline for OneByOne {
     }
 
     fn submit(&mut self, number: u64, bytes: Bytes, offset: u64) {
+        self.write(number, bytes, offset);
+    }
+
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64) {
         let result = match &self.file {
             Some(file) => file.write_durably(&bytes, offset),
             None => Err(io::ErrorKind::NotFound.into()),

@@ -21,6 +21,8 @@ use super::{Disk, DiskFile};
 pub(crate) struct Threads {
     desk: Arc<Desk>,
     path: Option<Arc<Path>>,
+    /// The file for writes on the calling thread.
+    own: Option<Box<dyn DiskFile>>,
     disk: Arc<dyn Disk>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -53,7 +55,7 @@ struct Job {
 impl Threads {
     /// Starts so many threads.
     pub(crate) fn start(disk: Arc<dyn Disk>, count: usize) -> io::Result<Self> {
-        let mut threads = Self { desk: Arc::default(), path: None, disk, threads: Vec::new() };
+        let mut threads = Self { desk: Arc::default(), path: None, own: None, disk, threads: Vec::new() };
         for _ in 0..count {
             let (desk, disk) = (threads.desk.clone(), threads.disk.clone());
             let thread = std::thread::Builder::new().name("factlog-io".into());
@@ -65,8 +67,9 @@ impl Threads {
 
 impl Pipeline for Threads {
     fn turn_to(&mut self, path: &Path) -> io::Result<u64> {
-        let length = self.disk.open(path)?.length()?;
-        self.path = Some(path.into());
+        let file = self.disk.open(path)?;
+        let length = file.length()?;
+        (self.path, self.own) = (Some(path.into()), Some(file));
         Ok(length)
     }
 
@@ -78,6 +81,14 @@ impl Pipeline for Threads {
         }
         drop(inner);
         self.desk.work.notify_one();
+    }
+
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64) {
+        let result = match &self.own {
+            Some(file) => file.write_durably(&bytes, offset),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        self.desk.inner.lock().done.push(Done { number, result });
     }
 
     fn finished(&mut self, wait: bool) -> Vec<Done> {

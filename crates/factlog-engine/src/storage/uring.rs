@@ -24,7 +24,7 @@ use rustix::event::EventfdFlags;
 use rustix::fs::{Advice, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::local::lock_when_free;
+use super::local::{self, lock_when_free};
 use super::pipeline::{Bell, Done, Pipeline};
 use super::{ALIGNMENT, Buffer, DEPTH_MAX};
 
@@ -189,6 +189,14 @@ impl Pipeline for Uring {
         self.slots[slot] = Some(Write { number, bytes, offset, written: 0, file });
         self.start(slot);
         self.enter();
+    }
+
+    fn write(&mut self, number: u64, bytes: Bytes, offset: u64) {
+        let result = match &self.file {
+            Some(file) => local::write_durably(file, &bytes, offset),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        self.done.push(Done { number, result });
     }
 
     fn finished(&mut self, wait: bool) -> Vec<Done> {

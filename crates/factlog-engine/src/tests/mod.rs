@@ -6,6 +6,8 @@ mod damage;
 mod faults;
 mod formats;
 mod golden;
+mod pipeline;
+mod pipelines;
 mod queue;
 mod windows;
 
