@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 pub(crate) mod faulty;
+#[cfg(test)]
+pub(crate) mod killing;
 mod local;
 
 use std::fmt::Debug;

@@ -7,6 +7,7 @@ mod faults;
 mod formats;
 mod golden;
 mod queue;
+mod steps;
 mod windows;
 
 use std::path::Path;
