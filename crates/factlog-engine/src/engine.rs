@@ -112,10 +112,9 @@ impl EventStore for Engine {
             let mut prepared = Prepared::new(append);
             prepared.known = shared.know(&prepared.events, &prepared.conditions)?;
             let (reply, answer) = oneshot::channel();
-            if let Err(error) = shared.queue.push(Request { prepared, reply }).await {
-                // What closed the queue says more than that it is closed.
-                return Err(shared.appendable().err().unwrap_or(error).into());
-            }
+            // What closed the queue says more than that it is closed.
+            let told = |error| shared.appendable().err().unwrap_or(error);
+            let _place = shared.queue.push(Request { prepared, reply }).map_err(told)?;
             let stopped = |_| {
                 Error::indeterminate(
                     "the writer stopped; reopen the store and repeat with the same event ids",

@@ -10,7 +10,7 @@ use factlog_core::{Error, Result};
 use crate::manifest::Manifest;
 use crate::sealer;
 use crate::storage::{self, Disk};
-use crate::wal::FreeFiles;
+use crate::wal_files::FreeFiles;
 
 /// What an interrupted step left behind, and what can be used again.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub(crate) fn find(disk: &dyn Disk, dir: &Path, manifest: &Manifest, goes_on: bo
     let wal = dir.join("wal");
     for name in list(&wal)? {
         let path = wal.join(&name);
-        match crate::wal::number_of(&name) {
+        match crate::wal_files::number_of(&name) {
             None if name.ends_with(".tmp") => found.remove.push(path),
             None => return Err(unnamed(&path)),
             Some(number) if number < manifest.wal_first => found.reusable.push(number),

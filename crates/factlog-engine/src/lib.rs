@@ -56,9 +56,10 @@ mod times;
 mod verify;
 mod view;
 mod wal;
+mod wal_files;
 mod writer;
 
 pub use damage::Damage;
 pub use engine::Engine;
-pub use settings::{Compression, Settings};
+pub use settings::{Compression, JournalMode, Settings};
 pub use verify::{Extent, Progress, Report, verify};

@@ -3,6 +3,7 @@
 //! * Nothing is changed before the lock is held, and nothing at all where there is damage.
 //! * Only what an interrupted step is known to leave behind is removed; anything else is refused by name.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,13 +17,14 @@ use crate::indexer::Indexer;
 use crate::ledger::Ledger;
 use crate::leftovers;
 use crate::manifest::{self, Manifest, ManifestFile};
-use crate::recovery::{self, LastFrame, Recovered};
+use crate::recovery::{self, FrameAt, Recovered};
 use crate::run::Pages;
 use crate::sealer::{Sealer, SealerHandle};
 use crate::settings::Settings;
 use crate::shared::{Opened, Shared};
 use crate::storage::{self, Disk, DiskFile};
-use crate::wal::{ActiveFile, FreeFiles, Wal};
+use crate::wal::Wal;
+use crate::wal_files::{Files, FreeFiles, Workshop};
 use crate::writer::Writer;
 
 /// Opens the store in a directory, or makes one.
@@ -131,7 +133,7 @@ fn start(
     pages: Arc<Pages>,
     lock: Box<dyn DiskFile>,
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
-    let Recovered { manifest, view, head, tracking, damage, notes, active, end, last_frame, .. } = recovered;
+    let Recovered { manifest, view, head, tracking, damage, notes, active, end, .. } = recovered;
     let (useless_runs, last_time, vouched) = (recovered.useless_runs, recovered.last_time, recovered.vouched);
     let durable = tracking.clone();
     let opened = Opened { store: manifest.store, view, head, tracking: durable, damage, notes, pages };
@@ -142,38 +144,38 @@ fn start(
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
     found.clean_up(&*disk, dir, useless_runs, shared.settings.wal_file_bytes, &free)?;
-    if let Some(frame) = last_frame {
-        write_again(&*disk, dir, &frame)?;
+    for frame in &recovered.unvouched {
+        write_again(&*disk, dir, frame)?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += 1)?;
     let wal_dir = dir.join("wal");
-    let active_file =
-        end.map(|end| ActiveFile::open(&*disk, &wal_dir, end.number, end.offset)).transpose()?;
-    let wal = Wal {
+    let pipeline = disk
+        .pipeline(&wal_dir, shared.settings.journal)
+        .map_err(|cause| storage::failed("write directly into", &wal_dir, cause))?;
+    let current = manifest.current();
+    let file_bytes = shared.settings.wal_file_bytes;
+    let workshop = Workshop {
         disk: disk.clone(),
         dir: wal_dir,
-        store: shared.store,
-        epoch: manifest.current().epoch,
-        file_bytes: shared.settings.wal_file_bytes,
+        file_bytes,
         manifest: manifest.clone(),
         free: free.clone(),
-        active: active_file,
-        rolled: false,
-        in_use: recovered.wal_bytes,
-        previous: end.map_or(0, |end| end.previous),
     };
+    let files = Files::new(workshop, recovered.ready, current.wal_last);
+    let pipeline = (pipeline, shared.settings.groups_in_flight);
+    let journal = Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, recovered.wal_bytes)?);
     let failed = |cause| storage::failed("start the threads for", dir, cause);
     let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free, dictionary: Mutex::default() };
     let writer = Writer {
         shared: shared.clone(),
         clock,
-        journal: Box::new(wal),
+        journal,
         sealer: SealerHandle::start(sealer).map_err(failed)?,
         _indexer: Indexer::start(shared.clone()).map_err(failed)?,
         ledger: Ledger::new(active, head, last_time, tracking),
         vouched,
-        buffer: Vec::new(),
+        pending: VecDeque::new(),
     };
     shared.life.writer_started();
     let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
@@ -183,10 +185,10 @@ fn start(
     Ok((shared, Some(thread.map_err(failed)?)))
 }
 
-/// Makes the last frame durable once more before anything builds on it: after a failed write it may be in the
-/// system's cache only, where it reads as whole.
-fn write_again(disk: &dyn Disk, dir: &Path, frame: &LastFrame) -> Result<()> {
-    let path = dir.join("wal").join(crate::wal::file_name(frame.number));
+/// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's
+/// cache only, where it reads as whole. The same bytes go to the same place, so being interrupted is no harm.
+fn write_again(disk: &dyn Disk, dir: &Path, frame: &FrameAt) -> Result<()> {
+    let path = dir.join("wal").join(crate::wal_files::file_name(frame.number));
     let write = || {
         let file = disk.open(&path)?;
         let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;

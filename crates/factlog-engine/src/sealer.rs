@@ -23,7 +23,7 @@ use crate::shared::Shared;
 use crate::storage::{self, Disk, DiskFile};
 use crate::tail::{Generation, Kind};
 use crate::view::Slot;
-use crate::wal::{self, FreeFiles};
+use crate::wal_files::{self, FreeFiles};
 
 /// A generation to seal.
 #[derive(Clone, Debug)]
@@ -282,7 +282,7 @@ pub(crate) fn recycle(
     numbers: impl Iterator<Item = u64>,
 ) {
     for number in numbers {
-        let path = dir.join("wal").join(wal::file_name(number));
+        let path = dir.join("wal").join(wal_files::file_name(number));
         match disk.open(&path).and_then(|file| file.length()) {
             Ok(length) if length == usual as u64 => free.lock().push(number),
             Ok(_) => drop(disk.remove(&path)),

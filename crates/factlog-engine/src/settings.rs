@@ -2,6 +2,8 @@
 
 use factlog_core::{Error, Result};
 
+use crate::storage::{ALIGNMENT, DEPTH_MAX};
+
 /// How much the engine holds in memory and in files. The defaults suit a machine with 1 GiB to spare.
 ///
 /// ```
@@ -23,6 +25,10 @@ pub struct Settings {
     pub wal_bytes: usize,
     /// Bytes of records written in one group: 8 MiB; at most 1 GiB. A single append may be larger.
     pub group_bytes: usize,
+    /// Groups that are written at once, acknowledged in order: 8; 1 to 8. A way to write may be of use for fewer.
+    pub groups_in_flight: usize,
+    /// How groups are made durable: [`JournalMode::Auto`].
+    pub journal: JournalMode,
     /// Appends that may wait for the writer: 65,536. Beyond it callers wait to enter.
     pub queue_appends: usize,
     /// Bytes of appends that may wait for the writer: 64 MiB. Beyond it callers wait to enter.
@@ -47,6 +53,20 @@ pub enum Compression {
     None,
 }
 
+/// How groups are made durable. Every way keeps the same promises and writes the same bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JournalMode {
+    /// The fastest that the kernel and the file system allow.
+    #[default]
+    Auto,
+    /// Direct, synchronous writes through io_uring. Opening fails where there are none.
+    Uring,
+    /// Synchronous writes by a few threads.
+    Threads,
+    /// One synchronous write after the other by the writer itself, whatever `groups_in_flight` says.
+    Plain,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -55,6 +75,8 @@ impl Default for Settings {
             wal_file_bytes: 16 << 20,
             wal_bytes: 64 << 20,
             group_bytes: 8 << 20,
+            groups_in_flight: DEPTH_MAX,
+            journal: JournalMode::Auto,
             queue_appends: 65_536,
             queue_bytes: 64 << 20,
             compression: Compression::Zstd,
@@ -76,13 +98,15 @@ impl Settings {
         at_least("wal_file_bytes", self.wal_file_bytes, 64 << 10)?;
         at_least("wal_bytes", self.wal_bytes, self.wal_file_bytes.saturating_mul(2))?;
         at_least("group_bytes", self.group_bytes, 1)?;
+        at_least("groups_in_flight", self.groups_in_flight, 1)?;
         at_least("queue_appends", self.queue_appends, 1)?;
         at_least("queue_bytes", self.queue_bytes, 1)?;
         at_most("segment_events", usize::try_from(self.segment_events).unwrap_or(usize::MAX), 1_000_000)?;
         at_most("segment_bytes", self.segment_bytes, 1 << 30)?;
         at_most("wal_file_bytes", self.wal_file_bytes, 1 << 30)?;
         at_most("group_bytes", self.group_bytes, 1 << 30)?;
-        if !self.wal_file_bytes.is_multiple_of(crate::frame::ALIGNMENT) {
+        at_most("groups_in_flight", self.groups_in_flight, DEPTH_MAX)?;
+        if !self.wal_file_bytes.is_multiple_of(ALIGNMENT) {
             let bytes = self.wal_file_bytes;
             return Err(Error::invalid(format!("wal_file_bytes is {bytes}; it must be a multiple of 4096")));
         }

@@ -23,7 +23,7 @@ use crate::records::Records;
 use crate::run::Pages;
 use crate::segment::{Segment, SegmentCache, Wrong};
 use crate::settings::Settings;
-use crate::state::Life;
+use crate::state::{Life, closed};
 use crate::storage::{self, Disk, DiskFile};
 use crate::view::View;
 
@@ -162,7 +162,7 @@ impl Shared {
     /// Nothing new is accepted; the writer finishes what it has, subscriptions end.
     pub(crate) fn close(&self) {
         self.life.close();
-        self.queue.close();
+        self.queue.close(&closed());
         self.wake();
     }
 

@@ -5,7 +5,9 @@
 //!   the log. Sealed data is checked when it is read, and by `verify`.
 //! * What the newest copy of the manifest knew, and a lost copy does not, is found again: a whole segment that
 //!   continues the sealed log belongs to it, and so does a write-ahead file whose frames continue it.
-//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does.
+//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does. Several
+//!   frames are written at once, so whole ones may stand behind a torn one: they were never acknowledged and are cut
+//!   off with it. Their epoch keeps them from ever following what is written next.
 
 mod files;
 mod index;
@@ -50,8 +52,10 @@ pub(crate) struct Recovered {
     pub(crate) useless_runs: Vec<PathBuf>,
     /// Where writing goes on; `None` while there is no write-ahead file.
     pub(crate) end: Option<End>,
-    /// The frame in front of it: the only one that nothing vouches for.
-    pub(crate) last_frame: Option<LastFrame>,
+    /// The frames in front of it that nothing vouches for, in order: those that were under way together, or the last.
+    pub(crate) unvouched: Vec<FrameAt>,
+    /// Write-ahead files behind it that never had a frame, in order.
+    pub(crate) ready: Vec<u64>,
     /// Bytes of frames since the last sealed event.
     pub(crate) wal_bytes: u64,
     /// The head that the last frame vouches for.
@@ -60,7 +64,7 @@ pub(crate) struct Recovered {
 
 /// Where a frame lies and what it holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LastFrame {
+pub(crate) struct FrameAt {
     pub(crate) number: u64,
     pub(crate) offset: u64,
     pub(crate) length: usize,
@@ -69,9 +73,14 @@ pub(crate) struct LastFrame {
     checksum: u64,
 }
 
-impl LastFrame {
+impl FrameAt {
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
+    }
+
+    /// Whether a frame that stands behind it says that it is durable. Nothing is ever written while a beacon is.
+    fn is_vouched_for(&self, acknowledged: u64) -> bool {
+        self.events == 0 || self.positions().1 <= acknowledged
     }
 }
 
@@ -114,7 +123,8 @@ pub(crate) fn load(
         notes,
         useless_runs: index.useless,
         end: tail.end,
-        last_frame: tail.last_frame,
+        unvouched: tail.unvouched,
+        ready: tail.ready,
         wal_bytes: tail.wal_bytes,
         vouched: tail.vouched,
         manifest,

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::{Disk, DiskFile, LocalDisk};
+use super::pipeline::OneByOne;
+use super::{Disk, DiskFile, LocalDisk, Pipeline};
+use crate::settings::JournalMode;
 
 /// Where in a step the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,6 +120,14 @@ impl Disk for KillingDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(self.file(path, LocalDisk.open(path)?))
+    }
+
+    fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.open(path)
+    }
+
+    fn pipeline(&self, _: &Path, _: JournalMode) -> io::Result<Box<dyn Pipeline>> {
+        Ok(Box::new(OneByOne::new(Arc::new(Self(self.0.clone())))))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -4,11 +4,24 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{Disk, DiskFile};
+use super::pipeline::OneByOne;
+use super::threads::Threads;
+use super::uring::Uring;
+use super::{Disk, DiskFile, Pipeline};
+use crate::settings::JournalMode;
+
+/// Writes at once where each takes a thread.
+const THREADS: usize = 4;
+
+/// How long writes of a process that is gone may take, and how often that is looked at.
+const SETTLING: Duration = Duration::from_secs(30);
+const SETTLING_STEP: Duration = Duration::from_millis(1);
 
 /// Files of the local machine.
 #[derive(Debug)]
@@ -27,6 +40,31 @@ impl Disk for LocalDisk {
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path);
         Ok(Box::new(LocalFile(file.or_else(|cause| read_only(path, cause))?)))
+    }
+
+    fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let file = file.or_else(|cause| read_only(path, cause))?;
+        match lock_when_free(&file) {
+            Ok(()) => rustix::fs::flock(&file, FlockOperation::Unlock)?,
+            // A file system without such locks gets no writes that outlive their process: see `Uring::new`.
+            Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {}
+            Err(cause) => return Err(cause),
+        }
+        Ok(Box::new(LocalFile(file)))
+    }
+
+    fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>> {
+        match mode {
+            JournalMode::Auto => match Uring::new(dir) {
+                Ok(uring) => Ok(Box::new(uring)),
+                // It may be forbidden, unknown to the kernel, or the file system has no direct writes.
+                Err(_) => self.pipeline(dir, JournalMode::Threads),
+            },
+            JournalMode::Uring => Ok(Box::new(Uring::new(dir)?)),
+            JournalMode::Threads => Ok(Box::new(Threads::start(Arc::new(Self), THREADS)?)),
+            JournalMode::Plain => Ok(Box::new(OneByOne::new(Arc::new(Self)))),
+        }
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -55,6 +93,22 @@ impl Disk for LocalDisk {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+/// Takes the lock of a file as soon as nobody has it, which the writes under way through a locked handle do.
+pub(super) fn lock_when_free(file: &File) -> io::Result<()> {
+    for _ in 0..SETTLING.as_millis() / SETTLING_STEP.as_millis() {
+        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(SETTLING_STEP),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL | Errno::BADF) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let message = "the system is still writing what was begun by a process that is gone; try again later";
+    Err(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
 /// Opens a file of a copy that must not be changed, which can be verified all the same.

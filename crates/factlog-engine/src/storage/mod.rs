@@ -3,19 +3,32 @@
 //! Everything above works on [`Disk`] and [`DiskFile`], so that a test or a simulator can stand in
 //! for the machine. Nothing here knows what the bytes mean.
 
+mod buffer;
 #[cfg(test)]
 pub(crate) mod faulty;
 #[cfg(test)]
+mod faulty_pipeline;
+#[cfg(test)]
 pub(crate) mod killing;
 mod local;
+mod pipeline;
+mod threads;
+mod uring;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-pub(crate) use local::LocalDisk;
-
 use factlog_core::Error;
+
+pub(crate) use buffer::{ALIGNMENT, Buffer};
+pub(crate) use local::LocalDisk;
+pub(crate) use pipeline::{Bell, Done, Pipeline};
+
+use crate::settings::JournalMode;
+
+/// The most durable writes that are under way at once.
+pub(crate) const DEPTH_MAX: usize = 8;
 
 /// What the engine asks of a file system.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
@@ -25,6 +38,10 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Opens an existing file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// The same when no write is under way any more that a process began which is gone.
+    fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// A way to write durably into files of a directory, several writes at once. Leaves nothing behind there.
+    fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>>;
     /// Creates a file, or empties the one there is.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Puts a file in the place of another, atomically. Durable after [`Disk::sync_dir`].

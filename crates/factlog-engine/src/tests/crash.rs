@@ -33,7 +33,7 @@ fn frame_ends(dir: &Path, number: u64) -> Vec<(u64, u64)> {
 }
 
 fn wal_file(dir: &Path, number: u64) -> PathBuf {
-    dir.join("wal").join(crate::wal::file_name(number))
+    dir.join("wal").join(crate::wal_files::file_name(number))
 }
 
 fn cut(dir: &Path, number: u64, length: u64) {

@@ -159,10 +159,10 @@ fn the_last_frame_of_a_full_file_is_vouched_for_too() {
             pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
         }
         close(&engine);
-        let last = load(&dir).expect("load").last_frame.expect("a frame");
+        let last = load(&dir).expect("load").unvouched.pop().expect("a frame");
         let (number, offset) =
             if last.offset == 0 { (last.number - 1, 15 * 4096) } else { (last.number, last.offset - 4096) };
-        let path = dir.join("wal").join(crate::wal::file_name(number));
+        let path = dir.join("wal").join(crate::wal_files::file_name(number));
         with_flip(&path, offset + 200, || {
             assert_eq!(load(&dir).expect("load").damage.len(), 1, "{appends} appends");
         });

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::checksum::{FileKind, Place};
 use crate::frame::{self, ALIGNMENT, Header};
+use crate::storage::Buffer;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
 use crate::records::Records;
@@ -69,7 +70,7 @@ proptest! {
         numbers in any::<[u64; 4]>(),
         offset in (0..1_000_u64).prop_map(|page| page * ALIGNMENT as u64),
     ) {
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         frame::begin(&mut buffer);
         let [first, acknowledged, epoch, previous] = numbers;
         for (events, tracking) in &appends {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{append, close, event, open, read, small};
 use crate::checksum::{FileKind, Place};
 use crate::frame::{self, Header};
+use crate::storage::Buffer;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
 use crate::segment::Builder;
@@ -54,7 +55,7 @@ fn records_frames_segments_and_manifests_are_written_as_ever() {
     let records = records();
     same_as_golden("records.bin", &records);
 
-    let mut buffer = Vec::new();
+    let mut buffer = Buffer::default();
     frame::begin(&mut buffer);
     frame::push_append_head(&mut buffer, 4, Some(("upstream", 17)), records.len());
     buffer.extend_from_slice(&records);

@@ -90,6 +90,7 @@ fn settle(engine: &Engine) {
 fn live(dir: &Path, steps: &Arc<Steps>) {
     let engine = open(dir, steps);
     let mut n = appends_in(head(&engine)).expect("whole appends");
+    tell(&format!("ack {n}"));
     let mut until = MOST;
     while n < until {
         let appended = pollster::block_on(engine.append(work(n))).expect("append");
@@ -113,7 +114,7 @@ fn tell(line: &str) {
 /// What became of a child.
 #[derive(Debug, Default)]
 struct Told {
-    /// Appends acknowledged, those of earlier lives counted in.
+    /// Appends that it found or that were acknowledged to it.
     acknowledged: u64,
     /// The step that it ended at.
     last: Option<String>,

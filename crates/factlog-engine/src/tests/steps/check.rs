@@ -89,5 +89,5 @@ fn files(dir: &Path, segments: u64, runs: u64, told: &str) {
     assert_eq!(names(&dir.join("segments")).len() as u64, segments, "{told}");
     assert_eq!(names(&dir.join("index")).len() as u64, runs, "{told}");
     let wal = names(&dir.join("wal"));
-    assert!(wal.iter().all(|name| crate::wal::number_of(name).is_some()), "{told}: {wal:?}");
+    assert!(wal.iter().all(|name| crate::wal_files::number_of(name).is_some()), "{told}: {wal:?}");
 }
