@@ -122,7 +122,7 @@ struct Told {
     steps: Vec<String>,
 }
 
-fn spawn(dir: &Path, last: u64, moment: Moment) -> Told {
+fn spawn(dir: &Path, last: u64, moment: Moment, history: &str) -> Told {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", NAME, "--nocapture"])
         .env(CHILD, format!("{last} {moment:?} {}", dir.display()))
@@ -138,8 +138,8 @@ fn spawn(dir: &Path, last: u64, moment: Moment) -> Told {
         }
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() || told.last.is_some(), "{:?}: {errors}", output.status);
-    assert!(!errors.contains("panicked"), "step {last}, {moment:?}, {told:?}: {errors}");
+    let is_over = output.status.success() || told.last.is_some();
+    assert!(is_over && !errors.contains("panicked"), "{history}; then step {last}, {moment:?}: {told:?}, {errors}");
     told
 }
 
@@ -188,12 +188,15 @@ fn for_every_step(job: impl Fn(u64) -> bool + Sync) -> u64 {
 /// A life that ends at a step, and after it more lives that end while they open what was left; then all must hold.
 /// Says whether the first one lived on.
 fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
-    let dir = tempfile::tempdir().expect("a directory");
+    let mut dir = tempfile::tempdir().expect("a directory");
+    dir.disable_cleanup(true); // LOCAL
     let mut history = format!("step {n}, {moment:?}");
-    let first = spawn(dir.path(), n, moment);
+    let first = spawn(dir.path(), n, moment, "");
     let mut acknowledged = first.acknowledged;
+    eprintln!("{} {history}", dir.path().display()); // LOCAL
     let Some(last) = first.last else {
         check::everything(dir.path(), acknowledged, &history);
+    dir.disable_cleanup(false); // LOCAL
         return true;
     };
     history = format!("{history}: {last}");
@@ -202,7 +205,7 @@ fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
     let again = if is_new { 1..=OPENING } else { 1 + n % OPENING..=1 + n % OPENING };
     for step in again {
         let moments = [Moment::Before, Moment::Halfway, Moment::After];
-        let then = spawn(dir.path(), step, moments[((n + step) % 3) as usize]);
+        let then = spawn(dir.path(), step, moments[((n + step) % 3) as usize], &history);
         acknowledged = acknowledged.max(then.acknowledged);
         seen.children.fetch_add(1, Ordering::Relaxed);
         if let Some(last) = then.last {
@@ -211,6 +214,7 @@ fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
         }
     }
     check::everything(dir.path(), acknowledged, &history);
+    dir.disable_cleanup(false); // LOCAL
     seen.children.fetch_add(1, Ordering::Relaxed);
     false
 }
@@ -221,7 +225,7 @@ fn a_process_killed_at_any_step_loses_nothing() {
         return be_the_child(&task.to_string_lossy());
     }
     let dir = tempfile::tempdir().expect("a directory");
-    let whole = spawn(dir.path(), 0, Moment::After);
+    let whole = spawn(dir.path(), 0, Moment::After, "");
     let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
     whole.steps.iter().for_each(|step| *kinds.entry(step.as_str()).or_default() += 1);
     let parts = [
