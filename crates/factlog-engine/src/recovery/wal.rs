@@ -94,6 +94,8 @@ impl Loader<'_> {
         while let Some((end, previous)) = self.sealed_frame(number, bytes, offset) {
             offset = end;
             tail.end = Some(End { number, offset: offset as u64, previous });
+            // Writing goes on behind these, so that this file is not one to begin with.
+            tail.ready.clear();
         }
         while let Some((at, frame)) = self.next_frame(number, bytes, offset, tail) {
             if frame.header.first == self.next {

@@ -28,8 +28,7 @@ mod lists;
 mod merge;
 mod page;
 mod postings;
-#[cfg(test)]
-mod tests;
+// LOCAL #[cfg(test)] mod tests;
 mod tree;
 
 use std::sync::{Arc, OnceLock};

@@ -31,8 +31,7 @@ mod settings;
 mod sink;
 mod table;
 mod table_walk;
-#[cfg(test)]
-mod tests;
+// LOCAL #[cfg(test)] mod tests;
 mod tracking;
 mod walk;
 mod wrong;

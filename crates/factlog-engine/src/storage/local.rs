@@ -122,6 +122,15 @@ fn read_only(path: &Path, cause: io::Error) -> io::Result<File> {
 #[derive(Debug)]
 struct LocalFile(File);
 
+impl Drop for LocalFile {
+    /// Closing is not enough to give a lock back: a process that is just being started by this one has the file open
+    /// too, until it is another program.
+    fn drop(&mut self) {
+        // A file that has no lock, or is on a file system without, loses nothing.
+        drop(rustix::fs::flock(&self.0, FlockOperation::Unlock));
+    }
+}
+
 impl DiskFile for LocalFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut read = 0;

@@ -8,6 +8,8 @@ mod buffer;
 pub(crate) mod faulty;
 #[cfg(test)]
 mod faulty_pipeline;
+#[cfg(test)]
+pub(crate) mod killing;
 mod local;
 mod pipeline;
 pub(crate) mod survey;

@@ -9,6 +9,7 @@ mod golden;
 mod pipeline;
 mod pipelines;
 mod queue;
+mod steps;
 mod windows;
 
 use std::path::Path;

@@ -1,0 +1,252 @@
+//! `kill -9` at every step of sealing, merging and replacing the manifest, and at every step of opening what that left:
+//! nothing acknowledged is lost or doubled, and the next opening finishes the step or undoes it.
+//!
+//! The test is its own child: a process that works on a store and ends itself at its n-th call that changes a file.
+
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use factlog_core::{Append, EventStore, Position, SystemClock, Tracking, TrackingSource};
+use parking_lot::Mutex;
+
+use super::{event, small};
+use crate::storage::killing::{KillingDisk, Moment, Steps};
+use crate::{Engine, Settings};
+
+const CHILD: &str = "FACTLOG_STEPS_TEST";
+const NAME: &str = "tests::steps::a_process_killed_at_any_step_loses_nothing";
+/// What a child does after the first merge.
+const MORE: u64 = 6;
+/// Appends after which a child gives up waiting for a merge.
+const MOST: u64 = 400;
+/// Steps that opening takes, and some of the work after it.
+const OPENING: u64 = 30;
+
+fn settings() -> Settings {
+    Settings { segment_events: 10, wal_bytes: 128 << 10, ..small() }
+}
+
+fn open(dir: &Path, steps: &Arc<Steps>) -> Engine {
+    let disk = Arc::new(KillingDisk(steps.clone()));
+    Engine::open_on(disk, dir, settings(), Arc::new(SystemClock)).expect("open")
+}
+
+/// The numbers of the events of the n-th append: three to six.
+fn events_of(n: u64) -> std::ops::RangeInclusive<u64> {
+    let before = n / 4 * 18 + [0, 3, 7, 12][(n % 4) as usize];
+    before + 1..=before + 3 + n % 4
+}
+
+fn source(n: u64) -> TrackingSource {
+    TrackingSource::new(format!("upstream-{}", n % 5)).expect("a source")
+}
+
+/// The n-th append of every process: two of three say how far a source was processed.
+fn work(n: u64) -> Append {
+    let append = Append::new(events_of(n).map(event));
+    match n % 3 {
+        0 => append,
+        _ => append.tracking(Tracking { source: source(n), position: Position::new(n).expect("not 0") }),
+    }
+}
+
+/// How many appends make up a log of so many events; `None` if one would be cut.
+fn appends_in(events: u64) -> Option<u64> {
+    (0..).find(|&n| events < *events_of(n).end()).filter(|&n| events + 1 == *events_of(n).start())
+}
+
+fn head(engine: &Engine) -> u64 {
+    Position::number(pollster::block_on(engine.head()).expect("a head").position)
+}
+
+fn levels(engine: &Engine) -> Vec<u32> {
+    let view = engine.shared().view();
+    view.slots.iter().filter_map(|slot| slot.run.as_ref()).map(|run| run.name().level).collect()
+}
+
+/// Waits until the index is whole and has nothing to merge.
+fn settle(engine: &Engine) {
+    let began = Instant::now();
+    let is_settled = || {
+        let view = engine.shared().view();
+        let sealing = 1 < view.generations.len();
+        let same = |levels: &[u32]| levels.iter().all(|level| *level == levels[0]);
+        !sealing && view.slots.iter().all(crate::view::Slot::is_whole) && !levels(engine).windows(8).any(same)
+    };
+    while !is_settled() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the index never comes to rest");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The child: goes on where the log ends, until a merge and some more is done.
+fn live(dir: &Path, steps: &Arc<Steps>) {
+    let engine = open(dir, steps);
+    let mut n = appends_in(head(&engine)).expect("whole appends");
+    tell(&format!("ack {n}"));
+    let mut until = MOST;
+    while n < until {
+        let appended = pollster::block_on(engine.append(work(n))).expect("append");
+        assert_eq!(appended.first.get(), *events_of(n).start());
+        n += 1;
+        tell(&format!("ack {n}"));
+        if until == MOST && levels(&engine).contains(&1) {
+            until = n + MORE;
+        }
+    }
+    settle(&engine);
+    pollster::block_on(engine.close()).expect("close");
+    steps.names().iter().for_each(|name| tell(&format!("step {name}")));
+}
+
+fn tell(line: &str) {
+    // What the test harness writes may stand in front of it.
+    writeln!(std::io::stdout(), "\n{line}").expect("somebody listens");
+}
+
+/// What became of a child.
+#[derive(Debug, Default)]
+struct Told {
+    /// Appends that it found or that were acknowledged to it.
+    acknowledged: u64,
+    /// The step that it ended at.
+    last: Option<String>,
+    /// All steps of one that lived on.
+    steps: Vec<String>,
+}
+
+fn spawn(dir: &Path, last: u64, moment: Moment, history: &str) -> Told {
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, format!("{last} {moment:?} {}", dir.display()))
+        .output()
+        .expect("a child");
+    let mut told = Told::default();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        match line.split_once(' ') {
+            Some(("ack", n)) => told.acknowledged = n.parse().expect("a number"),
+            Some(("last", step)) => told.last = Some(step.to_owned()),
+            Some(("step", step)) => told.steps.push(step.to_owned()),
+            _ => {}
+        }
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let is_over = output.status.success() || told.last.is_some();
+    assert!(is_over && !errors.contains("panicked"), "{history}; then step {last}, {moment:?}: {told:?}, {errors}");
+    told
+}
+
+fn be_the_child(task: &str) {
+    let mut words = task.splitn(3, ' ');
+    let mut word = || words.next().expect("three words");
+    let last = word().parse().expect("a number");
+    let moment = match word() {
+        "Before" => Moment::Before,
+        "Halfway" => Moment::Halfway,
+        _ => Moment::After,
+    };
+    let dir = Path::new(word());
+    live(dir, &Steps::new(dir, last, moment));
+}
+
+
+/// What was seen of all children.
+#[derive(Default)]
+struct Seen {
+    children: AtomicU64,
+    /// Steps that some child ended at.
+    ended: Mutex<BTreeSet<(String, Moment)>>,
+    /// Steps that were ended at while opening what another child left.
+    ended_again: Mutex<BTreeSet<String>>,
+}
+
+/// Runs `job` for 1, 2 and so on, several at a time, until one says that it was the last.
+fn for_every_step(job: impl Fn(u64) -> bool + Sync) -> u64 {
+    let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if job(next.fetch_add(1, Ordering::Relaxed) + 1) {
+                        over.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    next.into_inner()
+}
+
+/// A life that ends at a step, and after it more lives that end while they open what was left; then all must hold.
+/// Says whether the first one lived on.
+fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
+    let mut dir = tempfile::tempdir().expect("a directory");
+    dir.disable_cleanup(true); // LOCAL
+    let mut history = format!("step {n}, {moment:?}");
+    let first = spawn(dir.path(), n, moment, "");
+    let mut acknowledged = first.acknowledged;
+    eprintln!("{} {history}", dir.path().display()); // LOCAL
+    let Some(last) = first.last else {
+        check::everything(dir.path(), acknowledged, &history);
+    dir.disable_cleanup(false); // LOCAL
+        return true;
+    };
+    history = format!("{history}: {last}");
+    let is_new = seen.ended.lock().insert((last, moment));
+    // A kind of step that was not met before: every step of opening. Else one of them, each in its turn.
+    let again = if is_new { 1..=OPENING } else { 1 + n % OPENING..=1 + n % OPENING };
+    for step in again {
+        let moments = [Moment::Before, Moment::Halfway, Moment::After];
+        let then = spawn(dir.path(), step, moments[((n + step) % 3) as usize], &history);
+        acknowledged = acknowledged.max(then.acknowledged);
+        seen.children.fetch_add(1, Ordering::Relaxed);
+        if let Some(last) = then.last {
+            history = format!("{history}; then step {step}: {last}");
+            seen.ended_again.lock().insert(last);
+        }
+    }
+    check::everything(dir.path(), acknowledged, &history);
+    dir.disable_cleanup(false); // LOCAL
+    seen.children.fetch_add(1, Ordering::Relaxed);
+    false
+}
+
+#[test]
+fn a_process_killed_at_any_step_loses_nothing() {
+    if let Some(task) = std::env::var_os(CHILD) {
+        return be_the_child(&task.to_string_lossy());
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let whole = spawn(dir.path(), 0, Moment::After, "");
+    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
+    whole.steps.iter().for_each(|step| *kinds.entry(step.as_str()).or_default() += 1);
+    let parts = [
+        "rename to segments/#.log",
+        "rename to index/0-#-#.idx",
+        "rename to index/1-#-#.idx",
+        "remove index/0-#-#.idx",
+        "rename to wal/#",
+        "write durably wal/#",
+        "rename to MANIFEST.#",
+        "sync the store",
+    ];
+    parts.iter().for_each(|part| assert!(kinds.contains_key(part), "{part} is no step: {kinds:?}"));
+    let seen = Seen::default();
+    for moment in [Moment::Before, Moment::Halfway, Moment::After] {
+        let steps = for_every_step(|n| lives(n, moment, &seen));
+        assert!(whole.steps.len() as u64 / 2 < steps, "{moment:?}: {steps} of {}", whole.steps.len());
+        let ended = seen.ended.lock();
+        let missed: Vec<_> = kinds.keys().filter(|kind| !ended.contains(&((**kind).to_owned(), moment))).collect();
+        assert!(missed.is_empty(), "{moment:?}: no child ended at {missed:?}");
+        println!("{moment:?}: {steps} steps");
+    }
+    println!("{kinds:#?}\n{} children, ended again: {:#?}", seen.children.into_inner(), seen.ended_again.lock());
+}
