@@ -29,7 +29,7 @@ mod merge;
 mod page;
 mod postings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 
 use std::sync::{Arc, OnceLock};

@@ -29,7 +29,7 @@ mod scan;
 mod sink;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tracking;
 mod walk;
 mod wrong;
