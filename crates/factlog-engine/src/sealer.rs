@@ -1,7 +1,7 @@
 //! The sealer: writes a generation into an immutable segment with its index run and frees its write-ahead files.
 //!
 //! Order matters: the run and the segment are written and durable, then the manifest names the segment and no longer
-//! needs the files, then readers see it, then the files are free. A crash between two steps leaves a store whose
+//! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash between two steps leaves a store whose
 //! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
 use std::collections::BTreeMap;
@@ -205,7 +205,10 @@ impl Sealer {
         let segment = Segment::new(self.shared.store, entry);
         self.shared.change_view(|view| Some(view.with_sealed(segment, Slot::ready(run))));
         self.shared.background.wake();
-        self.recycle(freed);
+        // The other copy still names the files: who has only that one must find them. Failing costs space only.
+        if self.manifest.update(|_| {}).is_ok() {
+            self.recycle(freed);
+        }
         Ok(())
     }
 

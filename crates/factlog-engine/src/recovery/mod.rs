@@ -96,8 +96,10 @@ pub(crate) fn load(
 ) -> Result<Recovered> {
     let store = identity::read(disk, dir)?;
     let (mut manifest, mut notes) = manifest::read(disk, dir, store)?;
+    let named = manifest.segments.len();
     sealed::adopt(disk, dir, &mut manifest, &mut notes)?;
-    files::adopt(disk, &dir.join("wal"), &mut manifest)?;
+    let more_sealed = named < manifest.segments.len();
+    files::adopt(disk, &dir.join("wal"), &mut manifest, more_sealed)?;
     let (segments, mut damage) = sealed::segments(disk, dir, &manifest)?;
     let index = index::load(disk, dir, store, &segments, pages)?;
     notes.extend(index.notes);

@@ -28,7 +28,8 @@ mod lists;
 mod merge;
 mod page;
 mod postings;
-// LOCAL #[cfg(test)] mod tests;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tree;
 
 use std::sync::{Arc, OnceLock};

@@ -84,7 +84,7 @@ impl Seal {
         Self { store, first: name.first, mix: xxh3_64(&bytes) }
     }
 
-    fn seed(&self, number: u64) -> u64 {
+    pub(super) fn seed(&self, number: u64) -> u64 {
         let offset = number.wrapping_mul(PAGE as u64);
         Place { store: self.store, file: FileKind::Run, number: self.first, offset }.seed() ^ self.mix
     }

@@ -31,7 +31,8 @@ mod settings;
 mod sink;
 mod table;
 mod table_walk;
-// LOCAL #[cfg(test)] mod tests;
+#[cfg(test)]
+pub(crate) mod tests;
 mod tracking;
 mod walk;
 mod wrong;

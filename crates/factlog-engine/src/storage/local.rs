@@ -127,7 +127,7 @@ impl Drop for LocalFile {
     /// too, until it is another program.
     fn drop(&mut self) {
         // A file that has no lock, or is on a file system without, loses nothing.
-        drop(rustix::fs::flock(&self.0, FlockOperation::Unlock));
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 }
 

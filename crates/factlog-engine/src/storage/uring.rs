@@ -12,6 +12,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -102,23 +103,23 @@ impl Uring {
             .offset(write.offset + write.written as u64)
             .rw_flags(ReadWriteFlags::DSYNC.bits().cast_signed())
             .build();
-        self.push(entry.user_data(slot as u64));
+        self.push(&entry.user_data(slot as u64));
     }
 
     /// Has the kernel watch the bell.
     fn watch(&mut self) {
         let readable = rustix::event::PollFlags::IN.bits();
         let entry = opcode::PollAdd::new(types::Fd(self.bell.0.as_raw_fd()), readable.into()).build();
-        self.push(entry.user_data(BELL));
+        self.push(&entry.user_data(BELL));
         self.watching = true;
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: &Entry) {
         // SAFETY: an entry is either the poll of the bell, which has no memory and whose descriptor lives as long as
         // `self`, or a write made by `start` from a slot. The slot owns the bytes, which neither move nor change
         // while a clone of them exists, and the file. A slot is emptied in `over` only, after the kernel said that
         // its write is over, or never: `drop` waits for all of them and forgets those it cannot wait for.
-        unsafe { self.ring.submission().push(&entry) }.expect("the ring has twice the places that are used");
+        unsafe { self.ring.submission().push(entry) }.expect("the ring has twice the places that are used");
     }
 
     /// Takes in what the kernel says.
@@ -241,7 +242,7 @@ impl Drop for Uring {
                 Err(cause) if transient(&cause) => self.reap(),
                 Err(_) => {
                     // The kernel may still read from there.
-                    std::mem::forget(std::mem::take(&mut self.slots));
+                    let _for_ever = ManuallyDrop::new(std::mem::take(&mut self.slots));
                     return;
                 }
             }

@@ -44,7 +44,6 @@ use crate::ledger::Commit;
 use crate::records::Records;
 
 pub(crate) use inserter::Inserter;
-#[cfg_attr(test, expect(unused_imports, reason = "tests do not name it"))]
 pub(crate) use listing::KeySpan;
 
 /// What a key names. The numbers are the kind bytes of keys on disk.

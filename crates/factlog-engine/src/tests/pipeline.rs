@@ -50,7 +50,7 @@ fn head(engine: &Engine) -> u64 {
     Position::number(pollster::block_on(engine.head()).expect("head").position)
 }
 
-fn kind(error: AppendError) -> ErrorKind {
+fn kind(error: &AppendError) -> ErrorKind {
     error.failed().expect("an error").kind()
 }
 
@@ -120,12 +120,12 @@ fn no_group_behind_one_that_failed_is_acknowledged() {
                     Ok(appended) => assert_eq!((appended.first.get(), number < k), (number, true)),
                     Err(error) => {
                         assert!(k <= number, "{number} was durable, and all in front of it, when {k} failed");
-                        assert_eq!(kind(error), ErrorKind::Indeterminate);
+                        assert_eq!(kind(&error), ErrorKind::Indeterminate);
                     }
                 }
             }
             let later = pollster::block_on(engine.append(Append::new([event(n + 1)]))).expect_err("poisoned");
-            assert_eq!((kind(later), head(&engine)), (ErrorKind::Closed, k - 1));
+            assert_eq!((kind(&later), head(&engine)), (ErrorKind::Closed, k - 1));
             drop(engine);
             let engine = open(dir.path(), small());
             // What failed is there if its bytes are. Without it, nothing behind it is there.
@@ -153,8 +153,8 @@ fn what_was_judged_against_a_group_is_answered_after_it() {
         faults.script.release(1);
         let (again, lost) = (pollster::block_on(again), pollster::block_on(lost));
         if fails {
-            assert_eq!(kind(again.expect_err("in doubt")), ErrorKind::Indeterminate);
-            assert_eq!(kind(lost.expect_err("nothing was written")), ErrorKind::Closed);
+            assert_eq!(kind(&again.expect_err("in doubt")), ErrorKind::Indeterminate);
+            assert_eq!(kind(&lost.expect_err("nothing was written")), ErrorKind::Closed);
         } else {
             assert!(again.expect("recorded").deduplicated);
             let conflict = lost.expect_err("lost");
@@ -228,7 +228,7 @@ fn a_crash_leaves_a_prefix_and_what_is_cut_off_never_comes_back() {
             let crashed = image(dir.path());
             let torn_frames = (0..under_way).filter(|frame| torn & (1 << frame) != 0);
             torn_frames.for_each(|frame| {
-                tear(crashed.path(), acknowledged + 1 + frame, ((torn + frame) % 9) as usize)
+                tear(crashed.path(), acknowledged + 1 + frame, ((torn + frame) % 9) as usize);
             });
             let whole = u64::from(torn.trailing_zeros()).min(under_way);
             goes_on(

@@ -24,7 +24,7 @@ impl Check<'_> {
             match counts_on(&whole) {
                 Ok(None) => {}
                 Ok(Some(run)) => {
-                    self.distrust(&run, "a stream's revisions do not follow those of the run before")
+                    self.distrust(&run, "a stream's revisions do not follow those of the run before");
                 }
                 Err((run, wrong)) => self.damaged(&run, &wrong)?,
             }

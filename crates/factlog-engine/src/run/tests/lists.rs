@@ -2,7 +2,7 @@
 
 use factlog_core::Direction;
 
-use super::super::{Builder, Postings, check};
+use super::super::{Postings, RunBuilder as Builder, check};
 use super::*;
 
 fn written(lists: &[Vec<u64>], last: u64) -> Arc<Run> {

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use factlog_core::EventId;
 use uuid::Uuid;
 
-use super::{Built, Entry, Gather, Pages, Run, RunName, Wrong, keys};
+use super::footer::{Footer, Section};
+use super::page::Seal;
+use super::{Built, Entry, Gather, PAGE, Pages, Run, RunName, Wrong, keys};
 use crate::storage::DiskFile;
 
 const STORE: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
@@ -154,4 +156,16 @@ fn some_events(count: u64) -> Vec<Named> {
         first: n % 3 != 1,
     };
     (0..count).map(event).collect()
+}
+
+/// A run's file as a later program might have written it: with an optional section that this one does not know.
+pub(crate) fn with_optional_section(store: Uuid, name: RunName, bytes: &[u8]) -> Vec<u8> {
+    let (pages, footer) = bytes.split_at(bytes.len() - PAGE);
+    let number = (pages.len() / PAGE) as u64;
+    let footer = Footer::decode(footer, store, name, number + 1).expect("a footer");
+    let section = Section { first: 0, pages: 1, count: 0 };
+    let mut page = footer.encode(store, name, &[(99, 1, section)]);
+    page.resize(PAGE - 8, 0);
+    crate::checksum::push_trailer(Seal::new(store, name).seed(number), &mut page);
+    [pages, &page].concat()
 }

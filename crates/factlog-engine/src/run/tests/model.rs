@@ -178,7 +178,7 @@ fn filters_keep_nearly_all_absent_keys_away() {
 fn equal_hashes_of_ids_are_all_found() {
     let file = Memory::default();
     let name = RunName { level: 0, first: 1, last: 5_000 };
-    let mut builder = super::super::Builder::new(STORE, name, 0, 5_000, &file);
+    let mut builder = super::super::RunBuilder::new(STORE, name, 0, 5_000, &file);
     for position in 1..=5_000 {
         builder.id([7, 1 << 39][usize::from(2_000 < position)], position).expect("memory");
     }

@@ -50,7 +50,7 @@ proptest! {
     fn a_segment_comes_back_as_it_was(
         events in vec(events(), 1..60),
         first in prop_oneof![Just(1), 1..u64::MAX / 2],
-        codec in prop_oneof![Just(Codec::Raw), Just(Codec::Fast), Just(Codec::Dense)],
+        codec in prop_oneof![Just(Codec::Raw), Just(Codec::Dense)],
         trained in any::<bool>(),
         block_bytes in prop_oneof![Just(1_usize), 200..20_000_usize],
     ) {
@@ -97,12 +97,13 @@ proptest! {
     fn arbitrary_bytes_are_an_error_and_never_a_panic(bytes in vec(any::<u8>(), 0..20_000)) {
         let file = Memory::with(bytes.clone());
         prop_assert!(Segment::describe(STORE, &file).is_err());
-        let entry = SegmentEntry { first: 1, last: 10, bytes: bytes.len() as u64 };
+        let bytes = bytes.len() as u64;
+        let entry = SegmentEntry { first: 1, last: 10, bytes, first_recorded_at: 0, last_recorded_at: 0 };
         let mut events = 0;
         let scanned = scan(STORE, &file, &entry, &mut |records| events += records.offsets.len());
         prop_assert!(!scanned.damage.is_empty() && events == 0);
         prop_assert!(Segment::new(STORE, entry).block_of(&file, &cache(), 3).is_err());
-        let _ = section::decode(&bytes);
+        let _ = section::decode(&file.0.lock());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use factlog_core::Event;
 
 use super::{Memory, STORE, event, record_of, settings, tracking, write};
-use crate::manifest::SegmentEntry;
 use crate::segment::{Codec, DictionaryPolicy, Segment, scan};
 
 fn golden(name: &str) -> PathBuf {
@@ -29,8 +28,10 @@ fn segments_of_version_1_are_read_as_ever() {
         }
         let bytes = std::fs::read(golden(name)).expect("a golden file");
         assert!(!stable || bytes == *written.file.0.lock(), "{name} is no longer written as it was");
-        let entry = SegmentEntry { first: 1, last: count, bytes: bytes.len() as u64 };
         let (file, mut next) = (Memory::with(bytes), 1);
+        let description = Segment::describe(STORE, &file).expect("a description");
+        let entry = description.entry();
+        assert_eq!((entry.first, entry.last), (1, count));
         let scanned = scan(STORE, &file, &entry, &mut |records| {
             for position in records.first..=records.last() {
                 assert_eq!(position, next);
@@ -41,7 +42,6 @@ fn segments_of_version_1_are_read_as_ever() {
         });
         assert_eq!(scanned.damage, vec![]);
         assert_eq!((next, scanned.tracking), (count + 1, Some(tracking())));
-        let description = Segment::describe(STORE, &file).expect("a description");
         let dictionary = Segment::new(STORE, entry).dictionary_bytes(&file, &description).expect("read");
         assert_eq!(dictionary.is_empty(), codec == Codec::Raw, "{name} has a dictionary if it is compressed");
     }

@@ -124,7 +124,8 @@ fn write_with(events: &[Event], first: u64, settings: Settings, more: &[(u32, u3
         builder.add(&record_of(event, position)).expect("add");
     }
     let description = builder.finish_with(&tracking(), more).expect("finish");
-    let entry = SegmentEntry { first, last: first + events.len() as u64 - 1, bytes: bytes.len() as u64 };
+    let entry = description.entry();
+    assert_eq!((entry.last, entry.bytes), (first + events.len() as u64 - 1, bytes.len() as u64));
     Written { file: Memory::with(bytes), entry, description, segment: Segment::new(STORE, entry) }
 }
 
@@ -160,4 +161,23 @@ fn cache() -> SegmentCache {
 
 fn settings(codec: Codec, dictionary: DictionaryPolicy, block_bytes: usize) -> Settings {
     Settings { codec, dictionary, block_bytes }
+}
+
+/// A segment's file written again as a later program might: with an optional section that this one does not know.
+pub(crate) fn with_optional_section(
+    store: Uuid,
+    entry: &SegmentEntry,
+    file: &dyn DiskFile,
+) -> (Vec<u8>, SegmentEntry) {
+    let mut bytes = Vec::new();
+    let mut builder = Builder::new(store, entry.first, Settings::default(), &mut bytes);
+    let scanned = scan(store, file, entry, &mut |records| {
+        for position in records.first..=records.last() {
+            builder.add(records.record(position).expect("a record")).expect("add");
+        }
+    });
+    assert_eq!(scanned.damage, vec![]);
+    let more = [(99, super::footer::OPTIONAL, &b"of a later time"[..])];
+    let description = builder.finish_with(&scanned.tracking.expect("tracking"), &more).expect("finish");
+    (bytes, description.entry())
 }

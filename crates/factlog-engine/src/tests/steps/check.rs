@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use factlog_core::{Event, EventStore, Query, QueryItem, ReadOptions, Tags};
 
-use super::{appends_in, events_of, head, open, settle, source, work};
+use super::{appends_in, events_of, head, open, source, work};
 use crate::storage::killing::{Moment, Steps};
-use crate::tests::{event, read};
+use crate::tests::{event, read, settle};
 use crate::{Engine, Extent, verify};
 
 /// Appends that come on top, so that there is sealing again.
