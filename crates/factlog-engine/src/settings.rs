@@ -1,5 +1,7 @@
 //! The engine's settings: sizes and bounds, as data.
 
+use std::time::Duration;
+
 use factlog_core::{Error, Result};
 
 use crate::storage::{ALIGNMENT, DEPTH_MAX};
@@ -29,6 +31,9 @@ pub struct Settings {
     pub groups_in_flight: usize,
     /// How groups are made durable: [`JournalMode::Auto`].
     pub journal: JournalMode,
+    /// After this long without appends the head is vouched for by a frame of 4 KiB without events, so that damage to
+    /// the last group can be told from a torn write: 10 ms. Nothing waits for it.
+    pub vouch_after: Duration,
     /// Appends that may wait for the writer: 65,536. Beyond it callers wait to enter.
     pub queue_appends: usize,
     /// Bytes of appends that may wait for the writer: 64 MiB. Beyond it callers wait to enter.
@@ -77,6 +82,7 @@ impl Default for Settings {
             group_bytes: 8 << 20,
             groups_in_flight: DEPTH_MAX,
             journal: JournalMode::Auto,
+            vouch_after: Duration::from_millis(10),
             queue_appends: 65_536,
             queue_bytes: 64 << 20,
             compression: Compression::Zstd,

@@ -10,7 +10,6 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, Timestamp, TrackingSource};
@@ -30,10 +29,6 @@ use crate::state::poisoned;
 use crate::storage::{Buffer, Done};
 use crate::tail::Inserter;
 use crate::wal::{Group, How, Journal};
-
-/// After this long without appends the head is vouched for by a frame without events, so that damage to the last
-/// group can be told from a torn write. Nothing waits for it.
-const BEACON_AFTER: Duration = Duration::from_millis(10);
 
 /// The memory that the index of what is not sealed may take, if a segment is smaller.
 const INDEX_BYTES: usize = 16 << 20;
@@ -117,8 +112,9 @@ impl Writer {
     /// Does what is next; `false` when the store is closed. An error means that nobody knows what was written.
     fn step(&mut self) -> Result<bool> {
         if self.pending.is_empty() {
-            let idle_after = (self.vouched < self.shared.head()).then_some(BEACON_AFTER);
-            match self.shared.queue.take(self.shared.settings.group_bytes, idle_after) {
+            let settings = &self.shared.settings;
+            let idle_after = (self.vouched < self.shared.head()).then_some(settings.vouch_after);
+            match self.shared.queue.take(settings.group_bytes, idle_after) {
                 Taken::Group(requests) => self.commit(requests)?,
                 Taken::Idle => self.beacon()?,
                 Taken::Closed => return Ok(false),

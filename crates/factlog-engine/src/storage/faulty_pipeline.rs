@@ -36,6 +36,12 @@ impl Script {
         self.inner.lock().holds = true;
     }
 
+    /// Writes end for the writer when they do, and all that were held back do now.
+    pub(crate) fn let_go(&self) {
+        self.inner.lock().holds = false;
+        self.news.notify_all();
+    }
+
     /// Lets the writer hear of the end of a write. Numbers begin at 1 each time the store is opened.
     pub(crate) fn release(&self, number: u64) {
         self.inner.lock().released.push(number);
@@ -138,6 +144,9 @@ impl Pipeline for FaultyPipeline {
         let script = &self.faults.script;
         let mut inner = script.inner.lock();
         loop {
+            if !inner.holds && !self.held.is_empty() {
+                return self.held.drain().map(|(_, done)| done).collect();
+            }
             let (ended, early) = std::mem::take(&mut inner.released)
                 .into_iter()
                 .partition(|number| self.held.contains_key(number));

@@ -7,7 +7,6 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rustix::process::{Signal, getpid, kill_process};
@@ -27,26 +26,46 @@ pub(crate) enum Moment {
     After,
 }
 
+/// Which step is the last one.
+#[derive(Clone, Debug)]
+pub(crate) enum Last {
+    Never,
+    /// The n-th of all.
+    Step(usize),
+    /// The n-th of a kind.
+    OfKind(usize, String),
+}
+
 /// Counts steps and ends the process at one of them.
 #[derive(Debug)]
 pub(crate) struct Steps {
     store: PathBuf,
-    taken: AtomicU64,
-    /// The number of the last step, 0 for none.
-    last: u64,
+    last: Last,
     moment: Moment,
     /// What each step was: what it does, and to which kind of file.
     names: Mutex<Vec<String>>,
 }
 
 impl Steps {
-    /// Ends the process at its `last`-th step in the directory of a store; 0 for never.
-    pub(crate) fn new(store: &Path, last: u64, moment: Moment) -> Arc<Self> {
-        let (store, taken) = (store.to_path_buf(), AtomicU64::new(0));
-        Arc::new(Self { store, taken, last, moment, names: Mutex::default() })
+    /// Ends the process at its `last` step in the directory of a store.
+    pub(crate) fn new(store: &Path, last: Last, moment: Moment) -> Arc<Self> {
+        Arc::new(Self { store: store.to_path_buf(), last, moment, names: Mutex::default() })
     }
 
-    /// What has been done so far, in order.
+    /// Counts one more, and says whether it is the last.
+    fn is_last(&self, name: &str) -> bool {
+        let mut names = self.names.lock();
+        names.push(name.to_owned());
+        match &self.last {
+            Last::Never => false,
+            Last::Step(number) => names.len() == *number,
+            Last::OfKind(number, kind) => {
+                name == kind && names.iter().filter(|name| *name == kind).count() == *number
+            }
+        }
+    }
+
+    /// What has been begun so far, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         self.names.lock().clone()
     }
@@ -59,9 +78,7 @@ impl Steps {
         whole: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<T> {
         let name = format!("{what} {}", kind_of(&self.store, path));
-        let is_last = self.taken.fetch_add(1, Ordering::SeqCst) + 1 == self.last;
-        if !is_last {
-            self.names.lock().push(name);
+        if !self.is_last(&name) {
             return whole();
         }
         match self.moment {

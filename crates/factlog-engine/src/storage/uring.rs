@@ -42,6 +42,8 @@ pub(crate) struct Uring {
     bell: Arc<EventFd>,
     /// Whether the kernel watches the bell.
     watching: bool,
+    /// Whether it rang since somebody waited.
+    rung: bool,
 }
 
 /// A write under way.
@@ -72,6 +74,7 @@ impl Uring {
             done: Vec::new(),
             bell: Arc::new(EventFd(eventfd)),
             watching: false,
+            rung: false,
         };
         let path = dir.join("probe.tmp");
         let tried = uring.probe(&path);
@@ -131,6 +134,7 @@ impl Uring {
                 Ok(slot) if slot < self.slots.len() => self.over(slot, result),
                 _ => {
                     self.watching = false;
+                    self.rung = true;
                     self.bell.silence();
                 }
             }
@@ -202,7 +206,7 @@ impl Pipeline for Uring {
 
     fn finished(&mut self, wait: bool) -> Vec<Done> {
         self.reap();
-        if wait && self.done.is_empty() {
+        if wait && self.done.is_empty() && !self.rung {
             if !self.watching {
                 self.watch();
             }
@@ -222,6 +226,8 @@ impl Pipeline for Uring {
             }
             self.reap();
         }
+        // Who waited has heard it, even if it rang before.
+        self.rung &= !wait;
         std::mem::take(&mut self.done)
     }
 

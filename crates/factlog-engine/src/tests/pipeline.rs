@@ -1,8 +1,10 @@
 //! Several groups under way: answered in order whatever the disk does first, and a crash leaves a prefix of them.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use factlog_core::{
     Append, AppendCondition, AppendError, Appended, BoxFuture, ErrorKind, EventStore, Position, Query,
@@ -16,13 +18,35 @@ use crate::{Engine, JournalMode, Settings};
 
 type Answer<'a> = BoxFuture<'a, Result<Appended, AppendError>>;
 
+/// An engine whose last write is not held back, whatever the test did.
+struct Held {
+    engine: Engine,
+    faults: Arc<Faults>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.faults.script.let_go();
+    }
+}
+
+impl Deref for Held {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
 /// A store whose writes of groups end when the test says so.
-fn held(dir: &Path, settings: Settings) -> (Engine, Arc<Faults>) {
+fn held(dir: &Path, settings: Settings) -> (Held, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let disk = Arc::new(FaultyDisk(faults.clone()));
+    // Nothing is written but what the test begins.
+    let settings = Settings { vouch_after: Duration::MAX, ..settings };
     let engine = Engine::open_on(disk, dir, settings, Arc::new(SystemClock)).expect("open");
     faults.script.hold();
-    (engine, faults)
+    (Held { engine, faults: faults.clone() }, faults)
 }
 
 fn is_ready(answer: &mut Answer<'_>) -> bool {

@@ -10,13 +10,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use factlog_core::{Append, EventStore, Position, SystemClock, Tracking, TrackingSource};
 use parking_lot::Mutex;
 
 use super::{event, settle, small};
-use crate::storage::killing::{KillingDisk, Moment, Steps};
+use crate::storage::killing::{KillingDisk, Last, Moment, Steps};
 use crate::{Engine, Settings};
 
 const CHILD: &str = "FACTLOG_STEPS_TEST";
@@ -26,7 +26,9 @@ const MORE: u64 = 6;
 /// Appends after which a child gives up waiting for a merge.
 const MOST: u64 = 400;
 /// Steps that opening takes, and some of the work after it.
-const OPENING: u64 = 30;
+const OPENING: usize = 30;
+/// How often each kind of step is the last, at each of its moments.
+const TIMES: usize = 6;
 
 fn settings() -> Settings {
     Settings { segment_events: 10, wal_bytes: 128 << 10, ..small() }
@@ -105,10 +107,16 @@ struct Told {
     steps: Vec<String>,
 }
 
-fn spawn(dir: &Path, last: u64, moment: Moment, history: &str) -> Told {
+fn spawn(dir: &Path, last: &Last, moment: Moment, history: &str) -> Told {
+    let last = match last {
+        // No step has this number.
+        Last::Never => "0".to_owned(),
+        Last::Step(number) => number.to_string(),
+        Last::OfKind(number, kind) => format!("{number} {kind}"),
+    };
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, format!("{last} {moment:?} {}", dir.display()))
+        .env(CHILD, format!("{moment:?}\n{}\n{last}", dir.display()))
         .output()
         .expect("a child");
     let mut told = Told::default();
@@ -130,15 +138,19 @@ fn spawn(dir: &Path, last: u64, moment: Moment, history: &str) -> Told {
 }
 
 fn be_the_child(task: &str) {
-    let mut words = task.splitn(3, ' ');
-    let mut word = || words.next().expect("three words");
-    let last = word().parse().expect("a number");
-    let moment = match word() {
+    let mut lines = task.lines();
+    let mut line = || lines.next().expect("three lines");
+    let moment = match line() {
         "Before" => Moment::Before,
         "Halfway" => Moment::Halfway,
         _ => Moment::After,
     };
-    let dir = Path::new(word());
+    let dir = Path::new(line());
+    let line = line();
+    let last = match line.split_once(' ') {
+        Some((number, kind)) => Last::OfKind(number.parse().expect("a number"), kind.to_owned()),
+        None => Last::Step(line.parse().expect("a number")),
+    };
     live(dir, &Steps::new(dir, last, moment));
 }
 
@@ -151,42 +163,35 @@ struct Seen {
     ended_again: Mutex<BTreeSet<String>>,
 }
 
-/// Runs `job` for 1, 2 and so on, several at a time, until one says that it was the last.
-fn for_every_step(job: impl Fn(u64) -> bool + Sync) -> u64 {
-    let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
+/// Does all jobs, several at a time.
+fn do_all<T: Sync>(jobs: &[T], job: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    if job(next.fetch_add(1, Ordering::Relaxed) + 1) {
-                        over.store(true, Ordering::Relaxed);
-                    }
+                while let Some(one) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    job(one);
                 }
             });
         }
     });
-    next.into_inner()
 }
 
-/// A life that ends at a step, and after it more lives that end while they open what was left; then all must hold.
-/// Says whether the first one lived on.
-fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
+/// A life that ends at the n-th step of a kind, and after it more lives that end while they open what was left; then
+/// all must hold. The first time that a kind is met, opening ends at every one of its steps, else at one of them.
+fn lives(n: usize, kind: &str, moment: Moment, seen: &Seen) {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut history = format!("step {n}, {moment:?}");
-    let first = spawn(dir.path(), n, moment, "");
+    let mut history = format!("{kind}, {n}, {moment:?}");
+    let first = spawn(dir.path(), &Last::OfKind(n, kind.to_owned()), moment, "");
     let mut acknowledged = first.acknowledged;
-    let Some(last) = first.last else {
-        check::everything(dir.path(), acknowledged, &history);
-        return true;
-    };
-    history = format!("{history}: {last}");
-    let is_new = seen.ended.lock().insert((last, moment));
-    // A kind of step that was not met before: every step of opening. Else one of them, each in its turn.
-    let again = if is_new { 1..=OPENING } else { 1 + n % OPENING..=1 + n % OPENING };
+    if first.last.is_some() {
+        seen.ended.lock().insert((kind.to_owned(), moment));
+    }
+    let again = if n == 1 { 1..=OPENING } else { 1 + n % OPENING..=1 + n % OPENING };
     for step in again {
         let moments = [Moment::Before, Moment::Halfway, Moment::After];
-        let then = spawn(dir.path(), step, moments[((n + step) % 3) as usize], &history);
+        let then = spawn(dir.path(), &Last::Step(step), moments[(n + step) % 3], &history);
         acknowledged = acknowledged.max(then.acknowledged);
         if let Some(last) = then.last {
             history = format!("{history}; then step {step}: {last}");
@@ -194,7 +199,6 @@ fn lives(n: u64, moment: Moment, seen: &Seen) -> bool {
         }
     }
     check::everything(dir.path(), acknowledged, &history);
-    false
 }
 
 #[test]
@@ -203,8 +207,8 @@ fn a_process_killed_at_any_step_loses_nothing() {
         return be_the_child(&task.to_string_lossy());
     }
     let dir = tempfile::tempdir().expect("a directory");
-    let whole = spawn(dir.path(), 0, Moment::After, "");
-    let mut kinds: BTreeMap<_, u64> = BTreeMap::new();
+    let whole = spawn(dir.path(), &Last::Never, Moment::After, "");
+    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
     whole.steps.iter().for_each(|step| *kinds.entry(step.as_str()).or_default() += 1);
     let parts = [
         "rename to segments/#.log",
@@ -217,14 +221,18 @@ fn a_process_killed_at_any_step_loses_nothing() {
         "sync the store",
     ];
     parts.iter().for_each(|part| assert!(kinds.contains_key(part), "{part} is no step: {kinds:?}"));
+    let moments = [Moment::Before, Moment::Halfway, Moment::After];
+    let numbers = |count: usize| (1..=count).step_by(count.div_ceil(TIMES));
+    let jobs: Vec<_> = kinds
+        .iter()
+        .flat_map(|(&kind, &count)| numbers(count).map(move |n| (kind, n)))
+        .flat_map(|(kind, n)| moments.map(|moment| (kind, n, moment)))
+        .collect();
     let seen = Seen::default();
-    for moment in [Moment::Before, Moment::Halfway, Moment::After] {
-        let steps = for_every_step(|n| lives(n, moment, &seen));
-        assert!(whole.steps.len() as u64 / 2 < steps, "{moment:?}: {steps} of {}", whole.steps.len());
-        let ended = seen.ended.lock();
-        let missed: Vec<_> =
-            kinds.keys().filter(|kind| !ended.contains(&((**kind).to_owned(), moment))).collect();
-        assert!(missed.is_empty(), "{moment:?}: no child ended at {missed:?}");
-    }
+    do_all(&jobs, |&(kind, n, moment)| lives(n, kind, moment, &seen));
+    let ended = seen.ended.into_inner();
+    let all = kinds.keys().flat_map(|kind| moments.map(|moment| ((*kind).to_owned(), moment)));
+    let missed: Vec<_> = all.filter(|step| !ended.contains(step)).collect();
+    assert!(missed.is_empty(), "no child ended at {missed:?}");
     assert!(8 < seen.ended_again.lock().len(), "opening was interrupted too: {:?}", seen.ended_again.lock());
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use factlog_core::{Event, EventStore, Query, QueryItem, ReadOptions, Tags};
 
 use super::{appends_in, events_of, head, open, source, work};
-use crate::storage::killing::{Moment, Steps};
+use crate::storage::killing::{Last, Moment, Steps};
 use crate::tests::{event, read, settle};
 use crate::{Engine, Extent, verify};
 
@@ -21,7 +21,7 @@ pub(super) fn everything(dir: &Path, acknowledged: u64, told: &str) {
         let report = verify(dir, Extent::Full, &mut |_| {}).expect(told);
         assert_eq!(report.damage, vec![], "{told}");
     }
-    let never: Arc<Steps> = Steps::new(dir, 0, Moment::After);
+    let never: Arc<Steps> = Steps::new(dir, Last::Never, Moment::After);
     let engine = open(dir, &never);
     assert!(engine.damage().iter().all(|damage| damage.lost().is_none()), "{told}: {:?}", engine.damage());
     let appends = appends_in(head(&engine)).expect(told);
