@@ -57,11 +57,11 @@ fn is_ready(answer: &mut Answer<'_>) -> bool {
 fn begin<'a>(
     engine: &'a Engine,
     faults: &Faults,
-    events: std::ops::RangeInclusive<u64>,
+    events: &std::ops::RangeInclusive<u64>,
     begun: u64,
 ) -> Vec<Answer<'a>> {
     let mut answers = Vec::new();
-    for (n, write) in events.zip(begun + 1..) {
+    for (n, write) in events.clone().zip(begun + 1..) {
         let mut answer = engine.append(Append::new([event(n)]));
         assert!(!is_ready(&mut answer));
         faults.script.wait_for(write);
@@ -102,7 +102,7 @@ fn groups_are_shown_and_answered_in_order_whatever_order_they_are_durable_in() {
             for order in orders(n) {
                 let dir = tempfile::tempdir().expect("a directory");
                 let (engine, faults) = held(dir.path(), Settings { journal: mode, ..small() });
-                let mut answers = begin(&engine, &faults, 1..=n, 0);
+                let mut answers = begin(&engine, &faults, &(1..=n), 0);
                 let mut durable = vec![false; n as usize];
                 for &number in &order {
                     faults.script.release(number);
@@ -136,7 +136,7 @@ fn no_group_behind_one_that_failed_is_acknowledged() {
             let (engine, faults) = held(dir.path(), small());
             faults.set_after_the_write(after_the_write);
             faults.script.fail(k);
-            let answers = begin(&engine, &faults, 1..=n, 0);
+            let answers = begin(&engine, &faults, &(1..=n), 0);
             // Those behind the failed one are durable first.
             (1..=n).rev().for_each(|number| faults.script.release(number));
             for (answer, number) in answers.into_iter().zip(1..) {
@@ -167,7 +167,7 @@ fn what_was_judged_against_a_group_is_answered_after_it() {
         if fails {
             faults.script.fail(1);
         }
-        let mut first = begin(&engine, &faults, 1..=1, 0).pop().expect("one");
+        let mut first = begin(&engine, &faults, &(1..=1), 0).pop().expect("one");
         let mut again = engine.append(Append::new([event(1)]));
         let condition = AppendCondition::none_match(Query::All, None);
         let mut lost = engine.append(Append::new([event(2)]).when(condition));
@@ -242,11 +242,11 @@ fn a_crash_leaves_a_prefix_and_what_is_cut_off_never_comes_back() {
         let dir = tempfile::tempdir().expect("a directory");
         let (engine, faults) = held(dir.path(), small());
         for n in 1..=acknowledged {
-            let answer = begin(&engine, &faults, n..=n, n - 1).pop().expect("one");
+            let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
             faults.script.release(n);
             pollster::block_on(answer).expect("append");
         }
-        let answers = begin(&engine, &faults, acknowledged + 1..=acknowledged + under_way, acknowledged);
+        let answers = begin(&engine, &faults, &(acknowledged + 1..=acknowledged + under_way), acknowledged);
         faults.script.settle();
         for torn in 0..1_u64 << under_way {
             let crashed = image(dir.path());
@@ -291,11 +291,11 @@ fn what_was_cut_off_never_stands_at_the_front_of_the_log() {
     let dir = tempfile::tempdir().expect("a directory");
     let (engine, faults) = held(dir.path(), small());
     for n in 1..=14 {
-        let answer = begin(&engine, &faults, n..=n, n - 1).pop().expect("one");
+        let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
         faults.script.release(n);
         pollster::block_on(answer).expect("append");
     }
-    let answers = begin(&engine, &faults, 15..=17, 14);
+    let answers = begin(&engine, &faults, &(15..=17), 14);
     faults.script.settle();
     let crashed = image(dir.path());
     (15..=17).for_each(|number| faults.script.release(number));
@@ -329,7 +329,7 @@ fn all_groups_that_were_under_way_are_written_again_before_anything_builds_on_th
         close(&engine);
         drop(engine);
         let (engine, faults) = held(dir.path(), small());
-        let answers = begin(&engine, &faults, first..=first + under_way - 1, 0);
+        let answers = begin(&engine, &faults, &(first..=first + under_way - 1), 0);
         faults.script.settle();
         let crashed = image(dir.path());
         (1..=under_way).for_each(|number| faults.script.release(number));
@@ -353,11 +353,11 @@ fn a_frame_that_a_later_one_vouches_for_is_damage_even_with_others_torn_in_betwe
     let dir = tempfile::tempdir().expect("a directory");
     let (engine, faults) = held(dir.path(), small());
     for n in 1..=3 {
-        let answer = begin(&engine, &faults, n..=n, n - 1).pop().expect("one");
+        let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
         faults.script.release(n);
         pollster::block_on(answer).expect("append");
     }
-    let answers = begin(&engine, &faults, 4..=6, 3);
+    let answers = begin(&engine, &faults, &(4..=6), 3);
     faults.script.settle();
     for lost in 1..=3 {
         let crashed = image(dir.path());
