@@ -39,11 +39,11 @@ impl Deref for Held {
 }
 
 /// A store whose writes of groups end when the test says so.
-fn held(dir: &Path, settings: Settings) -> (Held, Arc<Faults>) {
+fn held(dir: &Path, settings: &Settings) -> (Held, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let disk = Arc::new(FaultyDisk(faults.clone()));
     // Nothing is written but what the test begins.
-    let settings = Settings { vouch_after: Duration::MAX, ..settings };
+    let settings = Settings { vouch_after: Duration::MAX, ..settings.clone() };
     let engine = Engine::open_on(disk, dir, settings, Arc::new(SystemClock)).expect("open");
     faults.script.hold();
     (Held { engine, faults: faults.clone() }, faults)
@@ -101,7 +101,7 @@ fn groups_are_shown_and_answered_in_order_whatever_order_they_are_durable_in() {
         for n in 1..=4 {
             for order in orders(n) {
                 let dir = tempfile::tempdir().expect("a directory");
-                let (engine, faults) = held(dir.path(), Settings { journal: mode, ..small() });
+                let (engine, faults) = held(dir.path(), &Settings { journal: mode, ..small() });
                 let mut answers = begin(&engine, &faults, &(1..=n), 0);
                 let mut durable = vec![false; n as usize];
                 for &number in &order {
@@ -133,7 +133,7 @@ fn no_group_behind_one_that_failed_is_acknowledged() {
     for n in 1..=5 {
         for (k, after_the_write) in (1..=n).flat_map(|k| [(k, false), (k, true)]) {
             let dir = tempfile::tempdir().expect("a directory");
-            let (engine, faults) = held(dir.path(), small());
+            let (engine, faults) = held(dir.path(), &small());
             faults.set_after_the_write(after_the_write);
             faults.script.fail(k);
             let answers = begin(&engine, &faults, &(1..=n), 0);
@@ -163,7 +163,7 @@ fn no_group_behind_one_that_failed_is_acknowledged() {
 fn what_was_judged_against_a_group_is_answered_after_it() {
     for fails in [false, true] {
         let dir = tempfile::tempdir().expect("a directory");
-        let (engine, faults) = held(dir.path(), small());
+        let (engine, faults) = held(dir.path(), &small());
         if fails {
             faults.script.fail(1);
         }
@@ -240,7 +240,7 @@ fn a_crash_leaves_a_prefix_and_what_is_cut_off_never_comes_back() {
     // With 13 to 15 frames in front, those under way go on in the next file.
     for (acknowledged, under_way) in [(2, 4), (12, 4), (13, 3), (14, 4), (15, 3)] {
         let dir = tempfile::tempdir().expect("a directory");
-        let (engine, faults) = held(dir.path(), small());
+        let (engine, faults) = held(dir.path(), &small());
         for n in 1..=acknowledged {
             let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
             faults.script.release(n);
@@ -289,7 +289,7 @@ fn what_was_cut_off_never_stands_at_the_front_of_the_log() {
     // The torn frame is the last of a file. It is replaced, all is sealed, and the next file begins with a frame
     // that would follow exactly.
     let dir = tempfile::tempdir().expect("a directory");
-    let (engine, faults) = held(dir.path(), small());
+    let (engine, faults) = held(dir.path(), &small());
     for n in 1..=14 {
         let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
         faults.script.release(n);
@@ -328,7 +328,7 @@ fn all_groups_that_were_under_way_are_written_again_before_anything_builds_on_th
         let first = fill(&engine, 12) + 1;
         close(&engine);
         drop(engine);
-        let (engine, faults) = held(dir.path(), small());
+        let (engine, faults) = held(dir.path(), &small());
         let answers = begin(&engine, &faults, &(first..=first + under_way - 1), 0);
         faults.script.settle();
         let crashed = image(dir.path());
@@ -351,7 +351,7 @@ fn all_groups_that_were_under_way_are_written_again_before_anything_builds_on_th
 #[test]
 fn a_frame_that_a_later_one_vouches_for_is_damage_even_with_others_torn_in_between() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (engine, faults) = held(dir.path(), small());
+    let (engine, faults) = held(dir.path(), &small());
     for n in 1..=3 {
         let answer = begin(&engine, &faults, &(n..=n), n - 1).pop().expect("one");
         faults.script.release(n);
