@@ -72,7 +72,8 @@ impl Tree {
                 if !hidden && !SKIPPED.contains(&name.as_str()) {
                     self.read_directory(&entry.path(), &format!("{path}/"))?;
                 }
-            } else if kind.is_file() {
+            } else if kind.is_file() && name != ".git" {
+                // In a worktree that name is a file.
                 let text = if is_text(&path) {
                     Some(fs::read_to_string(entry.path()).with_context(|| format!("cannot read {path}"))?)
                 } else {

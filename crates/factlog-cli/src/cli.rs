@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{append, bench, completions, export, import, read, streams, tail, verify};
+use crate::commands::{append, bench, completions, doctor, export, import, read, streams, tail, verify};
 use crate::failure::EXIT_CODES;
 
 /// An event store on local files: append, read, follow, check, move.
@@ -53,6 +53,12 @@ pub(crate) enum Command {
     Stats,
     #[command(before_help = verify::EXAMPLES)]
     Verify(verify::Arguments),
+    /// Is the disk honest, the directory fit, the store well? What was found, and what to do
+    ///
+    /// Durable writes are measured in a file without a name; no file of the store is changed, and it may be open
+    /// elsewhere. A problem ends with 1, damage with 7; a warning is for you to weigh, and ends with 0.
+    #[command(before_help = doctor::EXAMPLES)]
+    Doctor,
     #[command(before_help = import::EXAMPLES)]
     Import(import::Arguments),
     #[command(before_help = export::EXAMPLES)]

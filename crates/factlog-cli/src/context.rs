@@ -16,7 +16,7 @@ use crate::numbers::counted;
 pub(crate) const DATA_VARIABLE: &str = "FACTLOG_DATA";
 
 /// Files by which a directory is known to be a store, or to have been one.
-const STORE_FILES: [&str; 2] = ["STORE", "MANIFEST"];
+const STORE_FILES: [&str; 3] = ["STORE", "MANIFEST.0", "MANIFEST.1"];
 
 /// The surroundings of one command.
 #[derive(Debug)]
@@ -72,13 +72,20 @@ impl Context {
 pub(crate) fn open(directory: &Path) -> Outcome<Engine> {
     let engine = Engine::open(directory, Settings::default())
         .map_err(|error| Failure::store(format!("open the store in {}", directory.display()), &error))?;
-    let damage = engine.damage();
-    if let Some(first) = damage.first() {
-        let more = match damage.len() - 1 {
-            0 => String::new(),
-            more => format!(", and {} besides (`factlog verify` shows them)", counted(more as u64, "place")),
-        };
-        say(&format!("warning: {first}{more}; everything else is served, appends are refused"));
+    let (lost, mended): (Vec<_>, Vec<_>) =
+        engine.damage().into_iter().partition(|damage| damage.first.is_some());
+    for (places, meaning) in
+        [(lost, "everything else is served, appends are refused"), (mended, "no event is lost, it is mended")]
+    {
+        if let Some(first) = places.first() {
+            let more = match places.len() - 1 {
+                0 => String::new(),
+                more => {
+                    format!(", and {} besides (`factlog verify` shows them)", counted(more as u64, "place"))
+                }
+            };
+            say(&format!("warning: {first}{more}; {meaning}"));
+        }
     }
     Ok(engine)
 }

@@ -26,13 +26,15 @@ pub(crate) enum Kind {
     Invalid,
     Indeterminate,
     Closed,
+    /// Something is damaged or missing that takes no event away: the next opening mends it.
+    Mendable,
     /// Whoever read our output went away: no failure of ours, and nothing to say.
     BrokenPipe,
 }
 
 /// Kind → code → exit code. Codes are for people to look up, exit codes for scripts; neither ever changes its meaning.
 #[rustfmt::skip]
-const TABLE: [(Kind, &str, u8); 12] = [
+const TABLE: [(Kind, &str, u8); 13] = [
     (Kind::Failure,       "F0001", 1),
     (Kind::Usage,         "F0002", 2),
     (Kind::NotFound,      "F0003", 3),
@@ -44,6 +46,7 @@ const TABLE: [(Kind, &str, u8); 12] = [
     (Kind::Invalid,       "F0009", 1),
     (Kind::Indeterminate, "F0010", 6),
     (Kind::Closed,        "F0011", 6),
+    (Kind::Mendable,      "F0012", 9),
     (Kind::BrokenPipe,    "",      0),
 ];
 
@@ -59,6 +62,7 @@ Exit codes:
   6    unavailable: try again (an append with the same event ids)
   7    stored data is damaged
   8    done in part: some input was refused
+  9    no event is lost, but files are damaged or missing that the next opening mends
   130  interrupted";
 
 /// Interrupted by the user, as shells write it: 128 + SIGINT.

@@ -1,12 +1,18 @@
 //! Looking after a store: streams, types and numbers, from the index.
+//!
+//! Lists are merged from the keys of all runs and generations, which each has in order. Counting streams adds up what
+//! runs know; counting tags goes over every tag.
 
 use factlog_core::{
-    Administration, BoxFuture, EventStore, Position, Result, Revision, Stats, StreamId, StreamInfo, TypeInfo,
+    Administration, BoxFuture, EventStore, EventType, Position, Result, Revision, Stats, StreamId,
+    StreamInfo, TypeInfo,
 };
 
 use crate::engine::Engine;
+use crate::listing::Summary;
 use crate::shared::Shared;
 use crate::storage;
+use crate::tail::Kind;
 
 impl Administration for Engine {
     fn streams(
@@ -18,34 +24,37 @@ impl Administration for Engine {
         let prefix = prefix.to_owned();
         Box::pin(async move {
             self.shared().life.readable()?;
-            let head = self.shared().head();
-            let index = self.shared().index.read();
-            let streams = index.streams(&prefix, after.as_ref());
-            let infos = streams.filter_map(|(stream, positions)| info(stream, positions, head));
-            Ok(infos.take(limit).collect())
+            self.shared().listed(Kind::Stream, &prefix, after.as_ref().map(StreamId::as_str), |keys| {
+                let mut found = Vec::new();
+                while found.len() < limit
+                    && let Some((name, summary)) = keys.next()?
+                {
+                    found.extend(info(&name, &summary));
+                }
+                Ok(found)
+            })
         })
     }
 
     fn stream(&self, stream: StreamId) -> BoxFuture<'_, Result<Option<StreamInfo>>> {
         Box::pin(async move {
             self.shared().life.readable()?;
-            let head = self.shared().head();
-            Ok(info(&stream, self.shared().index.read().stream(&stream), head))
+            let summary = self.shared().summary_of(&stream)?;
+            Ok(summary.and_then(|summary| info(stream.as_str(), &summary)))
         })
     }
 
     fn types(&self) -> BoxFuture<'_, Result<Vec<TypeInfo>>> {
         Box::pin(async move {
             self.shared().life.readable()?;
-            let head = self.shared().head();
-            let index = self.shared().index.read();
-            let counted = index.types().map(|(event_type, positions)| TypeInfo {
-                event_type: event_type.clone(),
-                events: visible(positions, head).len() as u64,
-            });
-            let mut types: Vec<_> = counted.filter(|info| 0 < info.events).collect();
-            types.sort_unstable_by(|one, other| one.event_type.cmp(&other.event_type));
-            Ok(types)
+            self.shared().listed(Kind::Type, "", None, |keys| {
+                let mut types = Vec::new();
+                while let Some((name, summary)) = keys.next()? {
+                    let Ok(event_type) = EventType::new(name) else { continue };
+                    types.push(TypeInfo { event_type, events: summary.count });
+                }
+                Ok(types)
+            })
         })
     }
 
@@ -55,27 +64,22 @@ impl Administration for Engine {
             let bytes_on_disk = bytes_on_disk(self.shared())?;
             let lost = self.shared().damage.iter().filter_map(|damage| damage.lost());
             let lost: u64 = lost.map(|(first, last)| last - first + 1).sum();
-            let last = Position::number(head.position);
-            let (streams, types, tags) = self.shared().index.read().counts(last);
-            Ok(Stats { events: last.saturating_sub(lost), streams, types, tags, head, bytes_on_disk })
+            let events = Position::number(head.position).saturating_sub(lost);
+            let count = |kind| self.shared().listed(kind, "", None, |keys| keys.count());
+            let (types, tags) = (count(Kind::Type)?, count(Kind::Tag)?);
+            let streams = self.shared().stream_count()?;
+            Ok(Stats { events, streams, types, tags, head, bytes_on_disk })
         })
     }
 }
 
-/// The positions that are durable.
-fn visible(positions: &[u64], head: u64) -> &[u64] {
-    &positions[..positions.partition_point(|&position| position <= head)]
-}
-
-fn info(stream: &StreamId, positions: &[u64], head: u64) -> Option<StreamInfo> {
-    let positions = visible(positions, head);
-    let (first, last) = (positions.first()?, positions.last()?);
+fn info(name: &str, summary: &Summary) -> Option<StreamInfo> {
     Some(StreamInfo {
-        stream: stream.clone(),
-        events: positions.len() as u64,
-        last_revision: Revision::new(positions.len() as u64 - 1),
-        first_position: Position::new(*first)?,
-        last_position: Position::new(*last)?,
+        stream: StreamId::new(name).ok()?,
+        events: summary.count,
+        last_revision: Revision::new(summary.count.checked_sub(1)?),
+        first_position: Position::new(summary.first)?,
+        last_position: Position::new(summary.last)?,
     })
 }
 
@@ -83,7 +87,7 @@ fn info(stream: &StreamId, positions: &[u64], head: u64) -> Option<StreamInfo> {
 fn bytes_on_disk(shared: &Shared) -> Result<u64> {
     let Shared { disk, dir, .. } = shared;
     let mut bytes = 0;
-    for dir in [dir.clone(), dir.join("wal"), dir.join("segments")] {
+    for dir in [dir.clone(), dir.join("wal"), dir.join("segments"), dir.join("index")] {
         for name in disk.list(&dir).map_err(|cause| storage::failed("list", &dir, cause))? {
             // Directories cannot be opened for writing, and files may be renamed meanwhile.
             bytes += disk.open(&dir.join(name)).and_then(|file| file.length()).unwrap_or(0);

@@ -19,6 +19,7 @@ pub(crate) struct Place {
 pub(crate) enum FileKind {
     Wal = 1,
     Segment = 2,
+    Run = 3,
 }
 
 impl Place {
@@ -31,6 +32,11 @@ impl Place {
         bytes[32..].copy_from_slice(&self.offset.to_le_bytes());
         xxh3_64(&bytes)
     }
+}
+
+/// A store's own number: the seed of its manifest's checksum and of its hashes.
+pub(crate) fn seed_of(store: Uuid) -> u64 {
+    xxh3_64(store.as_bytes())
 }
 
 /// The checksum of `bytes` at a place with this seed.

@@ -90,9 +90,12 @@ impl Engine {
         self.handle.shared.store
     }
 
-    /// Every damaged place found when the store was opened; empty for a store that is whole.
+    /// Every damaged place that is known; empty for a store that is whole.
+    ///
+    /// Opening reads the manifest and the tail, so damage to sealed segments shows when it is read: [`crate::verify`]
+    /// reads everything. Damage without lost positions has been, or is being, repaired from the rest of the store.
     pub fn damage(&self) -> Vec<Damage> {
-        self.handle.shared.damage.clone()
+        self.handle.shared.all_damage()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -107,12 +110,11 @@ impl EventStore for Engine {
             let shared = self.shared();
             shared.appendable()?;
             let mut prepared = Prepared::new(append);
-            prepared.checked = shared.check_history(&prepared.conditions);
+            prepared.known = shared.know(&prepared.events, &prepared.conditions)?;
             let (reply, answer) = oneshot::channel();
-            if let Err(error) = shared.queue.push(Request { prepared, reply }).await {
-                // What closed the queue says more than that it is closed.
-                return Err(shared.appendable().err().unwrap_or(error).into());
-            }
+            // What closed the queue says more than that it is closed.
+            let told = |error| shared.appendable().err().unwrap_or(error);
+            let _place = shared.queue.push(Request { prepared, reply }).map_err(told)?;
             let stopped = |_| {
                 Error::indeterminate(
                     "the writer stopped; reopen the store and repeat with the same event ids",
@@ -128,8 +130,10 @@ impl EventStore for Engine {
             return EventStream::failed(error);
         }
         let head = shared.head();
-        let cursor = Cursor::new(shared.clone(), query, &options, head);
-        EventStream::new(Steps { head: Some(ReadStep::Head(Position::new(head))), cursor })
+        match Cursor::new(shared.clone(), query, &options, head) {
+            Ok(cursor) => EventStream::new(Steps { head: Some(ReadStep::Head(Position::new(head))), cursor }),
+            Err(error) => EventStream::failed(error),
+        }
     }
 
     fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
@@ -145,23 +149,25 @@ impl EventStore for Engine {
 
     fn head(&self) -> BoxFuture<'_, Result<Head>> {
         let shared = self.shared();
-        let head = shared.head();
-        let recorded_at = shared.index.read().time_of(head);
-        let answer = Head { position: Position::new(head), recorded_at: recorded_at.filter(|_| 0 < head) };
-        Box::pin(std::future::ready(shared.life.readable().map(|()| answer)))
+        let head = || {
+            shared.life.readable()?;
+            let position = Position::new(shared.head());
+            let recorded_at = position.map(|position| shared.time_of(position.get())).transpose()?;
+            Ok(Head { position, recorded_at })
+        };
+        Box::pin(std::future::ready(head()))
     }
 
     fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>>> {
         let shared = self.shared();
-        let position = shared.index.read().tracking.get(source).copied();
+        let position = shared.tracking.lock().get(source).copied();
         Box::pin(std::future::ready(shared.life.readable().map(|()| position)))
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>>> {
         let shared = self.shared();
-        let head = shared.head();
-        let position = Position::new(shared.index.read().position_at(time, head));
-        Box::pin(std::future::ready(shared.life.readable().map(|()| position)))
+        let position = shared.life.readable().and_then(|()| shared.position_at(time, shared.head()));
+        Box::pin(std::future::ready(position.map(Position::new)))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {

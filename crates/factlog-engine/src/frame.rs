@@ -16,9 +16,10 @@
 
 use crate::checksum::{Place, checksum};
 use crate::fields::{Fields, Malformed};
+use crate::storage::{self, Buffer};
 
 /// Frames begin at multiples of this, so that no acknowledged sector is ever written again.
-pub(crate) const ALIGNMENT: usize = 4096;
+pub(crate) const ALIGNMENT: usize = storage::ALIGNMENT;
 /// Bytes before the body.
 pub(crate) const HEADER_BYTES: usize = 72;
 const MAGIC: [u8; 4] = *b"FLF1";
@@ -46,15 +47,15 @@ pub(crate) struct Frame<'a> {
 }
 
 /// Clears a buffer and leaves room for the header, so that appends can be added behind it.
-pub(crate) fn begin(buffer: &mut Vec<u8>) {
+pub(crate) fn begin(buffer: &mut Buffer) {
     buffer.clear();
-    buffer.resize(HEADER_BYTES, 0);
+    buffer.resize(HEADER_BYTES);
 }
 
 /// Pads the buffer, fills in the header and returns the checksum.
-pub(crate) fn finish(buffer: &mut Vec<u8>, header: &Header, place: Place) -> u64 {
+pub(crate) fn finish(buffer: &mut Buffer, header: &Header, place: Place) -> u64 {
     let body_length = buffer.len() - HEADER_BYTES;
-    buffer.resize(buffer.len().next_multiple_of(ALIGNMENT), 0);
+    buffer.resize(buffer.len().next_multiple_of(ALIGNMENT));
     let length = u32::try_from(buffer.len()).expect("a group is far below 4 GiB");
     let body_length = u32::try_from(body_length).expect("a group is far below 4 GiB");
     let mut head = Vec::with_capacity(HEADER_BYTES);
@@ -99,6 +100,14 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
     Ok(Frame { header, length, checksum: sum, body: &bytes[HEADER_BYTES..HEADER_BYTES + body_length] })
 }
 
+/// The first position of a frame that these bytes may be the front of, whole or torn; for guesses only.
+pub(crate) fn claims(bytes: &[u8]) -> Option<u64> {
+    let mut fields = Fields::new(bytes);
+    let magic: [u8; 4] = fields.array().ok()?;
+    fields.bytes(12).ok()?;
+    fields.u64().ok().filter(|_| magic == MAGIC)
+}
+
 fn checksum_without_itself(frame: &[u8], place: Place) -> u64 {
     let mut hash = xxhash_rust::xxh3::Xxh3::with_seed(place.seed());
     hash.update(&frame[..CHECKSUM_AT]);
@@ -121,7 +130,7 @@ pub(crate) struct AppendEntry<'a> {
 
 /// Writes an append's head; the records follow.
 pub(crate) fn push_append_head(
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
     events: u32,
     tracking: Option<(&str, u64)>,
     records_length: usize,

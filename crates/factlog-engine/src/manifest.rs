@@ -1,36 +1,40 @@
-//! The manifest: which sealed segments and write-ahead files make up the store, replaced atomically.
+//! The manifest: which sealed segments and write-ahead files make up the store, kept in two copies.
 //!
 //! ```text
-//!  0  8   magic "FLMANIF1"           40  u64  last write-ahead file
-//!  8  16  store id                   48  u32  segments, u32 tracking sources
-//! 24  u64 epoch                      56  segments: u64 first position, u64 last position, u64 bytes each
-//! 32  u64 first write-ahead file         tracking: u64 position, u16 length, source each
+//!  0  8   magic "FLMANIF1"           48  u64  last write-ahead file
+//!  8  16  store id                   56  u32  segments, u32 tracking sources
+//! 24  u64 sequence                   64  segments: u64 first position, u64 last position, u64 bytes, i64 first and
+//! 32  u64 epoch                          i64 last time recorded, each
+//! 40  u64 first write-ahead file         tracking: u64 position, u16 length, source each
 //!                                        u64 checksum of everything before it, seeded with the store id
 //! ```
-//! The file `STORE` beside it is `"FLSTORE1"`, the store id, `u64` creation time in µs, `u64` checksum.
+//! A change replaces the copy with the smaller sequence (`MANIFEST.0` or `MANIFEST.1`), so that the other one still
+//! tells the state in front of the change. What a lost newest copy knew is found again in the segments and
+//! write-ahead files, which describe themselves.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factlog_core::{Error, Position, Result, Timestamp, TrackingSource};
+use factlog_core::{Position, Result, TrackingSource};
 use parking_lot::Mutex;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::checksum::{push_trailer, trailer_holds};
+use crate::checksum::{push_trailer, seed_of, trailer_holds};
+use crate::damage::Damage;
 use crate::fields::{Fields, Malformed};
 use crate::storage::{self, Disk};
 
-pub(crate) const FILE: &str = "MANIFEST";
+/// The two copies.
+pub(crate) const FILES: [&str; 2] = ["MANIFEST.0", "MANIFEST.1"];
 const MAGIC: [u8; 8] = *b"FLMANIF1";
-const STORE_FILE: &str = "STORE";
-const STORE_MAGIC: [u8; 8] = *b"FLSTORE1";
 
 /// The state of the files. Write-ahead files below `wal_first` are free to be used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) store: Uuid,
+    /// Grows by one with every change.
+    pub(crate) sequence: u64,
     pub(crate) epoch: u64,
     pub(crate) wal_first: u64,
     pub(crate) wal_last: u64,
@@ -45,12 +49,16 @@ pub(crate) struct SegmentEntry {
     pub(crate) first: u64,
     pub(crate) last: u64,
     pub(crate) bytes: u64,
+    /// When its first and its last event were recorded, µs since 1970.
+    pub(crate) first_recorded_at: i64,
+    pub(crate) last_recorded_at: i64,
 }
 
 impl Manifest {
     /// A store without events.
     pub(crate) fn empty(store: Uuid) -> Self {
-        Self { store, epoch: 0, wal_first: 1, wal_last: 0, segments: Vec::new(), tracking: BTreeMap::new() }
+        let (segments, tracking) = (Vec::new(), BTreeMap::new());
+        Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking }
     }
 
     /// The last position in sealed segments, 0 without any.
@@ -59,10 +67,10 @@ impl Manifest {
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(64 + self.segments.len() * 40);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(self.store.as_bytes());
-        for number in [self.epoch, self.wal_first, self.wal_last] {
+        for number in [self.sequence, self.epoch, self.wal_first, self.wal_last] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         for count in [self.segments.len(), self.tracking.len()] {
@@ -72,47 +80,69 @@ impl Manifest {
             for number in [segment.first, segment.last, segment.bytes] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
+            out.extend_from_slice(&segment.first_recorded_at.to_le_bytes());
+            out.extend_from_slice(&segment.last_recorded_at.to_le_bytes());
         }
-        for (source, position) in &self.tracking {
-            out.extend_from_slice(&position.get().to_le_bytes());
-            out.extend_from_slice(
-                &u16::try_from(source.as_str().len()).expect("a validated source").to_le_bytes(),
-            );
-            out.extend_from_slice(source.as_str().as_bytes());
-        }
-        push_trailer(seed(self.store), &mut out);
+        push_tracking(&mut out, &self.tracking);
+        push_trailer(seed_of(self.store), &mut out);
         out
     }
 
     pub(crate) fn decode(bytes: &[u8], store: Uuid) -> Result<Self, Malformed> {
-        if !trailer_holds(seed(store), bytes) {
+        if !trailer_holds(seed_of(store), bytes) {
             return Err(Malformed("its checksum is wrong"));
         }
         let mut fields = Fields::new(&bytes[..bytes.len() - 8]);
         if fields.array()? != MAGIC || fields.array()? != *store.as_bytes() {
             return Err(Malformed("it is not this store's manifest"));
         }
-        let (epoch, wal_first, wal_last) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let (sequence, epoch) = (fields.u64()?, fields.u64()?);
+        let (wal_first, wal_last) = (fields.u64()?, fields.u64()?);
         let (segment_count, tracking_count) = (fields.u32()?, fields.u32()?);
         let mut segments = Vec::new();
         for _ in 0..segment_count {
-            segments.push(SegmentEntry { first: fields.u64()?, last: fields.u64()?, bytes: fields.u64()? });
+            let (first, last, bytes) = (fields.u64()?, fields.u64()?, fields.u64()?);
+            let (first_recorded_at, last_recorded_at) = (fields.i64()?, fields.i64()?);
+            segments.push(SegmentEntry { first, last, bytes, first_recorded_at, last_recorded_at });
         }
-        let mut tracking = BTreeMap::new();
-        for _ in 0..tracking_count {
-            let position = Position::new(fields.u64()?).ok_or(Malformed("a tracking position is zero"))?;
-            let length = fields.u16()?;
-            let source = TrackingSource::new(fields.text(length.into())?)
-                .map_err(|_| Malformed("a source is empty"))?;
-            tracking.insert(source, position);
-        }
+        let tracking = parse_tracking(&mut fields, tracking_count)?;
         fields.end()?;
-        Ok(Self { store, epoch, wal_first, wal_last, segments, tracking })
+        let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking };
+        if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
+    }
+
+    /// Whether segments follow each other without a gap.
+    fn is_consistent(&self) -> bool {
+        let mut next = 1;
+        self.segments.iter().all(|segment| {
+            let follows = segment.first == next && segment.first <= segment.last && segment.last < u64::MAX;
+            next = segment.last.saturating_add(1);
+            follows
+        })
     }
 }
 
-fn seed(store: Uuid) -> u64 {
-    xxh3_64(store.as_bytes())
+fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position>) {
+    for (source, position) in tracking {
+        let length = u16::try_from(source.as_str().len()).expect("a validated source");
+        out.extend_from_slice(&position.get().to_le_bytes());
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(source.as_str().as_bytes());
+    }
+}
+
+fn parse_tracking(
+    fields: &mut Fields<'_>,
+    count: u32,
+) -> Result<BTreeMap<TrackingSource, Position>, Malformed> {
+    let mut tracking = BTreeMap::new();
+    for _ in 0..count {
+        let position = Position::new(fields.u64()?).ok_or(Malformed("a tracking position is zero"))?;
+        let length = fields.u16()?;
+        let source = TrackingSource::new(fields.text(length.into())?);
+        tracking.insert(source.map_err(|_| Malformed("a source is empty"))?, position);
+    }
+    Ok(tracking)
 }
 
 /// The manifest on disk: the one way to change it.
@@ -134,69 +164,50 @@ impl ManifestFile {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
-        storage::replace(&*self.disk, &self.dir, FILE, &next.encode())
-            .map_err(|cause| storage::failed("write", &self.dir.join(FILE), cause))?;
+        next.sequence += 1;
+        write(&*self.disk, &self.dir, &next)?;
         *current = next;
         Ok(())
     }
 
-    /// The manifest as it is.
+    /// The manifest as it is. It may wait for a change that is being written.
     pub(crate) fn current(&self) -> Manifest {
         self.current.lock().clone()
     }
 }
 
-/// Reads the manifest of a store.
-pub(crate) fn read(disk: &dyn Disk, dir: &Path, store: Uuid) -> Result<Manifest> {
-    let path = dir.join(FILE);
-    let bytes = read_whole(disk, &path)?;
-    Manifest::decode(&bytes, store).map_err(|malformed| {
-        let path = path.display();
-        Error::corrupt(format!("{path} is damaged: {malformed}; restore it from a copy of this store"))
-    })
+/// Replaces the older copy.
+pub(crate) fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
+    let name = FILES[usize::from(manifest.sequence % 2 == 1)];
+    storage::replace(disk, dir, name, &manifest.encode())
+        .map_err(|cause| storage::failed("write", &dir.join(name), cause))
 }
 
-/// Writes the file that makes a directory a store.
-pub(crate) fn create_store(disk: &dyn Disk, dir: &Path, store: Uuid, created: Timestamp) -> Result<()> {
-    let mut bytes = Vec::new();
-    bytes.extend_from_slice(&STORE_MAGIC);
-    bytes.extend_from_slice(store.as_bytes());
-    bytes.extend_from_slice(&created.as_micros().to_le_bytes());
-    push_trailer(0, &mut bytes);
-    storage::replace(disk, dir, STORE_FILE, &bytes)
-        .map_err(|cause| storage::failed("write", &dir.join(STORE_FILE), cause))
-}
-
-/// Whether the directory is a store.
-pub(crate) fn is_store(names: &[String]) -> bool {
-    names.iter().any(|name| name == STORE_FILE)
-}
-
-/// Reads the store's id.
-pub(crate) fn read_store(disk: &dyn Disk, dir: &Path) -> Result<Uuid> {
-    let path = dir.join(STORE_FILE);
-    let bytes = read_whole(disk, &path)?;
-    let mut fields = Fields::new(&bytes);
-    match (trailer_holds(0, &bytes), fields.array(), fields.array()) {
-        (true, Ok(STORE_MAGIC), Ok(id)) => Ok(Uuid::from_bytes(id)),
-        _ => {
-            let path = path.display();
-            Err(Error::corrupt(format!("{path} is damaged, or of a version this program does not know")))
-        }
+/// The newest copy that is whole, and what is wrong with the other one.
+///
+/// # Errors
+/// What keeps both from being read but that they are missing or damaged: then the manifest is empty, and both are
+/// named.
+pub(crate) fn read(disk: &dyn Disk, dir: &Path, store: Uuid) -> Result<(Manifest, Vec<Damage>)> {
+    let mut newest: Option<Manifest> = None;
+    let mut problems = Vec::new();
+    for name in FILES {
+        let path = dir.join(name);
+        let problem = match storage::read_whole(disk, &path) {
+            Ok(bytes) => match Manifest::decode(&bytes, store) {
+                Ok(found) => {
+                    if newest.as_ref().is_none_or(|known| known.sequence < found.sequence) {
+                        newest = Some(found);
+                    }
+                    continue;
+                }
+                Err(malformed) => malformed.to_string(),
+            },
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => "the file is missing".to_owned(),
+            Err(cause) if cause.raw_os_error() == Some(5) => cause.to_string(),
+            Err(cause) => return Err(storage::failed("read", &path, cause)),
+        };
+        problems.push(Damage::new(name, 0, (1, 0), problem));
     }
-}
-
-fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>> {
-    let read = || {
-        let file = disk.open(path)?;
-        let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
-        storage::read_exact(&*file, 0, length)
-    };
-    read().map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::NotFound => {
-            let path = path.display();
-            Error::corrupt(format!("{path} is missing; restore it from a copy of this store")).because(cause)
-        }
-        _ => storage::failed("read", path, cause),
-    })
+    Ok((newest.unwrap_or_else(|| Manifest::empty(store)), problems))
 }

@@ -3,24 +3,29 @@
 //! * Nothing is changed before the lock is held, and nothing at all where there is damage.
 //! * Only what an interrupted step is known to leave behind is removed; anything else is refused by name.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use factlog_core::{Clock, Error, Result};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::checksum::{FileKind, Place};
-use crate::frame;
+use crate::identity;
+use crate::indexer::Indexer;
+use crate::ledger::Ledger;
+use crate::leftovers;
 use crate::manifest::{self, Manifest, ManifestFile};
-use crate::recovery::{self, LastFrame, Recovered};
-use crate::sealer::{self, Sealer, SealerHandle};
+use crate::recovery::{self, FrameAt, Recovered};
+use crate::run::Pages;
+use crate::sealer::{Sealer, SealerHandle};
 use crate::settings::Settings;
-use crate::shared::{Log, Opened, Shared};
+use crate::shared::{Opened, Shared};
 use crate::storage::{self, Disk, DiskFile};
-use crate::wal::{ActiveFile, FreeFiles, Wal};
-use crate::writer::{Active, Writer};
+use crate::wal::Wal;
+use crate::wal_files::{Files, FreeFiles, Workshop};
+use crate::writer::Writer;
 
 /// Opens the store in a directory, or makes one.
 pub(crate) fn open(
@@ -31,17 +36,27 @@ pub(crate) fn open(
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
     settings.validate()?;
     let lock = prepare(&*disk, dir, &*clock)?;
-    let recovered = recovery::load(&*disk, dir, &mut |_| {})?;
-    start(disk, dir, settings, clock, recovered, lock)
+    let pages = Arc::new(Pages::new(settings.index_cache_bytes));
+    let recovered = recovery::load(&*disk, dir, &pages, &mut |_| {})?;
+    start(disk, dir, settings, clock, recovered, pages, lock)
 }
 
 /// Whether the directory holds a store.
 pub(crate) fn is_store(disk: &dyn Disk, dir: &Path) -> Result<bool> {
     match disk.list(dir) {
-        Ok(names) => Ok(manifest::is_store(&names)),
+        Ok(names) => Ok(identity::is_store(&names)),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(storage::failed("list", dir, cause)),
     }
+}
+
+/// The first name in a directory that no store has.
+pub(crate) fn foreign(names: &[String]) -> Option<&String> {
+    let ours = |name: &String| {
+        matches!(name.as_str(), "LOCK" | "STORE" | "STORE.tmp" | "wal" | "segments" | "index" | "lost+found")
+            || manifest::FILES.iter().any(|file| name.trim_end_matches(".tmp") == *file)
+    };
+    names.iter().find(|name| !ours(name))
 }
 
 /// Takes the lock of a store's directory.
@@ -60,21 +75,15 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
 fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn DiskFile>> {
     create_durably(disk, dir)?;
     let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
-    let ours = |name: &String| {
-        matches!(
-            name.as_str(),
-            "LOCK" | "MANIFEST" | "MANIFEST.tmp" | "STORE.tmp" | "wal" | "segments" | "lost+found"
-        )
-    };
-    let known = manifest::is_store(&names);
-    if !known && let Some(foreign) = names.iter().find(|name| !ours(name)) {
+    let known = identity::is_store(&names);
+    if !known && let Some(foreign) = foreign(&names) {
         let dir = dir.display();
         return Err(Error::invalid(format!(
             "{dir} is no factlog store, and not empty ({foreign}); name another directory"
         )));
     }
     let lock = lock(disk, dir)?;
-    for name in ["wal", "segments"] {
+    for name in ["wal", "segments", "index"] {
         let path = dir.join(name);
         disk.create_dir(&path).map_err(|cause| storage::failed("create", &path, cause))?;
     }
@@ -113,9 +122,10 @@ fn create(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<()> {
         reason = "the identity of a store is drawn once, when it is created"
     )]
     let store = Uuid::now_v7();
-    storage::replace(disk, dir, manifest::FILE, &Manifest::empty(store).encode())
-        .map_err(|cause| storage::failed("write", &dir.join(manifest::FILE), cause))?;
-    manifest::create_store(disk, dir, store, clock.now())
+    let empty = Manifest::empty(store);
+    manifest::write(disk, dir, &empty)?;
+    manifest::write(disk, dir, &Manifest { sequence: 1, ..empty })?;
+    identity::create(disk, dir, store, clock.now())
 }
 
 /// Puts the parts together and starts the threads; a damaged store gets none.
@@ -125,57 +135,62 @@ fn start(
     settings: Settings,
     clock: Arc<dyn Clock>,
     recovered: Recovered,
+    pages: Arc<Pages>,
     lock: Box<dyn DiskFile>,
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
-    let Recovered {
-        manifest,
-        segments,
-        frames,
-        index,
-        damage,
-        end,
-        last_frame,
-        tail_bytes,
-        wal_bytes,
-        vouched,
-    } = recovered;
-    let events = frames.iter().map(|frame| frame.offsets.len() as u64).sum();
-    let active = Active { frames: frames.clone(), bytes: tail_bytes, events };
-    let log = Log { segments, frames: frames.into() };
-    let opened = Opened { store: manifest.store, index, log, damage };
+    let Recovered { manifest, view, head, tracking, damage, notes, active, end, .. } = recovered;
+    let (useless_runs, last_time, vouched) = (recovered.useless_runs, recovered.last_time, recovered.vouched);
+    let durable = tracking.clone();
+    let opened = Opened { store: manifest.store, view, head, tracking: durable, damage, notes, pages };
     let shared = Arc::new(Shared::new(disk.clone(), dir.to_path_buf(), settings, lock, opened));
     if !shared.damage.is_empty() {
         return Ok((shared, None));
     }
     let free = FreeFiles::default();
-    clean_up(&*disk, dir, leftovers(&*disk, dir, &manifest)?, shared.settings.wal_file_bytes, &free)?;
-    if let Some(frame) = last_frame {
-        write_again(&*disk, dir, &frame)?;
+    let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
+    found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
+    for frame in &recovered.unvouched {
+        write_again(&*disk, dir, frame)?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += 1)?;
     let wal_dir = dir.join("wal");
-    let active_file =
-        end.map(|end| ActiveFile::open(&*disk, &wal_dir, end.number, end.offset)).transpose()?;
-    let wal = Wal {
+    let pipeline = disk
+        .pipeline(&wal_dir, shared.settings.journal)
+        .map_err(|cause| storage::failed("write directly into", &wal_dir, cause))?;
+    let current = manifest.current();
+    let file_bytes = shared.settings.wal_file_bytes;
+    let workshop = Workshop {
         disk: disk.clone(),
         dir: wal_dir,
-        store: shared.store,
-        epoch: manifest.current().epoch,
-        file_bytes: shared.settings.wal_file_bytes,
+        file_bytes,
         manifest: manifest.clone(),
         free: free.clone(),
-        active: active_file,
-        rolled: false,
-        in_use: wal_bytes,
-        previous: end.map_or(0, |end| end.previous),
     };
+    let files = Files::new(workshop, recovered.ready, current.wal_last);
+    let pipeline = (pipeline, shared.settings.groups_in_flight);
+    let journal =
+        Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, recovered.wal_bytes)?);
     let failed = |cause| storage::failed("start the threads for", dir, cause);
-    let sealer = Sealer { shared: shared.clone(), disk, dir: dir.to_path_buf(), manifest, free };
-    let sealer = SealerHandle::start(sealer).map_err(failed)?;
-    let journal = Box::new(wal);
-    let writer =
-        Writer { shared: shared.clone(), clock, journal, sealer, active, vouched, buffer: Vec::new() };
+    let sealer = Sealer {
+        shared: shared.clone(),
+        disk,
+        dir: dir.to_path_buf(),
+        manifest,
+        free,
+        dictionary: Mutex::default(),
+    };
+    let writer = Writer {
+        shared: shared.clone(),
+        clock,
+        journal,
+        sealer: SealerHandle::start(sealer).map_err(failed)?,
+        _indexer: Indexer::start(shared.clone()).map_err(failed)?,
+        ledger: Ledger::new(active, head, last_time, tracking),
+        vouched,
+        pending: VecDeque::new(),
+        lonely: true,
+    };
     shared.life.writer_started();
     let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
     if thread.is_err() {
@@ -184,86 +199,14 @@ fn start(
     Ok((shared, Some(thread.map_err(failed)?)))
 }
 
-/// Makes the last frame durable once more before anything builds on it: after a failed write it may be in the
-/// system's cache only, where it reads as whole.
-fn write_again(disk: &dyn Disk, dir: &Path, frame: &LastFrame) -> Result<()> {
-    let path = dir.join("wal").join(crate::wal::file_name(frame.number));
+/// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's
+/// cache only, where it reads as whole. The same bytes go to the same place, so being interrupted is no harm.
+fn write_again(disk: &dyn Disk, dir: &Path, frame: &FrameAt) -> Result<()> {
+    let path = dir.join("wal").join(crate::wal_files::file_name(frame.number));
     let write = || {
         let file = disk.open(&path)?;
         let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;
         file.write_durably(&bytes, frame.offset)
     };
     write().map_err(|cause| storage::failed("write the last group again to", &path, cause))
-}
-
-/// What an interrupted step left behind, and what can be used again.
-pub(crate) struct Leftovers {
-    remove: Vec<PathBuf>,
-    reusable: Vec<u64>,
-}
-
-/// Sorts the files that the manifest does not need. Nothing is changed.
-///
-/// # Errors
-/// `Corrupt` for a file that a newer manifest must have named, or that is not the store's.
-pub(crate) fn leftovers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<Leftovers> {
-    let list = |path: &Path| disk.list(path).map_err(|cause| storage::failed("list", path, cause));
-    let mut found = Leftovers { remove: Vec::new(), reusable: Vec::new() };
-    let segments = dir.join("segments");
-    let name_of = crate::segment::file_name;
-    let sealed: HashSet<_> = manifest.segments.iter().map(|entry| name_of(entry.first)).collect();
-    for name in list(&segments)? {
-        let path = segments.join(&name);
-        if name.ends_with(".tmp") || name == name_of(manifest.sealed() + 1) {
-            found.remove.push(path);
-        } else if !sealed.contains(&name) {
-            return Err(unnamed(&path));
-        }
-    }
-    let wal = dir.join("wal");
-    for name in list(&wal)? {
-        let path = wal.join(&name);
-        match crate::wal::number_of(&name) {
-            None if name.ends_with(".tmp") => found.remove.push(path),
-            None => return Err(unnamed(&path)),
-            Some(number) if number < manifest.wal_first => found.reusable.push(number),
-            Some(number) if number <= manifest.wal_last => {}
-            Some(number) => {
-                let made_ready = number == manifest.wal_last + 1;
-                if !made_ready || begins_with_frame(disk, manifest.store, &path, number)? {
-                    return Err(unnamed(&path));
-                }
-                found.remove.push(path);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Removes what an interrupted step left behind and puts files that can be used again to those that are free.
-fn clean_up(disk: &dyn Disk, dir: &Path, found: Leftovers, usual: usize, free: &FreeFiles) -> Result<()> {
-    for path in &found.remove {
-        disk.remove(path).map_err(|cause| storage::failed("remove", path, cause))?;
-    }
-    sealer::recycle(disk, dir, usual, free, found.reusable.into_iter());
-    Ok(())
-}
-
-/// Whether a write-ahead file was used under its number. One that was only made ready was not.
-fn begins_with_frame(disk: &dyn Disk, store: Uuid, path: &Path, number: u64) -> Result<bool> {
-    let read = || {
-        let file = disk.open(path)?;
-        storage::read_exact(&*file, 0, usize::try_from(file.length()?).unwrap_or(usize::MAX))
-    };
-    let bytes = read().map_err(|cause| storage::failed("read", path, cause))?;
-    Ok(frame::parse(&bytes, Place { store, file: FileKind::Wal, number, offset: 0 }).is_ok())
-}
-
-/// A file that nothing explains.
-fn unnamed(path: &Path) -> Error {
-    let path = path.display();
-    Error::corrupt(format!(
-        "MANIFEST does not know {path}: if it is the store's, MANIFEST is older than the log, so restore its newest copy; \
-         if not, move the file elsewhere"
-    ))
 }

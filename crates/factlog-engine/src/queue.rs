@@ -1,18 +1,24 @@
 //! The inbox of the writer: bounded in number and bytes, first come first served, never dropping anything.
 //!
-//! Whoever finds it full waits for a ticket's turn; the writer takes all that is there.
+//! * Whoever finds it full stands in line outside. The writer lets in as many as it has made room for; nobody is
+//!   woken for it, since all that an append waits for is its answer.
+//! * Who goes away while still in line is forgotten; who is inside may be recorded.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_listener::Event as Wake;
-use factlog_core::{Append, AppendCondition, AppendError, Appended, Event, Result, Tracking};
+use factlog_core::{
+    Append, AppendCondition, AppendError, Appended, Error, Event, Result, StreamId, Tracking,
+};
 use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 
+use crate::ledger::Recorded;
 use crate::record::{self, Boundary, ContentHash};
 use crate::state::closed;
+use crate::storage::Bell;
 
 /// An append made ready on the caller's thread: the writer only stamps and copies.
 #[derive(Debug)]
@@ -25,7 +31,20 @@ pub(crate) struct Prepared {
     /// Where in `records` each begins.
     pub(crate) offsets: Vec<u32>,
     pub(crate) content: u64,
-    /// For each condition, what the caller's thread found in the log so far; empty if it did not look.
+    /// What the caller's thread found in the log so far.
+    pub(crate) known: Known,
+}
+
+/// What an append brings along from the sealed log, which the writer does not look at.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// What follows is right for the events up to here.
+    pub(crate) sealed: u64,
+    /// How many events each stream has there, for streams that no generation had.
+    pub(crate) streams: HashMap<StreamId, u64>,
+    /// The append there that has the first event's id.
+    pub(crate) recorded: Option<Recorded>,
+    /// For each condition, what was found; empty if nothing was looked up.
     pub(crate) checked: Vec<Checked>,
 }
 
@@ -60,8 +79,45 @@ impl Prepared {
             records,
             offsets,
             content: content.finish(),
-            checked: Vec::new(),
+            known: Known::default(),
         }
+    }
+
+    /// Of the revisions of its events, the last of each stream, in the order of [`Prepared::streams`].
+    pub(crate) fn last_revisions(&self, revisions: &[u64]) -> Vec<u64> {
+        let mut last: Vec<u64> = Vec::new();
+        let mut places: HashMap<&StreamId, usize> = HashMap::new();
+        let mut before = None;
+        for (event, &revision) in self.events.iter().zip(revisions) {
+            let Some(stream) = &event.stream else { continue };
+            if before == Some(stream) && places.len() <= 1 {
+                // Most appends have one stream.
+                last[0] = revision;
+                continue;
+            }
+            before = Some(stream);
+            match places.get(stream) {
+                Some(&at) => last[at] = revision,
+                None => {
+                    places.insert(stream, last.len());
+                    last.push(revision);
+                }
+            }
+        }
+        last
+    }
+
+    /// The streams it mentions, in the order in which it first does.
+    pub(crate) fn streams(&self) -> Vec<&StreamId> {
+        let mut streams: Vec<&StreamId> = Vec::new();
+        let mut known = HashSet::new();
+        for stream in self.events.iter().filter_map(|event| event.stream.as_ref()) {
+            // Most appends have one stream, or change it seldom.
+            if streams.last() != Some(&stream) && known.insert(stream) {
+                streams.push(stream);
+            }
+        }
+        streams
     }
 }
 
@@ -88,7 +144,8 @@ pub(crate) enum Taken {
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     arrived: Condvar,
-    left: Wake,
+    /// What wakes the writer where it waits for the disk.
+    bell: OnceLock<Arc<dyn Bell>>,
     max_appends: usize,
     max_bytes: usize,
 }
@@ -97,68 +154,90 @@ pub(crate) struct Queue {
 struct Inner {
     requests: VecDeque<Request>,
     bytes: usize,
-    closed: bool,
-    /// Tickets are served in order; those given up are passed over.
+    /// Those in line, by ticket.
+    outside: BTreeMap<u64, Request>,
     next_ticket: u64,
-    serving: u64,
-    given_up: BTreeSet<u64>,
-    writer_waits: bool,
+    closed: bool,
+    writer: Writer,
+}
+
+/// What the writer wants to be woken for.
+#[derive(Clone, Copy, Debug, Default)]
+enum Writer {
+    /// It comes and looks by itself.
+    #[default]
+    Busy,
+    /// It waits here, for anything.
+    Here,
+    /// It waits for the disk, or for so many appends.
+    AtTheDisk { appends: usize },
 }
 
 impl Inner {
-    fn pass(&mut self) {
-        self.serving += 1;
-        while self.given_up.remove(&self.serving) {
-            self.serving += 1;
-        }
+    fn enter(&mut self, request: Request) {
+        self.bytes += request.prepared.records.len();
+        self.requests.push_back(request);
+    }
+
+    fn leave(&mut self) -> Option<Request> {
+        let request = self.requests.pop_front()?;
+        self.bytes -= request.prepared.records.len();
+        Some(request)
     }
 }
 
 impl Queue {
     pub(crate) fn new(max_appends: usize, max_bytes: usize) -> Self {
-        Self { inner: Mutex::default(), arrived: Condvar::new(), left: Wake::new(), max_appends, max_bytes }
-    }
-
-    /// Enters when it is this append's turn and there is room. The order of first polls is the order of entry.
-    pub(crate) async fn push(&self, request: Request) -> Result<()> {
-        let mut ticket = Ticket { queue: self, number: None };
-        let mut request = Some(request);
-        loop {
-            let listener = {
-                let mut inner = self.inner.lock();
-                if inner.closed {
-                    return Err(closed());
-                }
-                let number = *ticket.number.get_or_insert_with(|| {
-                    inner.next_ticket += 1;
-                    inner.next_ticket - 1
-                });
-                let bytes = request.as_ref().map_or(0, |request| request.prepared.records.len());
-                if number == inner.serving && self.has_room(&inner, bytes) {
-                    inner.bytes += bytes;
-                    inner.requests.extend(request.take());
-                    inner.pass();
-                    ticket.number = None;
-                    let wake = std::mem::take(&mut inner.writer_waits);
-                    let others = inner.serving < inner.next_ticket;
-                    drop(inner);
-                    if wake {
-                        self.arrived.notify_one();
-                    }
-                    if others {
-                        self.left.notify(usize::MAX);
-                    }
-                    return Ok(());
-                }
-                self.left.listen()
-            };
-            listener.await;
+        Self {
+            inner: Mutex::default(),
+            arrived: Condvar::new(),
+            bell: OnceLock::new(),
+            max_appends,
+            max_bytes,
         }
     }
 
-    fn has_room(&self, inner: &Inner, bytes: usize) -> bool {
+    /// Whom to tell when the writer waits for the disk and something arrives.
+    pub(crate) fn set_bell(&self, bell: Arc<dyn Bell>) {
+        // There is one writer, and it tells its bell once.
+        drop(self.bell.set(bell));
+    }
+
+    /// Enters, or stands in line until there is room. The order of calls is the order of entry.
+    pub(crate) fn push(&self, request: Request) -> Result<Place<'_>> {
+        let mut inner = self.inner.lock();
+        if inner.closed {
+            return Err(closed());
+        }
+        if !inner.outside.is_empty() || !self.has_room(&inner, &request) {
+            let ticket = inner.next_ticket;
+            inner.next_ticket += 1;
+            inner.outside.insert(ticket, request);
+            return Ok(Place { queue: self, ticket: Some(ticket) });
+        }
+        inner.enter(request);
+        match inner.writer {
+            Writer::Here => {
+                inner.writer = Writer::Busy;
+                drop(inner);
+                self.arrived.notify_one();
+            }
+            Writer::AtTheDisk { appends } if appends <= inner.requests.len() => {
+                inner.writer = Writer::Busy;
+                drop(inner);
+                if let Some(bell) = self.bell.get() {
+                    bell.ring();
+                }
+            }
+            Writer::AtTheDisk { .. } | Writer::Busy => {}
+        }
+        Ok(Place { queue: self, ticket: None })
+    }
+
+    fn has_room(&self, inner: &Inner, request: &Request) -> bool {
         inner.requests.is_empty()
-            || (inner.requests.len() < self.max_appends && inner.bytes + bytes <= self.max_bytes)
+            || (inner.requests.len() < self.max_appends
+                && inner.bytes + request.prepared.records.len() <= self.max_bytes)
     }
 
     /// Waits for appends and takes up to `max_bytes` of them, at least one. With `idle_after`, gives up after it.
@@ -168,7 +247,7 @@ impl Queue {
             if inner.closed {
                 return Taken::Closed;
             }
-            inner.writer_waits = true;
+            inner.writer = Writer::Here;
             match idle_after {
                 None => self.arrived.wait(&mut inner),
                 Some(time) => {
@@ -178,31 +257,66 @@ impl Queue {
                 }
             }
         }
-        inner.writer_waits = false;
+        Taken::Group(self.take_group(&mut inner, max_bytes))
+    }
+
+    /// Takes up to `max_bytes` of what waits, if that is `appends` at least and the first of them fits. If not, the
+    /// bell will ring when so many have arrived.
+    pub(crate) fn take_at_least(&self, appends: usize, max_bytes: usize) -> Option<Vec<Request>> {
+        let mut inner = self.inner.lock();
+        if inner.requests.len() < appends {
+            inner.writer = Writer::AtTheDisk { appends };
+            return None;
+        }
+        let first = inner.requests.front()?;
+        if max_bytes < first.prepared.records.len() {
+            // Only the disk can change that.
+            inner.writer = Writer::Busy;
+            return None;
+        }
+        Some(self.take_group(&mut inner, max_bytes))
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inner.lock().requests.is_empty()
+    }
+
+    fn take_group(&self, inner: &mut Inner, max_bytes: usize) -> Vec<Request> {
+        inner.writer = Writer::Busy;
         let mut group = Vec::new();
         let mut bytes = 0;
         while let Some(request) = inner.requests.front() {
-            let length = request.prepared.records.len();
-            if !group.is_empty() && max_bytes < bytes + length {
+            bytes += request.prepared.records.len();
+            if !group.is_empty() && max_bytes < bytes {
                 break;
             }
-            bytes += length;
-            group.extend(inner.requests.pop_front());
+            group.extend(inner.leave());
         }
-        inner.bytes -= bytes;
-        let others = inner.serving < inner.next_ticket;
-        drop(inner);
-        if others {
-            self.left.notify(usize::MAX);
+        while let Some(next) = inner.outside.first_entry() {
+            let fits = inner.requests.is_empty()
+                || (inner.requests.len() < self.max_appends
+                    && inner.bytes + next.get().prepared.records.len() <= self.max_bytes);
+            if !fits {
+                break;
+            }
+            let request = next.remove();
+            inner.enter(request);
         }
-        Taken::Group(group)
+        group
     }
 
-    /// Nothing enters any more; what is inside stays for the writer.
-    pub(crate) fn close(&self) {
-        self.inner.lock().closed = true;
+    /// Nothing enters any more; what is inside stays for the writer, what is in line hears why.
+    pub(crate) fn close(&self, why: &Error) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        let outside = std::mem::take(&mut inner.outside);
+        drop(inner);
         self.arrived.notify_one();
-        self.left.notify(usize::MAX);
+        for request in outside.into_values() {
+            // A caller that went away needs no answer.
+            drop(request.reply.send(Err(why.clone().into())));
+        }
     }
 
     /// Takes what is still inside of a closed queue.
@@ -213,22 +327,18 @@ impl Queue {
     }
 }
 
-/// A place in the line; giving it up lets the next one pass.
-struct Ticket<'a> {
+/// A place inside or in line. Giving it up leaves the line.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
     queue: &'a Queue,
-    number: Option<u64>,
+    ticket: Option<u64>,
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let Some(number) = self.number else { return };
-        let mut inner = self.queue.inner.lock();
-        if number == inner.serving {
-            inner.pass();
-        } else {
-            inner.given_up.insert(number);
-        }
-        drop(inner);
-        self.queue.left.notify(usize::MAX);
+        let Some(ticket) = self.ticket else { return };
+        // Dropped without the lock: a waker may run as its answer's other end goes.
+        let left = self.queue.inner.lock().outside.remove(&ticket);
+        drop(left);
     }
 }

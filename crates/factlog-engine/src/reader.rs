@@ -1,10 +1,9 @@
 //! Reading: a cursor over matching positions, behind reads and subscriptions alike.
 //!
 //! * A cursor looks at `(after, until]`, fixed when it is made and never above the published head.
-//! * It finds positions in the index a batch at a time and reads records one at a time; it holds no lock between.
+//! * It finds positions in the index and reads records one at a time; it takes no lock.
 //! * A subscription is one cursor after the other, each up to the head of its moment: there is no hand-over.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,11 +17,10 @@ use factlog_core::{
 use futures_core::Stream;
 
 use crate::damage::Damage;
+use crate::interner::Interner;
 use crate::records::Records;
+use crate::search::Search;
 use crate::shared::Shared;
-
-/// Positions looked up under one lock.
-const BATCH: usize = 256;
 
 /// Walks over the matching events of a range.
 #[derive(Debug)]
@@ -34,7 +32,9 @@ pub(crate) struct Cursor {
     after: u64,
     until: u64,
     remaining: u64,
-    found: VecDeque<u64>,
+    search: Search,
+    /// Names that events before this one had.
+    names: Interner,
     current: Option<Arc<Records>>,
     /// On a damaged store revisions are compared here, because the index may miss some.
     from_revision: Option<Revision>,
@@ -43,25 +43,30 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// A cursor for validated options; it sees nothing above `head`.
-    pub(crate) fn new(shared: Arc<Shared>, query: Query, options: &ReadOptions, head: u64) -> Self {
+    ///
+    /// # Errors
+    /// What keeps the index from telling where a revision is.
+    pub(crate) fn new(shared: Arc<Shared>, query: Query, options: &ReadOptions, head: u64) -> Result<Self> {
         let mut after = Position::number(options.after);
         let until = options.until.map_or(head, |until| until.get().min(head));
-        if let (Some(from), true) = (options.from_revision, shared.damage.is_empty()) {
-            after = after.max(before_revision(&shared, &query, from));
+        let damaged = !shared.damage.is_empty();
+        if let (Some(from), false, Some(stream)) = (options.from_revision, damaged, named_stream(&query)) {
+            let position = shared.position_of_revision(stream, from.get(), head)?;
+            after = after.max(position.map_or(head, |position| position - 1));
         }
-        let from_revision = options.from_revision.filter(|_| !shared.damage.is_empty());
-        Self {
-            shared,
-            query,
+        Ok(Self {
             direction: options.direction,
             after,
             until,
             remaining: options.limit.unwrap_or(u64::MAX),
-            found: VecDeque::new(),
+            search: Search::new(options.direction, after, until),
+            names: Interner::default(),
             current: None,
-            from_revision,
+            from_revision: options.from_revision.filter(|_| damaged),
             done: false,
-        }
+            shared,
+            query,
+        })
     }
 
     /// The next event; after an error or the end there is none.
@@ -89,16 +94,21 @@ impl Cursor {
         if self.until <= self.after {
             return None;
         }
-        let position = self.next_position();
-        let forwards = self.direction == Direction::Forwards;
-        // Between here and the next match there may be matches that nobody can read any more.
-        let (from, to) = match (position, forwards) {
-            (Some(position), true) => (self.after, position),
-            (Some(position), false) => (position - 1, self.until),
-            (None, _) => (self.after, self.until),
+        let position = match self.next_position() {
+            Ok(position) => position,
+            Err(error) => return Some(Err(error)),
         };
-        if let Some(damage) = self.shared.damage_in(from, to, forwards) {
-            return Some(Err(damage.to_error()));
+        let forwards = self.direction == Direction::Forwards;
+        if !self.shared.damage.is_empty() {
+            // Between here and the next match there may be matches that nobody can read any more.
+            let (from, to) = match (position, forwards) {
+                (Some(position), true) => (self.after, position),
+                (Some(position), false) => (position - 1, self.until),
+                (None, _) => (self.after, self.until),
+            };
+            if let Some(damage) = self.shared.damage_in(from, to, forwards) {
+                return Some(Err(damage.to_error()));
+            }
         }
         let position = position?;
         match forwards {
@@ -108,19 +118,12 @@ impl Cursor {
         Some(self.read(position))
     }
 
-    fn next_position(&mut self) -> Option<u64> {
-        if let Query::All = self.query {
-            return Some(match self.direction {
-                Direction::Forwards => self.after + 1,
-                Direction::Backwards => self.until,
-            });
+    fn next_position(&mut self) -> Result<Option<u64>> {
+        match (&self.query, self.direction) {
+            (Query::All, Direction::Forwards) => Ok(Some(self.after + 1)),
+            (Query::All, Direction::Backwards) => Ok(Some(self.until)),
+            (Query::AnyOf(_), _) => self.search.next(&self.shared, &self.query),
         }
-        if self.found.is_empty() {
-            let limit = usize::try_from(self.remaining).unwrap_or(BATCH).min(BATCH);
-            let range = (self.after, self.until);
-            self.found = self.shared.look_up(&self.query, range, self.direction, limit).into();
-        }
-        self.found.pop_front()
     }
 
     fn read(&mut self, position: u64) -> Result<RecordedEvent> {
@@ -131,22 +134,12 @@ impl Cursor {
             // A scan would only drive out what look-ups use.
             None => self.shared.records(position, self.query != Query::All)?,
         };
-        let event = records.event(position).map_err(|malformed| {
+        let event = records.event_with(&mut self.names, position).map_err(|malformed| {
             Damage::new("the log", 0, (position, position), malformed.to_string()).to_error()
         });
         self.current = Some(records);
         event
     }
-}
-
-/// The position in front of a stream's event of this revision, or the head's if it has none.
-fn before_revision(shared: &Shared, query: &Query, from: Revision) -> u64 {
-    let Some(stream) = named_stream(query) else {
-        return 0;
-    };
-    let index = shared.index.read();
-    let at = usize::try_from(from.get()).unwrap_or(usize::MAX);
-    index.stream(stream).get(at).map_or(index.last, |position| position - 1)
 }
 
 fn named_stream(query: &Query) -> Option<&StreamId> {
@@ -206,7 +199,10 @@ impl Follow {
             let head = self.shared.head();
             if self.after < head {
                 let options = ReadOptions::default().after(Position::new(self.after));
-                self.cursor = Some(Cursor::new(self.shared.clone(), self.query.clone(), &options, head));
+                match Cursor::new(self.shared.clone(), self.query.clone(), &options, head) {
+                    Ok(cursor) => self.cursor = Some(cursor),
+                    Err(error) => return Some(Err(error)),
+                }
                 self.after = head;
                 self.announced = false;
             } else if self.announced {

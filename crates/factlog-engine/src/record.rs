@@ -15,12 +15,11 @@
 //! stamp out. Checksums are the business of what holds the records.
 
 use bytes::Bytes;
-use factlog_core::{
-    ContentType, Event, EventId, EventType, Position, RecordedEvent, Revision, StreamId, Tag, Tags, Timestamp,
-};
+use factlog_core::{Event, EventId, Position, RecordedEvent, Revision, StreamId, Tags, Timestamp};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::fields::{Fields, Malformed};
+use crate::interner::Interner;
 
 /// Bytes before the names.
 pub(crate) const HEADER_BYTES: usize = 64;
@@ -107,10 +106,18 @@ pub(crate) fn length(bytes: &[u8]) -> Result<usize, Malformed> {
     }
 }
 
-/// Reads the record that begins here.
+/// Reads the record that begins here; the event shares nothing with `bytes`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(RecordedEvent, Boundary), Malformed> {
-    let record = &bytes[..length(bytes)?];
-    let mut fields = Fields::new(record);
+    decode_with(bytes, &mut Interner::default(), Bytes::copy_from_slice)
+}
+
+/// The same with names that were seen before, and with a choice of how metadata and data are taken over.
+pub(crate) fn decode_with(
+    bytes: &[u8],
+    names: &mut Interner,
+    take: impl Fn(&[u8]) -> Bytes,
+) -> Result<(RecordedEvent, Boundary), Malformed> {
+    let mut fields = Fields::new(&bytes[..length(bytes)?]);
     let _length = fields.u32()?;
     let flags = fields.u16()?;
     let tag_count = fields.u8()?;
@@ -124,13 +131,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(RecordedEvent, Boundary), Malforme
     fields.zero(4)?;
     let stream = match stream_length {
         0 => None,
-        length => Some(StreamId::new(fields.text(length.into())?).map_err(bound)?),
+        length => Some(names.stream(fields.bytes(length.into())?)?),
     };
-    let event_type = EventType::new(fields.text(type_length.into())?).map_err(bound)?;
-    let content_type = ContentType::new(fields.text(content_type_length.into())?).map_err(bound)?;
-    let tags = decode_tags(&mut fields, tag_count)?;
-    let metadata = Bytes::copy_from_slice(fields.bytes(metadata_length as usize)?);
-    let data = Bytes::copy_from_slice(fields.bytes(data_length as usize)?);
+    let event_type = names.event_type(fields.bytes(type_length.into())?)?;
+    let content_type = names.content_type(fields.bytes(content_type_length.into())?)?;
+    let tags = decode_tags(&mut fields, tag_count, names)?;
+    let metadata = take(fields.bytes(metadata_length as usize)?);
+    let data = take(fields.bytes(data_length as usize)?);
     fields.end()?;
     let boundary = Boundary { first: flags & FIRST_OF_APPEND != 0, last: flags & LAST_OF_APPEND != 0 };
     let revision = stream.is_some().then_some(revision);
@@ -138,20 +145,69 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(RecordedEvent, Boundary), Malforme
     Ok((RecordedEvent { position, recorded_at, revision, event }, boundary))
 }
 
-fn decode_tags(fields: &mut Fields<'_>, count: u8) -> Result<Tags, Malformed> {
+fn decode_tags(fields: &mut Fields<'_>, count: u8, names: &mut Interner) -> Result<Tags, Malformed> {
     if count == 0 {
         return Ok(Tags::NONE);
     }
     let mut tags = Vec::with_capacity(count.into());
     for _ in 0..count {
         let length = fields.u8()?;
-        tags.push(Tag::new(fields.text(length.into())?).map_err(bound)?);
+        tags.push(names.tag(fields.bytes(length.into())?)?);
     }
-    Tags::new(tags).map_err(bound)
+    Tags::new(tags).map_err(|_| Malformed("a record has too many tags"))
 }
 
-fn bound(_: factlog_core::Error) -> Malformed {
-    Malformed("a name is out of its bounds")
+/// What a record says of its event but for what only its readers want, without owning it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) position: u64,
+    /// 0 without a stream.
+    pub(crate) revision: u64,
+    pub(crate) recorded_at: i64,
+    pub(crate) id: EventId,
+    pub(crate) boundary: Boundary,
+    pub(crate) stream: Option<&'a str>,
+    pub(crate) event_type: &'a str,
+    /// Tags as they stand in the record.
+    tags: &'a [u8],
+}
+
+impl<'a> Names<'a> {
+    /// The tags, in order.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut rest = Fields::new(self.tags);
+        std::iter::from_fn(move || {
+            let length = rest.u8().ok()?;
+            rest.text(length.into()).ok()
+        })
+    }
+}
+
+/// Reads the names of the record that begins here.
+pub(crate) fn names(bytes: &[u8]) -> Result<Names<'_>, Malformed> {
+    let record = &bytes[..length(bytes)?];
+    let mut fields = Fields::new(record);
+    let _length = fields.u32()?;
+    let flags = fields.u16()?;
+    let tag_count = fields.u8()?;
+    fields.zero(1)?;
+    let (position, recorded_at, revision) = (fields.u64()?, fields.i64()?, fields.u64()?);
+    let id = EventId::from_bytes(fields.array()?);
+    let (stream_length, type_length, content_type_length) = (fields.u16()?, fields.u8()?, fields.u8()?);
+    fields.bytes(12)?;
+    let stream = fields.text(stream_length.into())?;
+    let event_type = fields.text(type_length.into())?;
+    fields.bytes(content_type_length.into())?;
+    let behind = fields;
+    for _ in 0..tag_count {
+        let length = fields.u8()?;
+        fields.text(length.into())?;
+    }
+    let mut tags = behind;
+    let tags = tags.bytes(behind.remaining() - fields.remaining())?;
+    let boundary = Boundary { first: flags & FIRST_OF_APPEND != 0, last: flags & LAST_OF_APPEND != 0 };
+    let stream = (stream_length != 0).then_some(stream);
+    Ok(Names { position, revision, recorded_at, id, boundary, stream, event_type, tags })
 }
 
 /// A hash of everything in one append but the stamps: the same events have the same hash, for ever.

@@ -1,31 +1,38 @@
-//! The sealer: writes frames of the tail into an immutable segment and frees their write-ahead files.
+//! The sealer: writes a generation into an immutable segment with its index run and frees its write-ahead files.
 //!
-//! Order matters: the segment is written and durable, then the manifest names it and no longer needs the files,
-//! then readers see it, then the files are free. A crash between two steps leaves a store that opens as if the
-//! step had not begun. A failed step is repeated from the start with a new file.
+//! Order matters: the run and the segment are written and durable, then the manifest names the segment and no longer
+//! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash between two steps leaves a store whose
+//! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use factlog_core::{Error, Position, Result, TrackingSource};
 use parking_lot::{Condvar, Mutex};
 
+use crate::fields::Malformed;
 use crate::manifest::{ManifestFile, SegmentEntry};
-use crate::records::Records;
-use crate::segment::{self, Builder, Segment};
+use crate::run::{self, Built, RunBuilder, RunName, keys};
+use crate::segment::{self, Builder, Codec, DictionaryPolicy, FileSink, Segment};
+use crate::settings::Compression;
 use crate::shared::Shared;
 use crate::storage::{self, Disk, DiskFile};
-use crate::wal::{self, FreeFiles};
+use crate::tail::{Generation, Kind};
+use crate::view::Slot;
+use crate::wal_files::{self, FreeFiles};
 
-/// Frames to seal, in order.
+/// A generation to seal.
 #[derive(Clone, Debug)]
 pub(crate) struct SealJob {
-    pub(crate) frames: Vec<Arc<Records>>,
-    /// Tracking as of the last of them.
-    pub(crate) tracking: HashMap<TrackingSource, Position>,
+    pub(crate) generation: Arc<Generation>,
+    /// Generations that were sealed before and are let go with the job.
+    pub(crate) _gone: Vec<Arc<Generation>>,
+    /// Tracking as of its last event.
+    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
     pub(crate) wal_first: u64,
 }
@@ -38,6 +45,8 @@ pub(crate) struct Sealer {
     pub(crate) dir: PathBuf,
     pub(crate) manifest: Arc<ManifestFile>,
     pub(crate) free: FreeFiles,
+    /// The dictionary of the last segment; empty if it had none.
+    pub(crate) dictionary: Mutex<Bytes>,
 }
 
 #[derive(Debug, Default)]
@@ -172,69 +181,94 @@ impl Desk {
 
 impl Sealer {
     fn seal(&self, job: &SealJob) -> Result<()> {
-        let (Some(first), Some(last)) = (job.frames.first(), job.frames.last()) else {
+        let generation = &*job.generation;
+        let (first, last) = (generation.first(), generation.last());
+        if last < first {
             return Ok(());
-        };
-        let (first, last) = (first.first, last.last());
-        let dir = self.dir.join("segments");
-        let path = dir.join(segment::file_name(first));
-        let (bytes, blocks) =
-            self.write(job, first).map_err(|cause| storage::failed("write the segment", &path, cause))?;
+        }
+        let path = self.dir.join("segments").join(segment::file_name(first));
+        let entry = self
+            .write_segment(job, &path)
+            .map_err(|cause| storage::failed("write the segment", &path, cause))?;
+        let name = RunName { level: 0, first, last };
+        let run = self.shared.write_run(name, |file| self.fill_run(generation, name, file));
+        let run = run.map_err(|cause| {
+            storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause)
+        })?;
         let mut freed = 0..0;
         self.manifest.update(|manifest| {
-            manifest.segments.push(SegmentEntry { first, last, bytes });
+            manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
             manifest.wal_first = job.wal_first;
-            manifest.tracking =
-                job.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
+            manifest.tracking = job.tracking.clone();
         })?;
-        let sealed = Arc::new(Segment::new(self.shared.store, first, blocks));
-        let mut log = self.shared.log.write();
-        log.segments.push(sealed);
-        while log.frames.front().is_some_and(|frame| frame.last() <= last) {
-            log.frames.pop_front();
+        let segment = Segment::new(self.shared.store, entry);
+        self.shared.change_view(|view| Some(view.with_sealed(segment, Slot::ready(run))));
+        self.shared.background.wake();
+        // The other copy still names the files: who has only that one must find them. Failing costs space only.
+        if self.manifest.update(|_| {}).is_ok() {
+            self.recycle(freed);
         }
-        drop(log);
-        self.recycle(freed);
         Ok(())
     }
 
     /// Writes the segment's file under its final name, durably.
-    fn write(&self, job: &SealJob, first: u64) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
+    fn write_segment(&self, job: &SealJob, path: &Path) -> io::Result<SegmentEntry> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
-        let mut written = (0, Vec::new());
+        let mut written = None;
         storage::write_or_remove(&*self.disk, &temporary, |file| {
-            written = self.fill(file, job, first)?;
-            file.sync()
-        })?;
-        self.disk.rename(&temporary, &dir.join(segment::file_name(first)))?;
-        self.disk.sync_dir(&dir)?;
-        Ok(written)
-    }
-
-    /// Writes all parts of the segment.
-    fn fill(
-        &self,
-        file: &dyn DiskFile,
-        job: &SealJob,
-        first: u64,
-    ) -> io::Result<(u64, Vec<segment::BlockEntry>)> {
-        let mut out = Output { file, buffer: Vec::with_capacity(1 << 20), offset: 0 };
-        let (mut builder, header) = Builder::new(self.shared.store, first);
-        out.write(&header)?;
-        for frame in &job.frames {
-            for position in frame.first..=frame.last() {
-                let record = frame.record(position).map_err(|malformed| io::Error::other(malformed.0))?;
-                if let Some(block) = builder.add(record) {
-                    out.write(&block)?;
+            let sink = FileSink::new(file);
+            let first = job.generation.first();
+            let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), sink);
+            for (frame, _) in job.generation.frames() {
+                for position in frame.first..=frame.last() {
+                    let malformed = |what: Malformed| io::Error::other(what.0);
+                    let record = frame.record(position).map_err(malformed)?;
+                    builder.add(record)?;
                 }
             }
-        }
-        let (end, blocks) = builder.finish();
-        out.write(&end)?;
-        out.flush()?;
-        Ok((out.offset, blocks))
+            let description = builder.finish(&job.tracking)?;
+            let segment = Segment::new(self.shared.store, description.entry());
+            // A segment that cannot give its dictionary back is not whole, and is written again.
+            let dictionary = segment.dictionary_bytes(file, &description);
+            *self.dictionary.lock() =
+                dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
+            written = Some(description);
+            file.sync()
+        })?;
+        self.disk.rename(&temporary, path)?;
+        self.disk.sync_dir(&dir)?;
+        written.map(|description| description.entry()).ok_or_else(|| io::Error::other("nothing was written"))
+    }
+
+    /// Writes the index run of a generation, as a rebuild from its segment would.
+    fn fill_run(&self, generation: &Generation, name: RunName, file: &dyn DiskFile) -> io::Result<Built> {
+        let mut ids: Vec<_> = generation
+            .commits()
+            .map(|(id, commit)| (keys::id_hash(keys::seed(self.shared.store), &id), commit.first))
+            .collect();
+        ids.sort_unstable();
+        let kinds = [Kind::Stream, Kind::Category, Kind::Type, Kind::Tag];
+        let expected = kinds.iter().map(|&kind| generation.distinct(kind, generation.last())).sum();
+        let mut builder = RunBuilder::new(self.shared.store, name, expected, ids.len() as u64, file);
+        generation.visit_keys(|key, base, positions| {
+            builder.key(key, base, positions.iter().map(|&position| Ok::<_, io::Error>(position)))
+        })?;
+        ids.into_iter().try_for_each(|(hash, position)| builder.id(hash, position))?;
+        builder.finish()
+    }
+
+    fn segment_settings(&self) -> segment::Settings {
+        let codec = match self.shared.settings.compression {
+            Compression::Zstd => Codec::Dense,
+            Compression::None => Codec::Raw,
+        };
+        // Learning a dictionary takes as long as compressing does; what the segment before had will usually do.
+        let before = self.dictionary.lock().clone();
+        let dictionary =
+            if before.is_empty() { DictionaryPolicy::Train } else { DictionaryPolicy::Reuse(before) };
+        segment::Settings { codec, dictionary, ..segment::Settings::default() }
     }
 
     /// Keeps files of the usual size for reuse and removes others. Failing costs space only.
@@ -246,38 +280,17 @@ impl Sealer {
 /// Sorts files whose events are sealed into those to use again and those to remove.
 pub(crate) fn recycle(
     disk: &dyn Disk,
-    dir: &std::path::Path,
+    dir: &Path,
     usual: usize,
     free: &FreeFiles,
     numbers: impl Iterator<Item = u64>,
 ) {
     for number in numbers {
-        let path = dir.join("wal").join(wal::file_name(number));
+        let path = dir.join("wal").join(wal_files::file_name(number));
         match disk.open(&path).and_then(|file| file.length()) {
             Ok(length) if length == usual as u64 => free.lock().push(number),
             Ok(_) => drop(disk.remove(&path)),
             Err(_) => {}
         }
-    }
-}
-
-/// A file written from front to back in large pieces.
-struct Output<'a> {
-    file: &'a dyn DiskFile,
-    buffer: Vec<u8>,
-    offset: u64,
-}
-
-impl Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() < 1 << 20 { Ok(()) } else { self.flush() }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.offset)?;
-        self.offset += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
     }
 }

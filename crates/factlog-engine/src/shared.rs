@@ -1,34 +1,41 @@
-//! What the writer, the sealer and the readers share: the index, the log's parts, the published head.
+//! What the writer, the background threads and the readers share: the view, the published head, caches.
 //!
-//! * `head` is stored after the group is durable and in the tail; nobody shows anything above it.
-//! * Locks are held for look-ups and insertions only, never over file I/O.
+//! * `head` is stored after the group is durable and in the view's last generation; nobody shows anything above it.
+//! * Readers load the view and take no lock. The view is replaced as a whole, one change at a time.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
 use event_listener::Event as Wake;
-use factlog_core::{AppendCondition, Direction, Error, Position, Query, Result};
-use parking_lot::RwLock;
+use factlog_core::{Error, Position, Result, TrackingSource};
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::damage::Damage;
-use crate::index::Index;
-use crate::queue::{Checked, Queue};
+use crate::indexer::Background;
+use crate::queue::Queue;
 use crate::records::Records;
-use crate::segment::{BlockEntry, Segment};
+use crate::run::Pages;
+use crate::segment::{Segment, SegmentCache, Wrong};
 use crate::settings::Settings;
-use crate::state::Life;
+use crate::state::{Life, closed};
 use crate::storage::{self, Disk, DiskFile};
-
-/// Positions looked through under one lock: the longest that the writer waits for a reader.
-const WINDOW: u64 = 65_536;
+use crate::view::View;
 
 /// Segments' files kept open.
 const OPEN_FILES: usize = 64;
+
+/// Pages of segments' tables kept in memory, of 4 KiB: each leads to about 250 blocks.
+const TABLE_PAGES: usize = 2048;
+/// Segments' dictionaries kept ready, of about 64 KiB.
+const DICTIONARIES: usize = 64;
+/// Segments' footers kept, of about 1 KiB.
+const FOOTERS: usize = 1024;
 
 /// The state of one open store.
 #[derive(Debug)]
@@ -36,14 +43,24 @@ pub(crate) struct Shared {
     pub(crate) store: Uuid,
     pub(crate) settings: Settings,
     pub(crate) queue: Queue,
-    pub(crate) index: RwLock<Index>,
-    pub(crate) log: RwLock<Log>,
+    view: ArcSwap<View>,
+    /// Held while the view is being replaced.
+    changing: Mutex<()>,
+    /// Durable tracking. Nobody sees it without its events, or the other way round: the head is published under it.
+    pub(crate) tracking: Mutex<HashMap<TrackingSource, Position>>,
     pub(crate) committed: Wake,
     /// Found when the store was opened; with any, nothing is appended.
     pub(crate) damage: Vec<Damage>,
+    /// Damage that takes nothing away: found in what can be rebuilt, when the store was opened or later.
+    notes: Mutex<Vec<Damage>>,
     head: AtomicU64,
     pub(crate) life: Life,
+    pub(crate) background: Background,
     cache: Cache<(u64, u64), Arc<Records>, Weigh>,
+    /// Pages of index runs.
+    pub(crate) pages: Arc<Pages>,
+    /// What is needed to find blocks in segments.
+    tables: SegmentCache,
     /// Segments' files that are open, by first position.
     files: Cache<u64, Arc<Box<dyn DiskFile>>>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -53,22 +70,12 @@ pub(crate) struct Shared {
 /// What recovery found.
 pub(crate) struct Opened {
     pub(crate) store: Uuid,
-    pub(crate) index: Index,
-    pub(crate) log: Log,
+    pub(crate) view: View,
+    pub(crate) head: u64,
+    pub(crate) tracking: HashMap<TrackingSource, Position>,
     pub(crate) damage: Vec<Damage>,
-}
-
-/// Where events lie: sealed segments in order, then the frames of the tail.
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) frames: VecDeque<Arc<Records>>,
-}
-
-/// Where one position lies.
-enum Place {
-    Block(Arc<Segment>, BlockEntry),
-    Frame(Arc<Records>),
+    pub(crate) notes: Vec<Damage>,
+    pub(crate) pages: Arc<Pages>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,22 +95,40 @@ impl Shared {
         lock: Box<dyn DiskFile>,
         opened: Opened,
     ) -> Self {
-        let Opened { store, index, log, damage } = opened;
-        let blocks = usize::try_from(settings.cache_bytes / 32_768).unwrap_or(1).max(16);
+        let Opened { store, view, head, tracking, damage, notes, pages } = opened;
+        let blocks = usize::try_from(settings.cache_bytes / 16_384).unwrap_or(1).max(16);
         Self {
             store,
             queue: Queue::new(settings.queue_appends, settings.queue_bytes),
-            head: AtomicU64::new(index.last),
-            index: RwLock::new(index),
-            log: RwLock::new(log),
+            head: AtomicU64::new(head),
+            view: ArcSwap::from_pointee(view),
+            changing: Mutex::new(()),
+            tracking: Mutex::new(tracking),
             committed: Wake::new(),
             damage,
+            notes: Mutex::new(notes),
             life: Life::new(lock),
+            background: Background::default(),
             cache: Cache::with_weighter(blocks, settings.cache_bytes, Weigh),
+            pages,
+            tables: SegmentCache::new(TABLE_PAGES, DICTIONARIES, FOOTERS),
             files: Cache::new(OPEN_FILES),
             disk,
             dir,
             settings,
+        }
+    }
+
+    /// The view as it is. Taken after a head, it covers that head.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Replaces the view, unless the change has nothing to do.
+    pub(crate) fn change_view(&self, change: impl FnOnce(&View) -> Option<View>) {
+        let _changing = self.changing.lock();
+        if let Some(next) = change(&self.view.load()) {
+            self.view.store(Arc::new(next));
         }
     }
 
@@ -137,57 +162,21 @@ impl Shared {
     /// Nothing new is accepted; the writer finishes what it has, subscriptions end.
     pub(crate) fn close(&self) {
         self.life.close();
-        self.queue.close();
+        self.queue.close(&closed());
         self.wake();
     }
 
-    /// Looks conditions up over the durable log, on the caller's thread and without holding the index for long, so
-    /// that the writer only has to look at what came since.
-    pub(crate) fn check_history(&self, conditions: &[AppendCondition]) -> Vec<Checked> {
-        let head = self.head();
-        conditions.iter().map(|condition| self.check_one(condition, head)).collect()
+    /// Remembers damage that takes nothing away.
+    pub(crate) fn note(&self, damage: Damage) {
+        let mut notes = self.notes.lock();
+        if !notes.contains(&damage) {
+            notes.push(damage);
+        }
     }
 
-    fn check_one(&self, condition: &AppendCondition, head: u64) -> Checked {
-        let AppendCondition::NoneMatch { query, after } = condition else { return Checked::default() };
-        let after = Position::number(*after);
-        if head.saturating_sub(after) <= WINDOW || *query == Query::All {
-            return Checked::default();
-        }
-        let mut high = head;
-        let mut newest = None;
-        while newest.is_none() && after < high {
-            let low = after.max(high.saturating_sub(WINDOW));
-            newest = self.index.read().newest(query, low, high);
-            high = low;
-        }
-        Checked { upto: head, newest }
-    }
-
-    /// Matching positions of a range in a direction, at most `limit`: those of the first window that has any.
-    pub(crate) fn look_up(
-        &self,
-        query: &Query,
-        range: (u64, u64),
-        direction: Direction,
-        limit: usize,
-    ) -> Vec<u64> {
-        let (mut low, mut high) = range;
-        while low < high {
-            let window = match direction {
-                Direction::Forwards => (low, high.min(low.saturating_add(WINDOW))),
-                Direction::Backwards => (low.max(high.saturating_sub(WINDOW)), high),
-            };
-            let found = self.index.read().positions(query, window, direction, limit);
-            if !found.is_empty() {
-                return found;
-            }
-            match direction {
-                Direction::Forwards => low = window.1,
-                Direction::Backwards => high = window.0,
-            }
-        }
-        Vec::new()
+    /// Every damaged place that is known.
+    pub(crate) fn all_damage(&self) -> Vec<Damage> {
+        self.damage.iter().chain(self.notes.lock().iter()).cloned().collect()
     }
 
     /// The damage that keeps a reader of `(after, until]` from going on, the nearest to its start first.
@@ -199,54 +188,62 @@ impl Shared {
         if forwards { hit.next() } else { hit.next_back() }
     }
 
+    /// What is known of a position that no file has.
+    pub(crate) fn unreadable(&self, position: u64) -> Error {
+        let unknown = || Error::corrupt(format!("position {position} is in no file; run `factlog verify`"));
+        self.lost(position).map_or_else(unknown, Damage::to_error)
+    }
+
+    /// The damage that took a position away before the store was opened.
+    fn lost(&self, position: u64) -> Option<&Damage> {
+        let takes = |damage: &&Damage| {
+            damage.lost().is_some_and(|(first, last)| first <= position && position <= last)
+        };
+        self.damage.iter().find(takes)
+    }
+
     /// The records around a position. With `keep`, a block that had to be read stays in the cache.
     pub(crate) fn records(&self, position: u64, keep: bool) -> Result<Arc<Records>> {
-        let (segment, entry) = match self.log.read().place(position) {
-            Some(Place::Frame(records)) => return Ok(records),
-            Some(Place::Block(segment, entry)) => (segment, entry),
-            None => {
-                let lost = self.damage.iter().find(|damage| {
-                    damage.lost().is_some_and(|(first, last)| first <= position && position <= last)
-                });
-                let unknown =
-                    || Error::corrupt(format!("position {position} is in no file; run `factlog verify`"));
-                return Err(lost.map_or_else(unknown, Damage::to_error));
-            }
-        };
-        let key = (segment.first, entry.offset);
+        let view = self.view.load();
+        if let Some(generation) = view.generation_of(position) {
+            return generation.records(position).ok_or_else(|| self.unreadable(position));
+        }
+        let Some(segment) = view.segment_of(position) else { return Err(self.unreadable(position)) };
+        drop(view);
+        if self.lost(position).is_some() {
+            return Err(self.unreadable(position));
+        }
+        let file = self.file(&segment)?;
+        let damaged = |wrong: Wrong| wrong.into_error(&segment.path());
+        let entry = segment.block_of(&**file, &self.tables, position).map_err(damaged)?;
+        let key = (segment.entry.first, entry.offset);
         if let Some(records) = self.cache.get(&key) {
             return Ok(records);
         }
-        let records = segment.read(&**self.file(&segment)?, &entry)?;
+        let records = segment.read(&**file, &self.tables, &entry).map_err(damaged)?;
         if keep {
             self.cache.insert(key, records.clone());
         }
         Ok(records)
     }
 
+    /// The records of a segment's last block that begins at or before a time.
+    pub(crate) fn records_at(&self, segment: &Segment, time: i64) -> Result<Arc<Records>> {
+        let file = self.file(segment)?;
+        let block = segment.block_at_time(&**file, &self.tables, time);
+        let block = block.map_err(|wrong| wrong.into_error(&segment.path()))?;
+        self.records(block.map_or(segment.entry.first, |block| block.first), true)
+    }
+
     /// The open file of a segment.
-    fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
-        if let Some(file) = self.files.get(&segment.first) {
+    pub(crate) fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
+        if let Some(file) = self.files.get(&segment.entry.first) {
             return Ok(file);
         }
         let path = self.dir.join(segment.path());
         let file = self.disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
         let file = Arc::new(file);
-        self.files.insert(segment.first, file.clone());
+        self.files.insert(segment.entry.first, file.clone());
         Ok(file)
-    }
-}
-
-impl Log {
-    fn place(&self, position: u64) -> Option<Place> {
-        if self.frames.front().is_some_and(|frame| frame.first <= position) {
-            let after = self.frames.partition_point(|frame| frame.first <= position);
-            let frame = &self.frames[after - 1];
-            return (position <= frame.last()).then(|| Place::Frame(frame.clone()));
-        }
-        let after = self.segments.partition_point(|segment| segment.first <= position);
-        let segment = self.segments[..after].last()?;
-        let entry = segment.block_of(position)?;
-        Some(Place::Block(segment.clone(), *entry))
     }
 }

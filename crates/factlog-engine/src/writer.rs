@@ -1,32 +1,43 @@
-//! The single writer: decides, orders and makes durable, one group after the other.
+//! The single writer: decides, orders and makes durable, group after group, several of them under way at once.
 //!
-//! * Positions are dense: each group begins at `head + 1`, and only this module assigns them.
-//! * An append is answered only after everything it was judged against is durable.
-//! * After a failed write nothing is acknowledged any more.
-//! * It does no I/O but the one durable write of a group, and the preparation of the next file.
+//! * Positions are dense: each group begins behind the one before, and only this module assigns them.
+//! * Groups become visible and are answered in their order, each after all in front of it are durable. So an append
+//!   is answered only after everything it was judged against is durable.
+//! * After a failed write nothing that comes behind it is acknowledged, even if its own write succeeded.
+//! * It does no I/O but the durable writes of groups, which it does not wait for while there is something to decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, TrackingSource};
+use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, Timestamp, TrackingSource};
 use futures_channel::oneshot;
 
+use crate::checksum::seed_of;
 use crate::decide::{self, Verdict};
 use crate::frame;
-use crate::index::{Commit, Index};
+use crate::indexer::Indexer;
+use crate::ledger::{Commit, Ledger};
 use crate::queue::{Prepared, Request, Taken};
 use crate::record::{self, Stamp};
 use crate::records::Records;
 use crate::sealer::{SealJob, SealerHandle};
 use crate::shared::Shared;
 use crate::state::poisoned;
-use crate::wal::{Group, Journal};
+use crate::storage::{Buffer, Done};
+use crate::tail::Inserter;
+use crate::wal::{Group, How, Journal};
 
-/// After this long without appends the head is vouched for by a frame without events, so that damage to the last
-/// group can be told from a torn write. Nothing waits for it.
-const BEACON_AFTER: Duration = Duration::from_millis(10);
+/// The memory that the index of what is not sealed may take, if a segment is smaller.
+const INDEX_BYTES: usize = 16 << 20;
+
+/// Groups that may wait for their answers. Most have frames, but some may hold conflicts only.
+const PENDING_MAX: usize = 64;
+
+/// Frames from this length on are shared with readers; of smaller ones their bodies are copied.
+const SHARED_FROM: usize = 64 << 10;
 
 type Answer = (oneshot::Sender<Result<Appended, AppendError>>, Result<Appended, AppendError>);
 
@@ -36,19 +47,38 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Box<dyn Journal>,
     pub(crate) sealer: SealerHandle,
-    /// The frames since the last roll.
-    pub(crate) active: Active,
+    /// Held for its end.
+    pub(crate) _indexer: Indexer,
+    pub(crate) ledger: Ledger,
     /// The head that the last frame vouches for.
     pub(crate) vouched: u64,
-    pub(crate) buffer: Vec<u8>,
+    /// Groups that are not answered yet, in order.
+    pub(crate) pending: VecDeque<Pending>,
+    /// Whether nothing came while the last group was written. Then the next one is written at once.
+    pub(crate) lonely: bool,
 }
 
-/// What will be sealed next.
-#[derive(Debug, Default)]
-pub(crate) struct Active {
-    pub(crate) frames: Vec<Arc<Records>>,
-    pub(crate) bytes: usize,
-    pub(crate) events: u64,
+/// A group on its way to the disk.
+pub(crate) struct Pending {
+    draft: Draft,
+    write: Write,
+    acknowledged: u64,
+}
+
+/// How far a group's frame has come.
+enum Write {
+    /// It has none, since nothing in it was accepted.
+    None,
+    UnderWay {
+        number: u64,
+        frame: Bytes,
+        body: Range<usize>,
+    },
+    Durable {
+        frame: Bytes,
+        body: Range<usize>,
+    },
+    Failed(io::Error),
 }
 
 /// A group while it is put together.
@@ -67,70 +97,150 @@ impl Writer {
     pub(crate) fn run(self) {
         let shared = self.shared.clone();
         let _end = End(&shared);
-        // Dropped before `_end`: the sealer must have stopped when the writer is said to have.
+        // Dropped before `_end`: files and sealer must be at rest when the writer is said to have stopped.
         let mut writer = self;
-        let mut done = Ok(());
-        while done.is_ok() {
-            let idle_after = (writer.vouched < writer.shared.head()).then_some(BEACON_AFTER);
-            done = match writer.shared.queue.take(writer.shared.settings.group_bytes, idle_after) {
-                Taken::Group(requests) => writer.commit(requests),
-                Taken::Idle => writer.beacon(),
-                Taken::Closed => break,
-            };
+        shared.queue.set_bell(writer.journal.bell());
+        let mut done = Ok(true);
+        while let Ok(true) = done {
+            done = writer.step();
         }
-        if let Err(cause) = done.and_then(|()| writer.beacon()) {
-            poison(&writer.shared, cause);
+        if let Err(cause) = done.and_then(|_| writer.beacon()) {
+            poison(&shared, cause);
         }
     }
 
-    /// Handles a group. An error means that nobody knows what was written.
+    /// Does what is next; `false` when the store is closed. An error means that nobody knows what was written.
+    fn step(&mut self) -> Result<bool> {
+        if self.pending.is_empty() {
+            let settings = &self.shared.settings;
+            let idle_after = (self.vouched < self.shared.head()).then_some(settings.vouch_after);
+            match self.shared.queue.take(settings.group_bytes, idle_after) {
+                Taken::Group(requests) => self.commit(requests)?,
+                Taken::Idle => self.beacon()?,
+                Taken::Closed => return Ok(false),
+            }
+            return Ok(true);
+        }
+        self.collect(false)?;
+        if let Some(requests) = self.company() {
+            self.commit(requests)?;
+        } else if !self.pending.is_empty() {
+            self.collect(true)?;
+        }
+        Ok(true)
+    }
+
+    /// A group to be written while others are, if there is one worth it.
+    fn company(&mut self) -> Option<Vec<Request>> {
+        let under_way =
+            self.pending.back().filter(|_| self.pending.len() < PENDING_MAX)?.draft.appends as usize;
+        let room = self.journal.room()?.checked_sub(frame::HEADER_BYTES)?;
+        let most = self.shared.settings.group_bytes.min(room);
+        self.shared.queue.take_at_least(worthwhile(under_way), most)
+    }
+
+    /// Handles a group: decides it and begins to write it.
     fn commit(&mut self, requests: Vec<Request>) -> Result<()> {
-        let bytes = requests.iter().map(|request| frame_bytes(&request.prepared)).sum::<usize>();
-        if let Err(error) = self.make_room(frame::HEADER_BYTES + bytes) {
+        let bytes = frame::HEADER_BYTES
+            + requests.iter().map(|request| frame_bytes(&request.prepared)).sum::<usize>();
+        if let Err(cause) = self.make_room() {
+            // Nothing of these was written.
+            let closed = poisoned(&cause);
+            requests.into_iter().for_each(|request| answer(request.reply, Err(closed.clone().into())));
+            return Err(cause);
+        }
+        if let Err(error) = self.seal_or_wait().and_then(|()| self.journal.reserve(bytes)) {
             for request in requests {
                 answer(request.reply, Err(error.clone().into()));
             }
             return Ok(());
         }
-        let draft = self.draft(requests);
-        if draft.appends == 0 {
-            draft.others.into_iter().for_each(|(reply, result)| answer(reply, result));
-            return Ok(());
-        }
-        let events = draft.offsets.len() as u64;
-        let head = draft.first + events - 1;
-        let group = Group {
-            appends: draft.appends,
-            first: draft.first,
-            events: u32::try_from(events).expect("a group is bounded in bytes"),
-            recorded_at: draft.recorded_at,
-            acknowledged: self.shared.head(),
+        let mut buffer = Buffer::with_capacity(bytes);
+        let draft = self.draft(requests, &mut buffer);
+        let acknowledged = self.shared.head();
+        let write = if draft.appends == 0 {
+            Write::None
+        } else {
+            let group = Group {
+                appends: draft.appends,
+                first: draft.first,
+                events: u32::try_from(draft.offsets.len()).expect("a group is bounded in bytes"),
+                recorded_at: draft.recorded_at,
+                acknowledged,
+            };
+            let body = frame::HEADER_BYTES..buffer.len();
+            let how = if self.lonely && self.pending.is_empty() { How::AtOnce } else { How::Behind };
+            let (number, frame) = self.journal.submit(buffer, group, how);
+            Write::UnderWay { number, frame, body }
         };
-        let body_length = self.buffer.len();
-        if let Err(cause) = self.journal.write(&mut self.buffer, group) {
-            let cause = indeterminate(&cause);
-            for (reply, result) in draft.accepted.into_iter().chain(draft.others) {
-                // A conflict wrote nothing; a repeat's first may be in this very group.
-                let error = if result.is_ok() { cause.clone() } else { poisoned(&cause) };
-                answer(reply, Err(error.into()));
-            }
-            return Err(cause);
+        self.pending.push_back(Pending { draft, write, acknowledged });
+        self.collect(false)
+    }
+
+    /// Takes in what the disk says, then shows and answers all groups in front of the first that is not durable.
+    /// With `wait`, sleeps until there is news. On the first failure all that is under way is brought to its end.
+    fn collect(&mut self, wait: bool) -> Result<()> {
+        let mut done = self.journal.finished(wait && 0 < self.journal.in_flight());
+        while done.iter().any(|done| done.result.is_err()) && 0 < self.journal.in_flight() {
+            done.extend(self.journal.finished(true));
         }
-        self.vouched = group.acknowledged;
-        let body = Bytes::copy_from_slice(&self.buffer[frame::HEADER_BYTES..body_length]);
-        self.show(Records { first: draft.first, bytes: body, offsets: draft.offsets }, draft.tracking, head);
-        draft.accepted.into_iter().chain(draft.others).for_each(|(reply, result)| answer(reply, result));
-        self.shrink_buffer();
+        for Done { number, result } in done {
+            let its = |pending: &&mut Pending| pending.write.number() == Some(number);
+            if let Some(pending) = self.pending.iter_mut().find(its) {
+                pending.write.over(result);
+            }
+        }
+        // Before anybody is answered, so that what the answers bring about does not count.
+        self.lonely = match self.pending.front() {
+            Some(only) if self.pending.len() == 1 && only.write.is_over() => self.shared.queue.is_empty(),
+            None => self.lonely,
+            Some(_) if self.pending.len() == 1 => self.lonely,
+            Some(_) => false,
+        };
+        while let Some(pending) = self.pending.pop_front_if(|pending| pending.write.is_over()) {
+            let Pending { draft, write, acknowledged } = pending;
+            match write {
+                Write::Failed(cause) => return Err(self.fail(draft, &cause)),
+                Write::Durable { frame, body } => {
+                    self.vouched = acknowledged;
+                    self.answer(draft, Some((frame, body)));
+                }
+                Write::None | Write::UnderWay { .. } => self.answer(draft, None),
+            }
+        }
         Ok(())
     }
 
+    /// Ends a group whose write failed, and all behind it.
+    fn fail(&mut self, draft: Draft, cause: &io::Error) -> Error {
+        let cause = indeterminate(cause);
+        let behind = std::mem::take(&mut self.pending).into_iter().map(|pending| pending.draft);
+        for draft in std::iter::once(draft).chain(behind) {
+            for (reply, result) in draft.accepted.into_iter().chain(draft.others) {
+                // A conflict wrote nothing; a repeat's first may be in one of these very groups.
+                let error = if result.is_ok() { cause.clone() } else { poisoned(&cause) };
+                answer(reply, Err(error.into()));
+            }
+        }
+        cause
+    }
+
+    /// Shows a group, which is durable as all in front of it are, and answers it.
+    fn answer(&mut self, draft: Draft, frame: Option<(Bytes, Range<usize>)>) {
+        let Draft { first, recorded_at, offsets, tracking, accepted, others, .. } = draft;
+        if let Some((frame, body)) = frame.filter(|_| !offsets.is_empty()) {
+            let head = first + offsets.len() as u64 - 1;
+            self.show(Records { first, bytes: kept(&frame, body), offsets }, recorded_at, tracking, head);
+        }
+        accepted.into_iter().chain(others).for_each(|(reply, result)| answer(reply, result));
+    }
+
     /// Decides each append in order and puts the accepted ones into the buffer and the index.
-    fn draft(&mut self, requests: Vec<Request>) -> Draft {
-        let mut index = self.shared.index.write();
+    fn draft(&mut self, requests: Vec<Request>, buffer: &mut Buffer) -> Draft {
         let now = self.clock.now().as_micros();
-        let recorded_at = index.last_time().map_or(now, |last| last.max(now));
+        let recorded_at = self.ledger.last_time.map_or(now, |last| last.max(now));
         let mut draft = Draft {
-            first: index.last + 1,
+            first: self.ledger.last + 1,
             recorded_at,
             appends: 0,
             offsets: Vec::new(),
@@ -138,11 +248,15 @@ impl Writer {
             accepted: Vec::new(),
             others: Vec::new(),
         };
-        frame::begin(&mut self.buffer);
-        for Request { prepared, reply } in requests {
-            match decide::decide(&index, &draft.tracking, &prepared) {
+        frame::begin(buffer);
+        for Request { mut prepared, reply } in requests {
+            if let Err(error) = self.know_again(&mut prepared) {
+                draft.others.push((reply, Err(error.into())));
+                continue;
+            }
+            match decide::decide(&self.ledger, &prepared) {
                 Verdict::Accept => {
-                    let appended = accept(&mut index, &mut self.buffer, &mut draft, &prepared);
+                    let appended = accept(&mut self.ledger, buffer, &mut draft, &prepared);
                     draft.accepted.push((reply, Ok(appended)));
                 }
                 Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
@@ -155,46 +269,72 @@ impl Writer {
         draft
     }
 
+    /// Looks up again what an append must know, if the ledger no longer reaches back to where it had looked.
+    fn know_again(&self, append: &mut Prepared) -> Result<()> {
+        if append.known.sealed + 1 < self.ledger.covers_from() {
+            append.known = self.shared.know(&append.events, &append.conditions)?;
+        }
+        Ok(())
+    }
+
     /// Makes a durable group visible.
-    fn show(&mut self, records: Records, tracking: HashMap<TrackingSource, Position>, head: u64) {
-        let records = Arc::new(records);
-        self.active.bytes += records.bytes.len();
-        self.active.events += records.offsets.len() as u64;
-        self.active.frames.push(records.clone());
-        self.shared.log.write().frames.push_back(records);
+    fn show(
+        &mut self,
+        records: Records,
+        recorded_at: i64,
+        tracking: HashMap<TrackingSource, Position>,
+        head: u64,
+    ) {
+        self.ledger.active().push_frame(Arc::new(records), Timestamp::from_micros(recorded_at));
         // Under one lock, so that nobody sees tracking without its events or the other way round.
-        let mut index = self.shared.index.write();
-        index.tracking.extend(tracking);
+        let mut durable = self.shared.tracking.lock();
+        durable.extend(tracking);
         self.shared.publish(head);
-        drop(index);
+        drop(durable);
         self.shared.wake();
     }
 
-    /// Seals what is due and makes sure that the next frame fits. On an error nothing was written.
-    fn make_room(&mut self, frame_bytes: usize) -> Result<()> {
-        let settings = &self.shared.settings;
-        let due = |times: usize| {
-            settings.segment_bytes.saturating_mul(times) <= self.active.bytes
-                || settings.segment_events.saturating_mul(times as u64) <= self.active.events
-                || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
-        };
-        if !self.active.frames.is_empty() && due(1) {
-            if due(2) {
+    /// When sealing is due and possible, brings all groups to their end first: what is sealed is durable.
+    fn make_room(&mut self) -> Result<()> {
+        while !self.pending.is_empty() && (self.is_due(2) || (self.is_due(1) && self.sealer.is_idle())) {
+            self.collect(true)?;
+        }
+        Ok(())
+    }
+
+    /// Seals what is due, unless a group is under way. On an error nothing was written.
+    fn seal_or_wait(&mut self) -> Result<()> {
+        if self.pending.is_empty() && 0 < self.ledger.active().events() && self.is_due(1) {
+            if self.is_due(2) {
                 self.sealer.wait()?;
             }
             if self.sealer.is_idle() {
                 self.roll();
             }
         }
-        self.journal.reserve(frame_bytes)
+        Ok(())
     }
 
-    /// Hands the active frames to the sealer; the next frame begins a new file.
+    /// Whether there is so many times as much as is sealed at once.
+    fn is_due(&self, times: usize) -> bool {
+        let settings = &self.shared.settings;
+        let active = self.ledger.active();
+        settings.segment_bytes.saturating_mul(times) as u64 <= active.bytes()
+            || settings.segment_bytes.max(INDEX_BYTES).saturating_mul(times) <= active.memory()
+            || settings.segment_events.saturating_mul(times as u64) <= active.events()
+            || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
+    }
+
+    /// Hands the active generation to the sealer and begins another; the next frame begins a new file.
     fn roll(&mut self) {
-        let active = std::mem::take(&mut self.active);
-        let tracking = self.shared.index.read().tracking.clone();
+        let next = Inserter::new(self.ledger.last + 1, seed_of(self.shared.store));
+        let grows = next.generation().clone();
+        let (generation, gone) = self.ledger.roll(next, &self.shared.view());
+        // Before any of its positions is published, so that a view taken after a head covers it.
+        self.shared.change_view(|view| Some(view.with_generation(grows)));
+        let tracking = self.shared.tracking.lock().clone().into_iter().collect();
         let wal_first = self.journal.roll();
-        self.sealer.seal(SealJob { frames: active.frames, tracking, wal_first });
+        self.sealer.seal(SealJob { generation, _gone: gone, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.
@@ -204,21 +344,52 @@ impl Writer {
             self.vouched = head;
             return Ok(());
         }
-        frame::begin(&mut self.buffer);
-        let recorded_at = self.shared.index.read().last_time().unwrap_or(0);
+        let mut buffer = Buffer::with_capacity(frame::HEADER_BYTES);
+        frame::begin(&mut buffer);
+        let recorded_at = self.ledger.last_time.unwrap_or(0);
         let group = Group { appends: 0, first: head + 1, events: 0, recorded_at, acknowledged: head };
-        self.journal.write(&mut self.buffer, group).map_err(|cause| indeterminate(&cause))?;
+        self.journal.submit(buffer, group, How::AtOnce);
+        // Nothing may be under way behind it: a frame that follows says that the beacon is durable.
+        while 0 < self.journal.in_flight() {
+            for done in self.journal.finished(true) {
+                done.result.map_err(|cause| indeterminate(&cause))?;
+            }
+        }
         self.vouched = head;
         Ok(())
     }
+}
 
-    /// Gives back the memory of an unusually large group.
-    fn shrink_buffer(&mut self) {
-        let usual = self.shared.settings.group_bytes.saturating_mul(2);
-        if usual < self.buffer.capacity() {
-            self.buffer = Vec::new();
+impl Write {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::UnderWay { number, .. } => Some(*number),
+            Self::None | Self::Durable { .. } | Self::Failed(_) => None,
         }
     }
+
+    fn is_over(&self) -> bool {
+        self.number().is_none()
+    }
+
+    /// The disk has ended it.
+    fn over(&mut self, result: io::Result<()>) {
+        if let Self::UnderWay { frame, body, .. } = self {
+            let (frame, body) = (std::mem::take(frame), body.clone());
+            *self = result.map_or_else(Self::Failed, |()| Self::Durable { frame, body });
+        }
+    }
+}
+
+/// The fewest appends that are written while a group of so many is under way. Fewer of them wait for more company,
+/// at most until that group is durable.
+fn worthwhile(under_way: usize) -> usize {
+    under_way.div_ceil(2).max(1)
+}
+
+/// The body of a durable frame as readers keep it: the very bytes that were written, if little is lost by it.
+fn kept(frame: &Bytes, body: Range<usize>) -> Bytes {
+    if SHARED_FROM <= frame.len() { frame.slice(body) } else { Bytes::copy_from_slice(&frame[body]) }
 }
 
 /// Ends the writer's part in the store, also when it panics.
@@ -237,33 +408,37 @@ impl Drop for End<'_> {
 fn poison(shared: &Shared, cause: Error) {
     let closed = poisoned(&cause);
     shared.life.poison(cause);
-    shared.queue.close();
+    shared.queue.close(&closed);
     for request in shared.queue.drain() {
         answer(request.reply, Err(closed.clone().into()));
     }
 }
 
-/// Stamps an append, copies it into the frame and adds it to the index.
-fn accept(index: &mut Index, buffer: &mut Vec<u8>, draft: &mut Draft, append: &Prepared) -> Appended {
+/// Stamps an append, copies it into the frame and enters it into the ledger.
+fn accept(ledger: &mut Ledger, buffer: &mut Buffer, draft: &mut Draft, append: &Prepared) -> Appended {
     let tracking =
         append.tracking.as_ref().map(|tracking| (tracking.source.as_str(), tracking.position.get()));
     let count = u32::try_from(append.events.len()).expect("bounded by the contract");
     frame::push_append_head(buffer, count, tracking, append.records.len());
     let start = buffer.len();
     buffer.extend_from_slice(&append.records);
-    let first = index.last + 1;
+    let first = ledger.last + 1;
+    let mut revisions = Vec::new();
     for ((position, event), &offset) in (first..).zip(&append.events).zip(&append.offsets) {
-        let revision = index.add(position, draft.recorded_at, event);
+        let revision = ledger.add(event, append);
         let at = start + offset as usize;
         record::stamp(&mut buffer[at..], Stamp { position, recorded_at: draft.recorded_at, revision });
         draft.offsets.push(u32::try_from(at - frame::HEADER_BYTES).expect("a group is far below 4 GiB"));
+        revisions.push(revision);
     }
-    index.add_commit(append.events[0].id, Commit { first, count, content: append.content });
+    ledger.add_commit(&append.events[0].id, Commit { first, count, content: append.content });
+    ledger.last_time = Some(draft.recorded_at);
     draft.appends += 1;
     if let Some(tracking) = &append.tracking {
+        ledger.tracking.insert(tracking.source.clone(), tracking.position);
         draft.tracking.insert(tracking.source.clone(), tracking.position);
     }
-    decide::appended(index, append, first, false)
+    decide::appended(append, first, &append.last_revisions(&revisions), false)
 }
 
 /// Bytes of an append in a frame.
@@ -272,7 +447,7 @@ fn frame_bytes(append: &Prepared) -> usize {
     frame::APPEND_BYTES + source + append.records.len()
 }
 
-fn indeterminate(cause: &std::io::Error) -> Error {
+fn indeterminate(cause: &io::Error) -> Error {
     let message = format!(
         "writing to the log failed, so the events may or may not be recorded: {cause}; reopen the store and repeat \
          the append with the same event ids"

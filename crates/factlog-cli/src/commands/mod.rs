@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod export;
 mod head;
 pub(crate) mod import;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Head => head::run(context),
         Command::Stats => stats::run(context),
         Command::Verify(arguments) => verify::run(&arguments, context),
+        Command::Doctor => doctor::run(context),
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),

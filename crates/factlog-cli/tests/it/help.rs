@@ -18,6 +18,7 @@ fn the_help_begins_with_examples_and_names_the_exit_codes() {
         &["head"],
         &["stats"],
         &["verify"],
+        &["doctor"],
         &["import"],
         &["export"],
         &["bench"],

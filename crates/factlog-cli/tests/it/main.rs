@@ -2,6 +2,7 @@
 
 mod append;
 mod bench;
+mod doctor;
 mod harness;
 mod help;
 mod import;

@@ -1,13 +1,16 @@
-//! Taking records in, one after the other, whatever they lie in: the index grows, what does not fit is damage.
+//! Taking the tail's records in, one after the other: the generation grows, what does not fit is damage.
 
-use factlog_core::EventId;
+use std::collections::HashMap;
+
+use factlog_core::{EventId, Position, TrackingSource};
 use uuid::Uuid;
 
 use crate::damage::Damage;
 use crate::fields::Malformed;
-use crate::index::{Commit, Index};
+use crate::ledger::Commit;
+use crate::manifest::Manifest;
 use crate::record::{self, ContentHash};
-use crate::records::Records;
+use crate::tail::Inserter;
 use crate::verify::Progress;
 
 /// Takes records in order, whatever they lie in.
@@ -16,7 +19,9 @@ pub(super) struct Loader<'a> {
     pub(super) sealed: u64,
     /// The manifest's epoch, or a later one that was seen.
     pub(super) newest_epoch: u64,
-    pub(super) index: Index,
+    pub(super) tail: Inserter,
+    pub(super) last_time: Option<i64>,
+    pub(super) tracking: HashMap<TrackingSource, Position>,
     pub(super) damage: Vec<Damage>,
     /// The position that must come next.
     pub(super) next: u64,
@@ -37,15 +42,17 @@ struct OpenAppend {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(store: Uuid, sealed: u64, progress: &'a mut dyn FnMut(Progress)) -> Self {
-        let (index, damage) = (Index::default(), Vec::new());
+    pub(super) fn new(store: Uuid, manifest: &Manifest, progress: &'a mut dyn FnMut(Progress)) -> Self {
+        let sealed = manifest.sealed();
         Self {
             store,
             sealed,
-            newest_epoch: 0,
-            index,
-            damage,
-            next: 1,
+            newest_epoch: manifest.epoch,
+            tail: Inserter::new(sealed + 1, crate::checksum::seed_of(store)),
+            last_time: manifest.segments.last().map(|segment| segment.last_recorded_at),
+            tracking: manifest.tracking.iter().map(|(source, at)| (source.clone(), *at)).collect(),
+            damage: Vec::new(),
+            next: sealed + 1,
             append: None,
             holes: false,
             progress,
@@ -54,34 +61,10 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What comes next does not continue what came before.
-    pub(super) fn break_off(&mut self) {
-        self.append = None;
-    }
-
     pub(super) fn advance(&mut self, bytes: u64) {
         self.bytes_done += bytes;
         self.bytes_total = self.bytes_total.max(self.bytes_done);
         (self.progress)(Progress { bytes_done: self.bytes_done, bytes_total: self.bytes_total });
-    }
-
-    /// Takes in the records of a block.
-    pub(super) fn block(&mut self, records: &Records, file: &str, problems: &mut Vec<Damage>) {
-        if records.first != self.next {
-            // The blocks between were damaged; the segment's scan says so.
-            self.next = records.first;
-            self.append = None;
-            self.holes = true;
-        }
-        for position in records.first..=records.last() {
-            let taken = records.record(position).and_then(|bytes| self.record(bytes));
-            if let Err(malformed) = taken {
-                problems.push(Damage::new(file, 0, (position, position), malformed.to_string()));
-                self.next = position + 1;
-                self.append = None;
-                self.holes = true;
-            }
-        }
     }
 
     /// Takes in the next record.
@@ -91,21 +74,20 @@ impl<'a> Loader<'a> {
         if position != self.next {
             return Err(Malformed("a position is not the next one"));
         }
-        if self.index.last_time().is_some_and(|last| time < last) {
+        if self.last_time.is_some_and(|last| time < last) {
             return Err(Malformed("a time is before the one in front of it"));
         }
-        let revision = self.index.add(position, time, &recorded.event);
-        if !self.holes && recorded.revision.is_some_and(|stored| stored.get() != revision) {
+        let stored = recorded.revision.map_or(0, factlog_core::Revision::get);
+        // What the stream had before the tail is what its first event here says.
+        let revision = self.tail.add(position, &recorded.event, || stored);
+        if !self.holes && stored != revision {
             return Err(Malformed("a revision is not the next one of its stream"));
         }
         self.next = position + 1;
+        self.last_time = Some(time);
         if boundary.first {
-            self.append = Some(OpenAppend {
-                id: recorded.event.id,
-                first: position,
-                count: 0,
-                content: ContentHash::new(),
-            });
+            let (count, content) = (0, ContentHash::new());
+            self.append = Some(OpenAppend { id: recorded.event.id, first: position, count, content });
         }
         if let Some(append) = &mut self.append {
             append.count += 1;
@@ -114,7 +96,7 @@ impl<'a> Loader<'a> {
         if boundary.last
             && let Some(OpenAppend { id, first, count, content }) = self.append.take()
         {
-            self.index.add_commit(id, Commit { first, count, content: content.finish() });
+            self.tail.add_commit(&id, Commit { first, count, content: content.finish() });
         }
         Ok(())
     }

@@ -1,24 +1,34 @@
-//! Recovery: reads a store's files, rebuilds the index, and tells a torn tail from damage.
+//! Recovery: puts a store's state together from its files, and tells a torn tail from damage.
 //!
 //! * Nothing is written here; whoever opens the store decides what to do about what was found.
-//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does.
-//! * Every byte in front of the tail is under a checksum that is checked here.
+//! * Only the manifest, the footers of index runs and the write-ahead files are read: the work does not grow with
+//!   the log. Sealed data is checked when it is read, and by `verify`.
+//! * What the newest copy of the manifest knew, and a lost copy does not, is found again: a whole segment that
+//!   continues the sealed log belongs to it, and so does a write-ahead file whose frames continue it.
+//! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does. Several
+//!   frames are written at once, so whole ones may stand behind a torn one: they were never acknowledged and are cut
+//!   off with it. Their epoch keeps them from ever following what is written next.
 
+mod files;
+mod index;
 mod loader;
+mod sealed;
 mod wal;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factlog_core::Result;
+use factlog_core::{Position, Result, TrackingSource};
 
 use crate::damage::Damage;
-use crate::index::Index;
+use crate::identity;
 use crate::manifest::{self, Manifest};
-use crate::records::Records;
-use crate::segment::{self, Segment};
-use crate::storage::{self, Disk};
+use crate::run::Pages;
+use crate::storage::Disk;
+use crate::tail::Inserter;
 use crate::verify::Progress;
+use crate::view::View;
 use crate::wal::End;
 use loader::Loader;
 use wal::Tail;
@@ -27,16 +37,25 @@ use wal::Tail;
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) manifest: Manifest,
-    pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) frames: Vec<Arc<Records>>,
-    pub(crate) index: Index,
+    pub(crate) view: View,
+    /// The view's last generation, to go on with.
+    pub(crate) active: Inserter,
+    /// The last position, those that were lost at the end counted in.
+    pub(crate) head: u64,
+    pub(crate) last_time: Option<i64>,
+    pub(crate) tracking: HashMap<TrackingSource, Position>,
+    /// What took events away, or makes writing unsafe.
     pub(crate) damage: Vec<Damage>,
+    /// What takes nothing away: it is mended from the rest of the store.
+    pub(crate) notes: Vec<Damage>,
+    /// Index files that are not needed, or not whole.
+    pub(crate) useless_runs: Vec<PathBuf>,
     /// Where writing goes on; `None` while there is no write-ahead file.
     pub(crate) end: Option<End>,
-    /// The frame in front of it: the only one that nothing vouches for.
-    pub(crate) last_frame: Option<LastFrame>,
-    /// Bytes of records in the tail.
-    pub(crate) tail_bytes: usize,
+    /// The frames in front of it that nothing vouches for, in order: those that were under way together, or the last.
+    pub(crate) unvouched: Vec<FrameAt>,
+    /// Write-ahead files behind it that never had a frame, in order.
+    pub(crate) ready: Vec<u64>,
     /// Bytes of frames since the last sealed event.
     pub(crate) wal_bytes: u64,
     /// The head that the last frame vouches for.
@@ -45,7 +64,7 @@ pub(crate) struct Recovered {
 
 /// Where a frame lies and what it holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LastFrame {
+pub(crate) struct FrameAt {
     pub(crate) number: u64,
     pub(crate) offset: u64,
     pub(crate) length: usize,
@@ -54,73 +73,62 @@ pub(crate) struct LastFrame {
     checksum: u64,
 }
 
-impl LastFrame {
+impl FrameAt {
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
     }
+
+    /// Whether a frame that stands behind it says that it is durable. Nothing is ever written while a beacon is.
+    fn is_vouched_for(&self, acknowledged: u64) -> bool {
+        self.events == 0 || self.positions().1 <= acknowledged
+    }
 }
 
-/// Reads everything.
+/// Puts the state together.
 ///
 /// # Errors
-/// What keeps the store from being read at all: no permission, a damaged manifest.
-pub(crate) fn load(disk: &dyn Disk, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Recovered> {
-    let store = manifest::read_store(disk, dir)?;
-    let manifest = manifest::read(disk, dir, store)?;
-    let mut loader = Loader::new(store, manifest.sealed(), progress);
-    loader.newest_epoch = manifest.epoch;
-    loader.index.tracking =
-        manifest.tracking.iter().map(|(source, position)| (source.clone(), *position)).collect();
-    loader.bytes_total = manifest.segments.iter().map(|segment| segment.bytes).sum();
-    let segments = loader.segments(disk, dir, &manifest)?;
+/// What keeps the store from being read at all: no permission, a manifest that cannot be put together again.
+pub(crate) fn load(
+    disk: &dyn Disk,
+    dir: &Path,
+    pages: &Arc<Pages>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Recovered> {
+    let store = identity::read(disk, dir)?;
+    let (mut manifest, mut notes) = manifest::read(disk, dir, store)?;
+    let named = manifest.segments.len();
+    sealed::adopt(disk, dir, &mut manifest, &mut notes)?;
+    let more_sealed = named < manifest.segments.len();
+    files::adopt(disk, &dir.join("wal"), &mut manifest, more_sealed)?;
+    let (segments, mut damage) = sealed::segments(disk, dir, &manifest)?;
+    let index = index::load(disk, dir, store, &segments, pages)?;
+    notes.extend(index.notes);
+    let mut loader = Loader::new(store, &manifest, progress);
     let mut tail = Tail::behind(manifest.sealed());
     loader.wal(disk, &dir.join("wal"), &manifest, &mut tail)?;
-    let Loader { mut index, damage, next, .. } = loader;
+    damage.append(&mut loader.damage);
+    manifest.epoch = manifest.epoch.max(loader.newest_epoch);
     // Positions that were lost at the end are not given to others, and reading up to them says so.
     let lost = damage.iter().filter_map(Damage::lost).map(|(_, last)| last).max().unwrap_or(0);
-    index.last = index.last.max(next - 1).max(lost);
-    let Tail { frames, end, last_frame, tail_bytes, wal_bytes, vouched, .. } = tail;
+    let head = lost.max(loader.next - 1);
+    let last_time =
+        loader.last_time.or_else(|| manifest.segments.last().map(|segment| segment.last_recorded_at));
+    let generations = vec![loader.tail.generation().clone()];
+    let view = View { segments: Arc::new(segments), slots: index.slots, generations };
     Ok(Recovered {
-        manifest,
-        segments,
-        frames,
-        index,
+        view,
+        active: loader.tail,
+        head,
+        last_time,
+        tracking: loader.tracking,
         damage,
-        end,
-        last_frame,
-        tail_bytes,
-        wal_bytes,
-        vouched,
+        notes,
+        useless_runs: index.useless,
+        end: tail.end,
+        unvouched: tail.unvouched,
+        ready: tail.ready,
+        wal_bytes: tail.wal_bytes,
+        vouched: tail.vouched,
+        manifest,
     })
-}
-
-impl Loader<'_> {
-    fn segments(&mut self, disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<Vec<Arc<Segment>>> {
-        let mut segments = Vec::new();
-        for entry in &manifest.segments {
-            let name = segment::file_name(entry.first);
-            let relative = format!("segments/{name}");
-            let path = dir.join("segments").join(&name);
-            match disk.open(&path) {
-                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                    self.lose(Damage::new(relative, 0, (entry.first, entry.last), "the file is missing"));
-                }
-                Err(cause) => return Err(storage::failed("open", &path, cause)),
-                Ok(file) => {
-                    let mut problems = Vec::new();
-                    let store = self.store;
-                    let mut visit = |records: &Records| {
-                        self.block(records, &relative, &mut problems);
-                        self.advance(records.bytes.len() as u64);
-                    };
-                    let (segment, damage) = segment::scan(store, &*file, entry, &mut visit)?;
-                    damage.into_iter().chain(problems).for_each(|damage| self.lose(damage));
-                    segments.push(Arc::new(segment));
-                }
-            }
-            self.next = entry.last + 1;
-        }
-        self.break_off();
-        Ok(segments)
-    }
 }

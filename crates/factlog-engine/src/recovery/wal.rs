@@ -4,28 +4,29 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factlog_core::{Position, Result, TrackingSource};
+use factlog_core::{Position, Result, Timestamp, TrackingSource};
 
-use super::LastFrame;
+use super::FrameAt;
 use super::loader::Loader;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
 use crate::fields::Malformed;
 use crate::frame::{self, ALIGNMENT, Frame};
-use crate::manifest::{self, Manifest};
+use crate::manifest::Manifest;
 use crate::record;
 use crate::records::Records;
 use crate::storage::{self, Disk};
-use crate::wal::{self, End};
+use crate::wal::End;
+use crate::wal_files;
 
 /// What the write-ahead files hold.
 #[derive(Default)]
 pub(super) struct Tail {
-    pub(super) frames: Vec<Arc<Records>>,
     pub(super) end: Option<End>,
-    pub(super) last_frame: Option<LastFrame>,
+    last_frame: Option<FrameAt>,
+    pub(super) unvouched: Vec<FrameAt>,
+    pub(super) ready: Vec<u64>,
     epoch: u64,
-    pub(super) tail_bytes: usize,
     pub(super) wal_bytes: u64,
     pub(super) vouched: u64,
     /// A file that is missing, until what comes after it tells which positions it held.
@@ -49,11 +50,11 @@ impl Loader<'_> {
     ) -> Result<()> {
         self.next = self.sealed + 1;
         for number in manifest.wal_first..=manifest.wal_last {
-            let path = dir.join(wal::file_name(number));
-            let file = match disk.open(&path) {
+            let path = dir.join(wal_files::file_name(number));
+            let file = match disk.settled(&path) {
                 Ok(file) => file,
                 Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                    let file = wal::relative_path(number);
+                    let file = wal_files::relative_path(number);
                     let what = "the write-ahead file is missing, with all it held";
                     tail.missing.get_or_insert(Damage::new(file, 0, (self.next, self.next), what));
                     continue;
@@ -79,53 +80,77 @@ impl Loader<'_> {
     fn wal_file(&mut self, number: u64, bytes: &[u8], tail: &mut Tail) {
         let mut offset = 0;
         let before = tail.end;
-        let previous = before.map_or(0, |end| end.previous);
-        tail.end = Some(End { number, offset: 0, previous });
+        if tail.end.is_none() {
+            tail.end = Some(End { number, offset: 0, previous: 0 });
+        } else if bytes
+            .chunks(ALIGNMENT)
+            .any(|slot| frame::claims(slot).is_some_and(|first| self.next <= first))
+        {
+            // What was cut off stands here, or goes on here.
+            tail.ready.clear();
+        } else {
+            tail.ready.push(number);
+        }
+        while let Some((end, previous)) = self.sealed_frame(number, bytes, offset) {
+            offset = end;
+            tail.end = Some(End { number, offset: offset as u64, previous });
+            // Writing goes on behind these, so that this file is not one to begin with.
+            tail.ready.clear();
+        }
         while let Some((at, frame)) = self.next_frame(number, bytes, offset, tail) {
-            if at != offset || frame.header.first != self.next || tail.missing.is_some() {
+            if frame.header.first == self.next {
+                // A file that is missing held nothing that is not sealed.
+                tail.missing = None;
+            }
+            if at != offset || frame.header.first != self.next {
                 // A hole in front of a file's first frame is at the end of the file before.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
                 self.hole(hole, frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
-                let file = wal::relative_path(last.number);
+                let file = wal_files::relative_path(last.number);
                 self.lose(Damage::new(file, last.offset, last.positions(), what));
             }
-            if let Err(malformed) = self.frame(&frame, tail) {
+            if let Err(malformed) = self.frame(&frame) {
                 let lost = (frame.header.first, frame.header.first + u64::from(frame.header.events) - 1);
-                let file = wal::relative_path(number);
+                let file = wal_files::relative_path(number);
                 self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
                 self.next = lost.1 + 1;
             }
             let Frame { header, length, checksum, .. } = frame;
-            self.epoch(header.epoch);
+            self.newest_epoch = self.newest_epoch.max(header.epoch);
             offset = at + length;
             (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
             tail.wal_bytes += length as u64;
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
             let (offset, first, events) = (at as u64, header.first, header.events);
-            tail.last_frame = Some(LastFrame { number, offset, length, first, events, checksum });
+            let frame = FrameAt { number, offset, length, first, events, checksum };
+            tail.last_frame = Some(frame);
+            tail.unvouched.retain(|before| !before.is_vouched_for(tail.vouched));
+            tail.unvouched.push(frame);
+            tail.ready.clear();
         }
     }
 
-    /// A frame cannot be of a later epoch than the manifest that was written before it.
-    fn epoch(&mut self, epoch: u64) {
-        if self.newest_epoch < epoch {
-            self.newest_epoch = epoch;
-            let what = "it is older than the log; restore the newest copy of it";
-            self.lose(Damage::new(manifest::FILE, 0, (1, 0), what));
-        }
+    /// The end and the checksum of the frame at `offset`, if all its events are sealed: a crash came between the
+    /// segment and the manifest, or the manifest is an older one.
+    fn sealed_frame(&self, number: u64, bytes: &[u8], offset: usize) -> Option<(usize, u64)> {
+        let place = Place { store: self.store, file: FileKind::Wal, number, offset: offset as u64 };
+        let frame = frame::parse(bytes.get(offset..)?, place).ok()?;
+        let behind = frame.header.first.checked_add(frame.header.events.into())?;
+        (behind <= self.sealed + 1).then_some((offset + frame.length, frame.checksum))
     }
 
     /// Positions up to `first` were acknowledged and cannot be read.
     fn hole(&mut self, (number, offset): (u64, u64), first: u64, tail: &mut Tail) {
         let what = "a frame that was acknowledged is damaged";
-        let here = Damage::new(wal::relative_path(number), offset, (1, 0), what);
+        let here = Damage::new(wal_files::relative_path(number), offset, (1, 0), what);
         let Damage { file, offset, what, .. } = tail.missing.take().unwrap_or(here);
         self.lose(Damage::new(file, offset, (self.next, first.saturating_sub(1)), what));
         self.next = self.next.max(first);
         tail.last_frame = None;
+        tail.unvouched.clear();
     }
 
     /// The frame at `offset`, or the next one behind it that vouches for what should have been there.
@@ -152,7 +177,7 @@ impl Loader<'_> {
     }
 
     /// Takes in a frame that is whole.
-    fn frame(&mut self, frame: &Frame<'_>, tail: &mut Tail) -> Result<(), Malformed> {
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), Malformed> {
         let base = frame.body.as_ptr() as usize;
         let mut offsets = Vec::new();
         for append in frame::appends(frame.body)? {
@@ -167,16 +192,16 @@ impl Loader<'_> {
                 let source =
                     TrackingSource::new(source).map_err(|_| Malformed("a tracking source is too long"))?;
                 let position = Position::new(position).ok_or(Malformed("a tracking position is zero"))?;
-                self.index.tracking.insert(source, position);
+                self.tracking.insert(source, position);
             }
         }
         if offsets.len() != frame.header.events as usize {
             return Err(Malformed("a frame's count of events is wrong"));
         }
         if !offsets.is_empty() {
-            tail.tail_bytes += frame.body.len();
             let (first, bytes) = (frame.header.first, Bytes::copy_from_slice(frame.body));
-            tail.frames.push(Arc::new(Records { first, bytes, offsets }));
+            let recorded_at = Timestamp::from_micros(frame.header.recorded_at);
+            self.tail.generation().push_frame(Arc::new(Records { first, bytes, offsets }), recorded_at);
         }
         Ok(())
     }

@@ -1,145 +1,245 @@
-//! Scanning a segment from front to back: every byte checked, good blocks handed out, damage named.
+//! Scanning a segment from front to back: every byte checked, good blocks handed out in order, damage named.
 
-use factlog_core::Result;
 use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
 
-use super::{
-    BLOCK_HEADER_BYTES, BlockEntry, END_MAGIC, FOOTER_BYTES, HEADER_BYTES, MAGIC, Segment, TABLE_ENTRY_BYTES,
-    file_name, parse_block, parse_block_header, place,
-};
-use crate::checksum::trailer_holds;
+use super::block::Block;
+use super::codec::Dictionary;
+use super::footer::{self, Section};
+use super::lookup::{Segment, entry_of};
+use super::table_walk::{Known, TableWalk, read_page};
+use super::tracking::{self, Tracking};
+use super::walk::Walk;
+use super::wrong::{self, Wrong};
+use super::{Description, HEADER_BYTES, PAGE_BYTES, check_header, dictionary, place};
 use crate::damage::Damage;
-use crate::fields::{Fields, Malformed};
+use crate::fields::Malformed;
 use crate::manifest::SegmentEntry;
 use crate::records::Records;
-use crate::storage::{self, DiskFile};
+use crate::storage::DiskFile;
 
-/// Opens a segment by reading all of it: hands out the records of every good block in order, and the damage.
+/// Bytes of a section that are checked at once.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// What a scan found.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// The tracking section, if it is whole.
+    pub(crate) tracking: Option<Tracking>,
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// Reads all of a segment: hands out the records of every good block in order, and names the damage. What the
+/// manifest expects is held against what is there.
 pub(crate) fn scan(
     store: Uuid,
     file: &dyn DiskFile,
     expected: &SegmentEntry,
     visit: &mut dyn FnMut(&Records),
-) -> Result<(Segment, Vec<Damage>)> {
-    let scan = Scan { store, file, expected, path: format!("segments/{}", file_name(expected.first)) };
-    let mut damage = Vec::new();
-    let table = scan.table().unwrap_or_else(|(offset, what)| {
-        damage.push(scan.damage(offset, (1, 0), what));
-        None
-    });
-    if let Err((offset, what)) = scan.header() {
-        damage.push(scan.damage(offset, (1, 0), what));
-    }
-    let blocks = scan.blocks(table.as_deref(), visit, &mut damage);
-    let segment = Segment::new(store, expected.first, blocks);
-    Ok((segment, damage))
+) -> Scanned {
+    let segment = Segment::new(store, *expected);
+    let mut scan = Scan { store, file, segment, path: segment.path(), damage: Vec::new() };
+    let description = scan.footers();
+    scan.check(0, |scan| scan.header());
+    let dictionary = scan.dictionary(description.as_ref());
+    scan.blocks(description.as_ref(), dictionary.as_ref(), visit);
+    let tracking = description.as_ref().and_then(|description| scan.sections(description));
+    Scanned { tracking, damage: scan.damage }
 }
 
 struct Scan<'a> {
     store: Uuid,
     file: &'a dyn DiskFile,
-    expected: &'a SegmentEntry,
+    segment: Segment,
     path: String,
+    damage: Vec<Damage>,
 }
 
-type Found<T> = Result<T, (u64, String)>;
-
 impl Scan<'_> {
-    fn damage(&self, offset: u64, lost: (u64, u64), what: String) -> Damage {
-        Damage::new(self.path.clone(), offset, lost, what)
+    /// Names damage; where it goes on behind the last one, they are one.
+    fn report(&mut self, wrong: &Wrong) {
+        let damage = wrong.to_damage(&self.path);
+        if let (Some(last), Some((first, until))) = (self.damage.last_mut(), damage.lost())
+            && last.lost().is_some_and(|(_, last)| last + 1 == first)
+            && last.what == damage.what
+        {
+            last.last = factlog_core::Position::new(until);
+            return;
+        }
+        self.damage.push(damage);
     }
 
-    fn read(&self, offset: u64, length: usize) -> Found<Vec<u8>> {
-        storage::read_exact(self.file, offset, length).map_err(|cause| (offset, cause.to_string()))
+    fn check<T>(&mut self, offset: u64, look: impl FnOnce(&Self) -> Result<T, Wrong>) -> Option<T> {
+        look(self)
+            .inspect_err(|wrong| {
+                debug_assert!(offset <= wrong.offset, "damage lies in the part that was looked at");
+                self.report(wrong);
+            })
+            .ok()
     }
 
-    fn header(&self) -> Found<()> {
-        let bytes = self.read(0, HEADER_BYTES)?;
-        let seed = place(self.store, self.expected.first, 0).seed();
-        if trailer_holds(seed, &bytes) && bytes.starts_with(&MAGIC) {
-            return Ok(());
-        }
-        Err((0, "the segment's header is wrong".to_owned()))
+    fn header(&self) -> Result<(), Wrong> {
+        let bytes = wrong::read(self.file, 0, HEADER_BYTES)?;
+        check_header(self.store, self.segment.entry.first, &bytes).map_err(|what| Wrong::at(0, what))
     }
 
-    /// The table of blocks, where footer and table are whole.
-    fn table(&self) -> Found<Option<Vec<BlockEntry>>> {
-        let length = self.file.length().map_err(|cause| (0, cause.to_string()))?;
-        if length != self.expected.bytes {
-            return Err((length, format!("the file has {length} bytes instead of {}", self.expected.bytes)));
+    /// Both footers. They are looked for where the manifest says that the file ends.
+    fn footers(&mut self) -> Option<Description> {
+        let expected = self.segment.entry;
+        let length = self.check(0, |scan| {
+            let unreadable =
+                |cause| Wrong { offset: 0, lost: (1, 0), cause: wrong::Cause::Unreadable(cause) };
+            scan.file.length().map_err(unreadable)
+        });
+        if length != Some(expected.bytes) {
+            let end = length.unwrap_or(0).min(expected.bytes);
+            self.report(&Wrong::at(end, Malformed("the file is not as long as the manifest says")));
         }
-        let footer_offset = self.expected.bytes - FOOTER_BYTES as u64;
-        let wrong = |what: &str| (footer_offset, what.to_owned());
-        let footer = self.read(footer_offset, FOOTER_BYTES)?;
-        let seed = place(self.store, self.expected.first, footer_offset).seed();
-        if !trailer_holds(seed, &footer) || !footer.starts_with(&END_MAGIC) {
-            return Err(wrong("the footer's checksum is wrong"));
+        let read = |copy| {
+            move |scan: &Self| {
+                let found = Description::read_copy(scan.store, scan.file, expected.bytes, copy)?;
+                if (found.first, found.last) == (expected.first, expected.last) {
+                    return Ok(found);
+                }
+                Err(Wrong::at(
+                    expected.bytes - PAGE_BYTES as u64,
+                    Malformed("the footer is another segment's"),
+                ))
+            }
+        };
+        let copies = [self.check(0, read(1)), self.check(0, read(0))];
+        if let [Some(one), Some(other)] = &copies
+            && one != other
+        {
+            let offset = expected.bytes - PAGE_BYTES as u64;
+            self.report(&Wrong::at(offset, Malformed("the two footers differ")));
         }
-        let mut fields = Fields::new(&footer[8..]);
-        let mut number = || fields.u64().map_err(|malformed| wrong(malformed.0));
-        let (first, last, table_offset) = (number()?, number()?, number()?);
-        if (first, last) != (self.expected.first, self.expected.last) || footer_offset < table_offset {
-            return Err(wrong("the footer is another segment's"));
-        }
-        let table = self.read(table_offset, usize::try_from(footer_offset - table_offset).unwrap_or(0))?;
-        if !trailer_holds(place(self.store, self.expected.first, table_offset).seed(), &table) {
-            return Err((table_offset, "the checksum of the table of blocks is wrong".to_owned()));
-        }
-        let entries = table[..table.len() - 8].chunks_exact(TABLE_ENTRY_BYTES);
-        Ok(Some(entries.filter_map(|bytes| parse_table_entry(bytes).ok()).collect()))
+        let [one, other] = copies;
+        one.or(other)
+    }
+
+    /// Both copies of the dictionary; the one behind is checked with its section.
+    fn dictionary(&mut self, description: Option<&Description>) -> Option<Dictionary> {
+        let offset = HEADER_BYTES as u64;
+        let front = |scan: &Self| {
+            let damaged = |what| Wrong::at(offset, what);
+            let head = wrong::read(scan.file, offset, dictionary::HEAD_BYTES)?;
+            let length = dictionary::length(&head).map_err(damaged)?;
+            let bytes = wrong::read(scan.file, offset, dictionary::HEAD_BYTES + length)?;
+            let at = place(scan.store, scan.segment.entry.first, offset);
+            dictionary::decode(at, &bytes).and_then(Dictionary::new).map_err(damaged)
+        };
+        let Some(description) = description else {
+            // Without a footer nobody knows whether there is one: what is missed, the blocks will tell.
+            return front(self).ok();
+        };
+        let section = description.section(footer::DICTIONARY)?;
+        let behind = self.segment.section(self.file, section).ok();
+        let front = self.check(offset, front);
+        front.or_else(|| Dictionary::new(&behind?).ok())
     }
 
     /// Reads block after block, each at the place where the one before ended or the table says.
     fn blocks(
-        &self,
-        table: Option<&[BlockEntry]>,
+        &mut self,
+        description: Option<&Description>,
+        dictionary: Option<&Dictionary>,
         visit: &mut dyn FnMut(&Records),
-        damage: &mut Vec<Damage>,
-    ) -> Vec<BlockEntry> {
-        let mut blocks: Vec<BlockEntry> = Vec::new();
-        let (mut offset, mut next) = (HEADER_BYTES as u64, self.expected.first);
-        while next <= self.expected.last {
-            match self.block_at(offset) {
-                Ok((entry, records)) if entry.first == next => {
-                    visit(&records);
-                    offset += (BLOCK_HEADER_BYTES + records.bytes.len()) as u64;
-                    next = entry.last() + 1;
-                    blocks.push(entry);
-                }
-                other => {
-                    let what = other.err().map_or("a block is in another's place".to_owned(), |malformed| {
-                        malformed.to_string()
-                    });
-                    let after = table.and_then(|table| table.iter().find(|entry| offset < entry.offset));
-                    let lost_until = after.map_or(self.expected.last, |entry| entry.first - 1);
-                    damage.push(self.damage(offset, (next, lost_until), what));
-                    let Some(entry) = after else { break };
-                    (offset, next) = (entry.offset, entry.first);
-                }
+    ) {
+        let entry = self.segment.entry;
+        let end = description.map_or(entry.bytes, Description::blocks_end);
+        let mut walk = Walk::new(self.store, entry, self.file, end);
+        let mut table = TableWalk::new(self.segment, self.store, description);
+        let (mut offset, mut next) = (self.first_block(description), entry.first);
+        while next <= entry.last {
+            let wrong = match walk.block(offset) {
+                Ok(block) if block.head.first == next => match block.records(dictionary) {
+                    Ok(records) => {
+                        visit(&records);
+                        self.compare(&mut table, offset, &block);
+                        (offset, next) = (offset + block.head.length() as u64, block.head.last() + 1);
+                        continue;
+                    }
+                    Err(what) => Wrong::at(offset, what),
+                },
+                Ok(_) => Wrong::at(offset, Malformed("a block is in another's place")),
+                Err(wrong) => wrong,
+            };
+            let resume = match table.behind(self.file, offset) {
+                Known::Block(block) => Some((block.offset, block.first)),
+                Known::End => None,
+                Known::Nothing => walk.search(offset, next).map(|(offset, block)| (offset, block.head.first)),
+            };
+            let after = resume.map_or(entry.last + 1, |(_, first)| first.max(next));
+            self.report(&Wrong { offset, ..wrong }.losing(next, after - 1));
+            let Some((found, _)) = resume else { return };
+            (offset, next) = (found, after);
+        }
+        if description.is_some() && offset != end {
+            self.report(&Wrong::at(offset, Malformed("there is something behind the last block")));
+        }
+    }
+
+    fn first_block(&self, description: Option<&Description>) -> u64 {
+        let front = HEADER_BYTES as u64;
+        let guess = || {
+            let head = wrong::read(self.file, front, dictionary::HEAD_BYTES).ok()?;
+            let length = dictionary::length(&head).ok()?;
+            Some(front + (dictionary::HEAD_BYTES + length) as u64)
+        };
+        description.map_or_else(|| guess().unwrap_or(front), |description| description.blocks_offset)
+    }
+
+    /// The table has this very block.
+    fn compare(&mut self, table: &mut TableWalk<'_>, offset: u64, block: &Block) {
+        match table.behind(self.file, offset - 1) {
+            Known::Block(entry) if entry == entry_of(offset, block) => {}
+            Known::Nothing => {}
+            Known::Block(_) | Known::End => {
+                self.report(&Wrong::at(offset, Malformed("the table of blocks does not have this block")));
             }
         }
-        blocks
     }
 
-    fn block_at(&self, offset: u64) -> Result<(BlockEntry, Records), Malformed> {
-        let short = |_| Malformed("the file cannot be read to the end of a block");
-        let header = storage::read_exact(self.file, offset, BLOCK_HEADER_BYTES).map_err(short)?;
-        let entry = parse_block_header(offset, &header)?;
-        if self.expected.bytes < offset + u64::from(entry.body_length) {
-            return Err(Malformed("a block's length is wrong"));
+    /// Checks all sections; hands out the tracking.
+    fn sections(&mut self, description: &Description) -> Option<Tracking> {
+        let mut tracking = None;
+        for section in &description.sections {
+            if section.kind == footer::TABLE {
+                self.table_pages(description);
+            }
+            let whole = self.check(section.offset, |scan| scan.section(section)).is_some();
+            if whole && section.kind == footer::TRACKING {
+                tracking = self.check(section.offset, |scan| {
+                    let bytes = scan.segment.section(scan.file, section)?;
+                    tracking::decode(&bytes).map_err(|what| Wrong::at(section.offset, what))
+                });
+            }
         }
-        let length = BLOCK_HEADER_BYTES + entry.body_length as usize;
-        let bytes = storage::read_exact(self.file, offset, length).map_err(short)?;
-        parse_block(self.store, self.expected.first, offset, bytes)
+        tracking
     }
-}
 
-fn parse_table_entry(bytes: &[u8]) -> Result<BlockEntry, Malformed> {
-    let mut fields = Fields::new(bytes);
-    Ok(BlockEntry {
-        offset: fields.u64()?,
-        first: fields.u64()?,
-        events: fields.u32()?,
-        body_length: fields.u32()?,
-    })
+    fn table_pages(&mut self, description: &Description) {
+        let (pages, start) = description.table();
+        for at in 0..pages {
+            let offset = start + at * PAGE_BYTES as u64;
+            self.check(offset, |scan| read_page(scan.store, scan.segment, scan.file, offset).map(drop));
+        }
+    }
+
+    fn section(&self, section: &Section) -> Result<(), Wrong> {
+        let seed = place(self.store, self.segment.entry.first, section.offset).seed();
+        let (mut hash, mut done) = (Xxh3::with_seed(seed), 0);
+        while done < section.length {
+            let length = PIECE_BYTES.min(section.length - done);
+            let length = usize::try_from(length).expect("a piece is small");
+            hash.update(&wrong::read(self.file, section.offset + done, length)?);
+            done += length as u64;
+        }
+        if hash.digest() == section.checksum {
+            Ok(())
+        } else {
+            Err(Wrong::at(section.offset, Malformed("the checksum of a section is wrong")))
+        }
+    }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Disk, DiskFile, LocalDisk};
+use super::faulty_pipeline::{FaultyPipeline, Script};
+use super::{Disk, DiskFile, LocalDisk, Pipeline};
+use crate::settings::JournalMode;
 
 /// What to do to the calls that write, sync, rename, create or remove.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Faults {
     durable_writes: AtomicU64,
     /// Reading this byte of any file fails; 0 for none.
     unreadable: AtomicU64,
+    /// What happens to single writes of groups.
+    pub(crate) script: Script,
 }
 
 impl Faults {
@@ -55,7 +59,15 @@ impl Faults {
         self.durable_writes.load(Ordering::SeqCst)
     }
 
-    fn pass(&self) -> io::Result<()> {
+    pub(super) fn count_durable_write(&self) {
+        self.durable_writes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_after_the_write(&self) -> bool {
+        self.after_the_write.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn pass(&self) -> io::Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let fail_at = self.fail_at.load(Ordering::SeqCst);
         let once = self.once.load(Ordering::SeqCst);
@@ -92,6 +104,14 @@ impl Disk for FaultyDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         Ok(self.file(LocalDisk.open(path)?))
+    }
+
+    fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(LocalDisk.settled(path)?))
+    }
+
+    fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>> {
+        Ok(Box::new(FaultyPipeline::new(LocalDisk.pipeline(dir, mode)?, self.0.clone())))
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -142,11 +162,11 @@ impl DiskFile for FaultyFile {
 
     fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let passed = self.faults.pass();
-        if passed.is_ok() || self.faults.after_the_write.load(Ordering::SeqCst) {
+        if passed.is_ok() || self.faults.is_after_the_write() {
             self.inner.write_durably(bytes, offset)?;
         }
         if passed.is_ok() {
-            self.faults.durable_writes.fetch_add(1, Ordering::SeqCst);
+            self.faults.count_durable_write();
         }
         passed
     }

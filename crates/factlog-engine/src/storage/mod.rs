@@ -3,17 +3,33 @@
 //! Everything above works on [`Disk`] and [`DiskFile`], so that a test or a simulator can stand in
 //! for the machine. Nothing here knows what the bytes mean.
 
+mod buffer;
 #[cfg(test)]
 pub(crate) mod faulty;
+#[cfg(test)]
+mod faulty_pipeline;
+#[cfg(test)]
+pub(crate) mod killing;
 mod local;
+mod pipeline;
+pub(crate) mod survey;
+mod threads;
+mod uring;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-pub(crate) use local::LocalDisk;
-
 use factlog_core::Error;
+
+pub(crate) use buffer::{ALIGNMENT, Buffer};
+pub(crate) use local::LocalDisk;
+pub(crate) use pipeline::{Bell, Done, Pipeline};
+
+use crate::settings::JournalMode;
+
+/// The most durable writes that are under way at once.
+pub(crate) const DEPTH_MAX: usize = 8;
 
 /// What the engine asks of a file system.
 pub(crate) trait Disk: Debug + Send + Sync + 'static {
@@ -23,6 +39,10 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Opens an existing file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// The same when no write is under way any more that a process began which is gone.
+    fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// A way to write durably into files of a directory, several writes at once. Leaves nothing behind there.
+    fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>>;
     /// Creates a file, or empties the one there is.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Puts a file in the place of another, atomically. Durable after [`Disk::sync_dir`].
@@ -36,7 +56,7 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// An open file.
-pub(crate) trait DiskFile: Debug + Send + Sync + 'static {
+pub(crate) trait DiskFile: Debug + Send + Sync {
     /// Reads until the buffer is full or the file ends; says how much it read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of it; durable only after [`DiskFile::sync`].
@@ -58,6 +78,13 @@ pub(crate) fn read_exact(file: &dyn DiskFile, offset: u64, length: usize) -> io:
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
     Ok(bytes)
+}
+
+/// Reads a whole file.
+pub(crate) fn read_whole(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    read_exact(&*file, 0, length)
 }
 
 /// Creates a file and writes it; on failure nothing of it is left to take up space.

@@ -5,21 +5,16 @@ use std::path::{Path, PathBuf};
 
 use factlog_core::{EventStore, ReadOptions};
 
-use super::{append, close, event, fill, open, read, small};
+use super::{append, close, event, fill, load, open, read, small};
 use crate::Settings;
 use crate::checksum::{FileKind, Place};
 use crate::frame;
-use crate::manifest;
-use crate::recovery::{self, Recovered};
+use crate::identity;
 use crate::storage::LocalDisk;
-
-fn load(dir: &Path) -> Recovered {
-    recovery::load(&LocalDisk, dir, &mut |_| {}).expect("load")
-}
 
 /// Where each frame of a file ends, and the last position in the log by then.
 fn frame_ends(dir: &Path, number: u64) -> Vec<(u64, u64)> {
-    let store = manifest::read_store(&LocalDisk, dir).expect("a store");
+    let store = identity::read(&LocalDisk, dir).expect("a store");
     let bytes = std::fs::read(wal_file(dir, number)).expect("read");
     let mut ends = Vec::new();
     let mut offset = 0;
@@ -33,7 +28,7 @@ fn frame_ends(dir: &Path, number: u64) -> Vec<(u64, u64)> {
 }
 
 fn wal_file(dir: &Path, number: u64) -> PathBuf {
-    dir.join("wal").join(crate::wal::file_name(number))
+    dir.join("wal").join(crate::wal_files::file_name(number))
 }
 
 fn cut(dir: &Path, number: u64, length: u64) {
@@ -56,12 +51,11 @@ fn every_cut_of_the_last_64_kib_leaves_all_acknowledged_appends_before_it() {
             ends.iter().filter(|(end, _)| *end <= length).map(|(_, last)| *last).next_back().unwrap_or(0);
         let recovered = load(dir.path());
         assert_eq!(recovered.damage, vec![], "cut at {length}");
-        assert_eq!(recovered.index.last, expected, "cut at {length}");
+        assert_eq!(recovered.head, expected, "cut at {length}");
         if length.is_multiple_of(509) || ends.iter().any(|(end, _)| end.abs_diff(length) <= 1) {
-            let events: Vec<_> = recovered
-                .frames
-                .iter()
-                .flat_map(|frame| {
+            let frames = recovered.active.generation().frames();
+            let events: Vec<_> = frames
+                .flat_map(|(frame, _)| {
                     (frame.first..=frame.last()).map(|at| frame.event(at).expect("an event").event)
                 })
                 .collect();
@@ -124,7 +118,7 @@ fn a_torn_group_is_gone_as_a_whole() {
         std::fs::write(wal_file(dir.path(), 1), &torn).expect("write");
         let recovered = load(dir.path());
         assert_eq!(recovered.damage, vec![]);
-        assert_eq!(recovered.index.last, if was_empty { events + 60 } else { events }, "sector {lost}");
+        assert_eq!(recovered.head, if was_empty { events + 60 } else { events }, "sector {lost}");
     }
 }
 

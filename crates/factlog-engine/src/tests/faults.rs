@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use factlog_core::{AppendError, ErrorKind, EventStore, Query, ReadOptions, StartFrom, SystemClock};
 
-use super::{append, close, event, fill, open, read, small};
+use super::{append, close, event, fill, open, read, settle, small};
 use crate::storage::faulty::{Faults, FaultyDisk};
 use crate::{Engine, Settings};
 
@@ -13,12 +13,12 @@ fn busy() -> Settings {
     Settings { segment_events: 12, wal_bytes: 128 << 10, ..small() }
 }
 
-/// Runs thirty appends; returns the numbers of events acknowledged and whether one ended in doubt.
+/// Runs twenty appends; returns the numbers of events acknowledged and whether one ended in doubt.
 fn run(dir: &Path, faults: &Arc<Faults>) -> (u64, bool) {
     let disk = Arc::new(FaultyDisk(faults.clone()));
     let Ok(engine) = Engine::open_on(disk, dir, busy(), Arc::new(SystemClock)) else { return (0, false) };
     let (mut acknowledged, mut in_doubt) = (0, false);
-    for n in 0..30 {
+    for n in 0..20 {
         match pollster::block_on(engine.append(append(n, acknowledged + 1))) {
             Ok(appended) => {
                 assert!(!in_doubt, "nothing is acknowledged after a write that failed");
@@ -58,7 +58,8 @@ fn every_call_fails(once: bool, after_the_write: bool) {
         let engine = open(dir.path(), busy());
         let (events, error) = read(&engine, ReadOptions::default());
         assert!(error.is_none(), "call {call}: {error:?}");
-        assert_eq!(engine.damage(), vec![], "call {call}");
+        // A segment may have been left without its index run, which is built again.
+        assert_eq!(engine.shared().damage, vec![], "call {call}");
         assert!(acknowledged <= events.len() as u64, "call {call}: {acknowledged} were acknowledged");
         assert!(
             events.len() as u64 <= acknowledged + 4,
@@ -67,10 +68,11 @@ fn every_call_fails(once: bool, after_the_write: bool) {
         assert!(events.iter().zip(1..).all(|(recorded, n)| recorded.event == event(n)), "call {call}");
         // Files are rolled and used again: what the crash left behind must not get in the way.
         let mut next = events.len() as u64 + 1;
-        for n in 0..40 {
+        for n in 0..20 {
             let appended = pollster::block_on(engine.append(append(n, next))).expect("the store works again");
             next = appended.last.get() + 1;
         }
+        settle(&engine);
         drop(engine);
         let engine = open(dir.path(), busy());
         let (events, error) = read(&engine, ReadOptions::default());

@@ -4,21 +4,35 @@ mod admin;
 mod crash;
 mod damage;
 mod faults;
+mod files;
 mod formats;
 mod golden;
+mod manifest;
+mod pipeline;
+mod pipelines;
 mod queue;
+mod sealed;
+mod steps;
 mod windows;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use factlog_core::{
     Append, Clock, ContentType, Event, EventId, EventStore, EventType, Query, ReadOptions, RecordedEvent,
     StreamId, Tags, Timestamp,
 };
 
-use crate::{Engine, Settings};
+use crate::recovery::{self, Recovered};
+use crate::run::Pages;
+use crate::storage::LocalDisk;
+use crate::view::Slot;
+use crate::{Engine, Extent, Report, Settings, verify};
 
 /// A clock that advances by a millisecond at each look: the same in every run.
 #[derive(Debug, Default)]
@@ -90,4 +104,69 @@ fn read(engine: &Engine, options: ReadOptions) -> (Vec<RecordedEvent>, Option<fa
 
 fn close(engine: &Engine) {
     pollster::block_on(engine.close()).expect("close");
+}
+
+/// What recovery makes of a closed store.
+fn try_load(dir: &Path) -> factlog_core::Result<Recovered> {
+    recovery::load(&LocalDisk, dir, &Arc::new(Pages::new(1 << 20)), &mut |_| {})
+}
+
+fn load(dir: &Path) -> Recovered {
+    try_load(dir).expect("load")
+}
+
+/// What a verification of a closed store reports.
+fn verify_all(dir: &Path) -> Report {
+    verify(dir, Extent::Full, &mut |_| {}).expect("verify")
+}
+
+/// Flips one bit of a file.
+fn flip(path: &Path, offset: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(path).expect("open");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).expect("read");
+    file.write_all_at(&[byte[0] ^ (1 << (offset % 8))], offset).expect("write");
+}
+
+/// Runs a check with one bit of a file flipped.
+fn with_flip<T>(path: &Path, offset: u64, check: impl FnOnce() -> T) -> T {
+    flip(path, offset);
+    let result = check();
+    flip(path, offset);
+    result
+}
+
+/// Every file of a store with its content.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folders = ["", "wal", "segments", "index"].map(|name| dir.join(name));
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).expect("list"));
+    let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    paths.map(|path| (path.clone(), std::fs::read(&path).expect("read"))).collect()
+}
+
+/// Copies a closed store.
+fn copy(from: &Path, to: &Path) {
+    for name in ["wal", "segments", "index"] {
+        std::fs::create_dir_all(to.join(name)).expect("create");
+    }
+    for (path, content) in files(from) {
+        std::fs::write(to.join(path.strip_prefix(from).expect("inside")), content).expect("write");
+    }
+}
+
+/// Waits until what is due is sealed, and the index is whole and merged as far as it goes.
+fn settle(engine: &Engine) {
+    for _ in 0..60_000 {
+        let view = engine.shared().view();
+        let levels: Vec<_> =
+            view.slots.iter().map(|slot| slot.run.as_ref().map(|run| run.name().level)).collect();
+        let due = levels
+            .windows(8)
+            .any(|levels| levels[0] < Some(3) && levels.iter().all(|level| *level == levels[0]));
+        if view.generations.len() == 1 && !due && view.slots.iter().all(Slot::is_whole) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("the background does not come to rest: {:?}", engine.shared().view());
 }

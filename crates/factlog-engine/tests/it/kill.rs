@@ -48,7 +48,7 @@ fn what_was_acknowledged_survives_being_killed() {
 
 /// Everything acknowledged is there, nothing twice, each append whole.
 fn check(dir: &Path, acknowledged: &HashSet<String>) {
-    let report = verify(dir, &mut |_| {}).expect("verify");
+    let report = verify(dir, factlog_engine::Extent::Full, &mut |_| {}).expect("verify");
     assert_eq!(report.damage, vec![]);
     let engine = Engine::open(dir, settings()).expect("open");
     let read = block_on(engine.read(Query::All, ReadOptions::default()).collect()).expect("read");

@@ -1,4 +1,5 @@
 //! The engine from outside: the contract on real files, across restarts, with sealing at its usual and its worst.
 
 mod conformance;
+mod doctor;
 mod kill;

@@ -1,0 +1,352 @@
+//! The indexer: builds runs from segments and merges them, beside everything else.
+//!
+//! * A run's file is written under a temporary name, synced and renamed: under its own name it is whole.
+//! * A merged run is shown before those it replaces are removed; a crash between leaves both, and opening removes
+//!   what a larger run covers. No step touches the manifest: runs name themselves.
+//! * Nothing waits for merging. Who needs a lost run builds it, or waits for the one who does.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use factlog_core::{Error, Result};
+use parking_lot::{Condvar, Mutex};
+
+use crate::damage::Damage;
+use crate::fields::Malformed;
+use crate::record;
+use crate::run::{self, Entry, Gather, MergeError, Run, RunName, Wrong};
+use crate::segment::Segment;
+use crate::shared::Shared;
+use crate::storage::{self, DiskFile};
+use crate::view::{Slot, View};
+
+/// Neighbouring runs of one level that are merged into one of the next.
+const FAN: usize = 8;
+/// Runs of this level are not merged any further: losing one costs the rebuilding of 512 segments at most.
+const TOP: u32 = 3;
+/// How long to wait after a failure before trying again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells the indexer that there may be work.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    work: Mutex<bool>,
+    changed: Condvar,
+    stop: AtomicBool,
+    /// Held while a lost run is rebuilt, so that it is done once.
+    rebuilding: Mutex<()>,
+}
+
+impl Background {
+    pub(crate) fn wake(&self) {
+        *self.work.lock() = true;
+        self.changed.notify_all();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Waits for work; after a failure only for a while.
+    fn wait(&self, failed: bool) {
+        let mut work = self.work.lock();
+        while !*work && !self.is_stopping() {
+            if !failed {
+                self.changed.wait(&mut work);
+            } else if self.changed.wait_for(&mut work, PAUSE).timed_out() {
+                break;
+            }
+        }
+        *work = false;
+    }
+}
+
+/// The indexer's thread; dropping it stops what it is doing and waits for its end.
+#[derive(Debug)]
+pub(crate) struct Indexer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Indexer {
+    pub(crate) fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        let its_shared = shared.clone();
+        let work = move || its_shared.keep_index();
+        let thread = std::thread::Builder::new().name("factlog-indexer".into()).spawn(work)?;
+        shared.background.wake();
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for Indexer {
+    fn drop(&mut self) {
+        let background = &self.shared.background;
+        background.stop.store(true, Ordering::Release);
+        background.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the panic hook; the log itself is not concerned.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    /// The indexer's work: rebuild what is lost, then merge, until it is told to stop.
+    fn keep_index(&self) {
+        // Appends and reads go first. Where the system refuses, nothing is lost but that.
+        rustix::process::nice(5).ok();
+        let mut failed = false;
+        loop {
+            self.background.wait(failed);
+            failed = false;
+            while !self.background.is_stopping() && !failed {
+                match self.mend().and_then(|done| if done.is_break() { Ok(done) } else { self.merge() }) {
+                    Ok(ControlFlow::Break(())) => {}
+                    Ok(ControlFlow::Continue(())) => break,
+                    Err(_) => failed = true,
+                }
+            }
+            if self.background.is_stopping() {
+                return;
+            }
+        }
+    }
+
+    /// Rebuilds one run that is lost. `Break` if there was one.
+    fn mend(&self) -> Result<ControlFlow<()>> {
+        let view = self.view();
+        let lost = view.slots.iter().rev().filter(|slot| !slot.is_whole()).find_map(|slot| {
+            let segments = view.segments_of(slot.first, slot.last);
+            segments.iter().rev().find(|segment| slot.part(segment.entry.first).is_none())
+        });
+        let Some(segment) = lost else { return Ok(ControlFlow::Continue(())) };
+        self.rebuild(segment)?;
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// Merges one group of neighbours. `Break` if there was one.
+    fn merge(&self) -> Result<ControlFlow<()>> {
+        let Some(runs) = mergeable(&self.view()) else { return Ok(ControlFlow::Continue(())) };
+        let (first, last) = (runs[0].name(), runs[FAN - 1].name());
+        let name = RunName { level: first.level + 1, first: first.first, last: last.last };
+        let merged = self.write_run(name, |file| {
+            let file = Interruptible { file, background: &self.background };
+            run::merge(self.store, name.level, &runs, &file)
+        });
+        let merged = match merged {
+            Err(MergeError::Input(at, wrong)) => {
+                self.wound(&runs[at], &wrong)?;
+                return Ok(ControlFlow::Break(()));
+            }
+            Err(MergeError::Differs) => {
+                self.wound_liars(&runs)?;
+                return Ok(ControlFlow::Break(()));
+            }
+            Err(MergeError::Output(cause)) => {
+                return Err(storage::failed(
+                    "write the index",
+                    &self.dir.join(run::relative_path(name)),
+                    cause,
+                ));
+            }
+            Ok(merged) => merged,
+        };
+        self.change_view(|view| Some(view.with_slots(name.first, name.last, [Slot::ready(merged)])));
+        runs.iter().for_each(|run| self.remove_run(run.name()));
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// Of runs that together do not hold what they say, finds those that do not; all of them if none stands out.
+    fn wound_liars(&self, runs: &[Arc<Run>]) -> Result<()> {
+        let mut found = false;
+        for run in runs {
+            if let Err(wrong) = run::check(run, &mut |_| {}) {
+                self.wound(run, &wrong)?;
+                found = true;
+            }
+        }
+        let what = Malformed("merged with others, it does not hold what it says");
+        for run in runs.iter().filter(|_| !found) {
+            self.wound(run, &Wrong::Malformed { offset: 0, what: what.clone() })?;
+        }
+        Ok(())
+    }
+
+    /// Builds the run over one segment again, unless somebody did, and returns it.
+    ///
+    /// # Errors
+    /// `Corrupt` when the segment is damaged, `Unavailable` when the disk refuses.
+    pub(crate) fn rebuild(&self, segment: &Segment) -> Result<Arc<Run>> {
+        let _one_at_a_time = self.background.rebuilding.lock();
+        let name = RunName { level: 0, first: segment.entry.first, last: segment.entry.last };
+        let view = self.view();
+        let slot = view.slots.iter().find(|slot| slot.first <= name.first && name.last <= slot.last);
+        match slot {
+            Some(slot) if slot.is_whole() => {
+                return slot.run.clone().ok_or_else(|| self.unreadable(name.first));
+            }
+            Some(slot) => {
+                if let Some(part) = slot.part(name.first) {
+                    return Ok(part.clone());
+                }
+            }
+            None => return Err(self.unreadable(name.first)),
+        }
+        let mut gather = Gather::new(self.store, name.first);
+        let mut position = name.first;
+        while position <= name.last {
+            let records = self.records(position, false)?;
+            for position in position..=records.last() {
+                let record = records.record(position);
+                record
+                    .and_then(|record| gather_record(&mut gather, record))
+                    .map_err(|what| damaged(position, &what))?;
+            }
+            position = records.last() + 1;
+        }
+        let failed =
+            |cause| storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause);
+        let run = self.write_run(name, |file| gather.write(name.last, file)).map_err(failed)?;
+        let mut replaced = None;
+        self.change_view(|view| {
+            let slot = view.slots.iter().find(|slot| slot.first <= name.first && name.last <= slot.last)?;
+            let mut slot = slot.clone();
+            slot.parts.push(run.clone());
+            slot.parts.sort_unstable_by_key(|part| part.name().first);
+            let (first, last) = (slot.first, slot.last);
+            if slot.parts.len() < view.segments_of(first, last).len() {
+                return Some(view.with_slots(first, last, [slot]));
+            }
+            replaced = slot.run.as_ref().map(|run| run.name());
+            Some(view.with_slots(first, last, slot.parts.into_iter().map(Slot::ready)))
+        });
+        if let Some(old) = replaced.filter(|old| *old != name) {
+            self.remove_run(old);
+        }
+        Ok(run)
+    }
+
+    /// Every run of the index, in order, what is lost rebuilt; and the view that they belong to.
+    pub(crate) fn whole_runs(&self) -> Result<(Vec<Arc<Run>>, Arc<View>)> {
+        loop {
+            let view = self.view();
+            let mut whole = true;
+            for slot in view.slots.iter().filter(|slot| !slot.is_whole()) {
+                whole = false;
+                for segment in view.segments_of(slot.first, slot.last) {
+                    self.rebuild(segment)?;
+                }
+            }
+            if whole {
+                return Ok((view.slots.iter().filter_map(|slot| slot.run.clone()).collect(), view));
+            }
+        }
+    }
+
+    /// Writes a run's file under its final name, durably, and opens it.
+    pub(crate) fn write_run<T, E: From<io::Error>>(
+        &self,
+        name: RunName,
+        write: impl FnOnce(&dyn DiskFile) -> Result<T, E>,
+    ) -> Result<Arc<Run>, E> {
+        let dir = self.dir.join("index");
+        let file_name = run::file_name(name);
+        let temporary = dir.join(format!("{file_name}.tmp"));
+        let path = dir.join(file_name);
+        let file = self.disk.create(&temporary)?;
+        let written = write(&*file).and_then(|_| Ok(file.sync()?));
+        if let Err(error) = written {
+            // The first failure is the one to tell.
+            drop(self.disk.remove(&temporary));
+            return Err(error);
+        }
+        self.disk.rename(&temporary, &path)?;
+        self.disk.sync_dir(&dir)?;
+        let resident = self.has_room_for_filters();
+        let run = Run::open(self.store, name, self.disk.open(&path)?, self.pages.clone(), resident);
+        Ok(Arc::new(run.map_err(|wrong| io::Error::other(wrong.to_string()))?))
+    }
+
+    /// Removes a run that others took the place of. Failing costs space until the next opening only.
+    fn remove_run(&self, name: RunName) {
+        drop(self.disk.remove(&self.dir.join(run::relative_path(name))));
+    }
+
+    /// Whether filters of one more run may stay in memory.
+    fn has_room_for_filters(&self) -> bool {
+        let view = self.view();
+        let used = view.slots.iter().filter_map(|slot| slot.run.as_ref()).map(|run| run.resident_bytes());
+        used.sum::<u64>() < self.settings.filter_bytes
+    }
+}
+
+/// Takes into the index what a record has for it.
+pub(crate) fn gather_record(gather: &mut Gather, record: &[u8]) -> Result<(), Malformed> {
+    let names = record::names(record)?;
+    gather.add(Entry {
+        position: names.position,
+        revision: names.revision,
+        stream: names.stream,
+        event_type: names.event_type,
+        tags: names.tags(),
+        first_id: names.boundary.first.then_some(&names.id),
+    });
+    Ok(())
+}
+
+fn damaged(position: u64, what: &Malformed) -> Error {
+    Damage::new("the log", 0, (position, position), what.to_string()).to_error()
+}
+
+/// The oldest neighbours of one level that make up a run of the next.
+fn mergeable(view: &View) -> Option<Vec<Arc<Run>>> {
+    view.slots.windows(FAN).find_map(|slots| {
+        let level = slots[0].run.as_ref()?.name().level;
+        let same = slots
+            .iter()
+            .all(|slot| slot.is_whole() && slot.run.as_ref().is_some_and(|run| run.name().level == level));
+        (same && level < TOP).then(|| slots.iter().filter_map(|slot| slot.run.clone()).collect())
+    })
+}
+
+/// A file in the making that can no longer be written once the store is closing, so that closing does not wait.
+#[derive(Debug)]
+struct Interruptible<'a> {
+    file: &'a dyn DiskFile,
+    background: &'a Background,
+}
+
+impl Interruptible<'_> {
+    fn pass(&self) -> io::Result<()> {
+        if self.background.is_stopping() { Err(io::Error::other("the store is closing")) } else { Ok(()) }
+    }
+}
+
+impl DiskFile for Interruptible<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.pass()?;
+        self.file.write_at(bytes, offset)
+    }
+
+    fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.pass()?;
+        self.file.write_durably(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.pass()?;
+        self.file.sync()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+}
