@@ -266,21 +266,13 @@ impl Shared {
         }
         self.disk.rename(&temporary, &path)?;
         self.disk.sync_dir(&dir)?;
-        let resident = self.has_room_for_filters();
-        let run = Run::open(self.store, name, self.disk.open(&path)?, self.pages.clone(), resident);
+        let run = Run::open(self.store, name, self.disk.open(&path)?, self.pages.clone());
         Ok(Arc::new(run.map_err(|wrong| io::Error::other(wrong.to_string()))?))
     }
 
     /// Removes a run that others took the place of. Failing costs space until the next opening only.
     fn remove_run(&self, name: RunName) {
         drop(self.disk.remove(&self.dir.join(run::relative_path(name))));
-    }
-
-    /// Whether filters of one more run may stay in memory.
-    fn has_room_for_filters(&self) -> bool {
-        let view = self.view();
-        let used = view.slots.iter().filter_map(|slot| slot.run.as_ref()).map(|run| run.resident_bytes());
-        used.sum::<u64>() < self.settings.filter_bytes
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn open(
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
     settings.validate()?;
     let lock = prepare(&*disk, dir, &*clock)?;
-    let pages = Arc::new(Pages::new(settings.index_cache_bytes));
+    let pages = Arc::new(Pages::new(settings.index_cache_bytes, settings.filter_bytes));
     let recovered = recovery::load(&*disk, dir, &pages, &mut |_| {})?;
     start(disk, dir, settings, clock, recovered, pages, lock)
 }

@@ -52,7 +52,7 @@ pub(super) fn load(
             continue;
         }
         let file = disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
-        match Run::open(store, name, file, pages.clone(), true) {
+        match Run::open(store, name, file, pages.clone()) {
             Ok(run) => {
                 found.fill(segments, next, name.first);
                 next = name.last + 1;

@@ -108,7 +108,7 @@ fn close(engine: &Engine) {
 
 /// What recovery makes of a closed store.
 fn try_load(dir: &Path) -> factlog_core::Result<Recovered> {
-    recovery::load(&LocalDisk, dir, &Arc::new(Pages::new(1 << 20)), &mut |_| {})
+    recovery::load(&LocalDisk, dir, &Arc::new(Pages::new(1 << 20, 0)), &mut |_| {})
 }
 
 fn load(dir: &Path) -> Recovered {

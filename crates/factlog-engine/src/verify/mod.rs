@@ -134,7 +134,7 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     /// Reads what opening reads.
     fn new(disk: &'a dyn Disk, dir: &'a Path, progress: &'a mut dyn FnMut(Progress)) -> Result<Self> {
-        let pages = Arc::new(Pages::new(PAGES_BYTES));
+        let pages = Arc::new(Pages::new(PAGES_BYTES, 0));
         let mut bytes_done = 0;
         let recovered = recovery::load(disk, dir, &pages, &mut |now| bytes_done = now.bytes_done)?;
         let segments = recovered.view.segments.iter().map(|segment| segment.entry.bytes).sum::<u64>();
