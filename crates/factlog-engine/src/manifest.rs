@@ -204,7 +204,7 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path, store: Uuid) -> Result<(Manifest
                 Err(malformed) => malformed.to_string(),
             },
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => "the file is missing".to_owned(),
-            Err(cause) if cause.raw_os_error() == Some(5) => cause.to_string(),
+            Err(cause) if storage::is_lost(&cause) => cause.to_string(),
             Err(cause) => return Err(storage::failed("read", &path, cause)),
         };
         problems.push(Damage::new(name, 0, (1, 0), problem));

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use factlog_core::{Error, Position, Result, TrackingSource};
@@ -24,6 +25,9 @@ use crate::storage::{self, Disk, DiskFile};
 use crate::tail::{Generation, Kind};
 use crate::view::Slot;
 use crate::wal_files::{self, FreeFiles};
+
+/// How long to wait after a failure before trying again, unless somebody waits for it.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A generation to seal.
 #[derive(Clone, Debug)]
@@ -84,16 +88,13 @@ impl SealerHandle {
         Ok(Self { desk, thread: Some(thread) })
     }
 
-    /// Whether a job can be handed over. A failed one is tried again.
+    /// Whether a job can be handed over.
     pub(crate) fn is_idle(&self) -> bool {
-        let mut inner = self.desk.inner.lock();
-        if inner.failed.take().is_some() {
-            self.desk.changed.notify_all();
-        }
+        let inner = self.desk.inner.lock();
         inner.job.is_none() && !inner.dead
     }
 
-    /// Waits until the job at hand is done.
+    /// Waits until the job at hand is done. One that failed is tried again at once.
     ///
     /// # Errors
     /// The failure of the last attempt; another one is under way.
@@ -164,7 +165,11 @@ impl Desk {
                     if inner.stop {
                         return;
                     }
-                    self.changed.wait(&mut inner);
+                    if inner.failed.is_none() {
+                        self.changed.wait(&mut inner);
+                    } else if self.changed.wait_for(&mut inner, PAUSE).timed_out() {
+                        inner.failed = None;
+                    }
                 }
             };
             let done = sealer.seal(&job);

@@ -48,7 +48,7 @@ pub(crate) use page::{PAGE, Wrong};
 pub(crate) use postings::Postings;
 
 use crate::fields::Malformed;
-use crate::storage::DiskFile;
+use crate::storage::{self, DiskFile};
 use chunk::Span;
 use footer::{Footer, Section};
 use page::{PageKind, Seal};
@@ -229,7 +229,14 @@ fn read_page(file: &dyn DiskFile, seal: Seal, number: u64) -> Result<Arc<[u8]>, 
     let mut page: Arc<[u8]> = Arc::new([0; PAGE]);
     let bytes = Arc::get_mut(&mut page).expect("nobody else has the page yet");
     let offset = number.checked_mul(PAGE as u64).ok_or_else(|| wrong(Malformed("there is no such page")))?;
-    if file.read_at(bytes, offset).map_err(Wrong::Io)? < PAGE {
+    let read = file.read_at(bytes, offset).map_err(|cause| {
+        if storage::is_lost(&cause) {
+            wrong(Malformed("the disk cannot read a page"))
+        } else {
+            Wrong::Io(cause)
+        }
+    })?;
+    if read < PAGE {
         return Err(wrong(Malformed("the file ends too early")));
     }
     if seal.holds(number, bytes) { Ok(page) } else { Err(wrong(Malformed("a page's checksum is wrong"))) }

@@ -14,6 +14,7 @@ mod queue;
 mod sealed;
 mod steps;
 mod windows;
+mod wounds;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
