@@ -98,4 +98,4 @@ pub use damage::Damage;
 pub use doctor::{Checkup, Finding, Level, doctor};
 pub use engine::Engine;
 pub use settings::{Compression, JournalMode, Settings};
-pub use verify::{Extent, Progress, Report, verify};
+pub use verify::{Extent, Progress, Report, mend, verify};

@@ -6,6 +6,7 @@
 //! 24  u64 sequence                   64  segments: u64 first position, u64 last position, u64 bytes, i64 first and
 //! 32  u64 epoch                          i64 last time recorded, each
 //! 40  u64 first write-ahead file         tracking: u64 position, u16 length, source each
+//!                                        optional sections
 //!                                        u64 checksum of everything before it, seeded with the store id
 //! ```
 //! A change replaces the copy with the smaller sequence (`MANIFEST.0` or `MANIFEST.1`), so that the other one still
@@ -41,6 +42,8 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<SegmentEntry>,
     /// Tracking as of the last sealed event.
     pub(crate) tracking: BTreeMap<TrackingSource, Position>,
+    /// Sections of later programs, which are kept as they are.
+    pub(crate) sections: Vec<u8>,
 }
 
 /// One sealed segment.
@@ -57,8 +60,8 @@ pub(crate) struct SegmentEntry {
 impl Manifest {
     /// A store without events.
     pub(crate) fn empty(store: Uuid) -> Self {
-        let (segments, tracking) = (Vec::new(), BTreeMap::new());
-        Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking }
+        let (segments, tracking, sections) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking, sections }
     }
 
     /// The last position in sealed segments, 0 without any.
@@ -84,6 +87,7 @@ impl Manifest {
             out.extend_from_slice(&segment.last_recorded_at.to_le_bytes());
         }
         push_tracking(&mut out, &self.tracking);
+        out.extend_from_slice(&self.sections);
         push_trailer(seed_of(self.store), &mut out);
         out
     }
@@ -106,8 +110,8 @@ impl Manifest {
             segments.push(SegmentEntry { first, last, bytes, first_recorded_at, last_recorded_at });
         }
         let tracking = parse_tracking(&mut fields, tracking_count)?;
-        fields.end()?;
-        let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking };
+        let sections = fields.sections()?.to_vec();
+        let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
     }
 

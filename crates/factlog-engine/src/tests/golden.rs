@@ -86,6 +86,7 @@ fn records_frames_and_manifests_are_written_as_ever() {
             SegmentEntry { first: 5, last: 5, bytes: 8_500, first_recorded_at: 7, last_recorded_at: 7 },
         ],
         tracking: [(upstream, Position::new(17).expect("position"))].into(),
+        sections: Vec::new(),
     };
     same_as_golden("manifest.bin", &manifest.encode());
 }

@@ -8,7 +8,7 @@ use factlog_core::{
     Append, AppendCondition, ErrorKind, EventStore, Position, Query, QueryItem, ReadOptions, SystemClock,
 };
 
-use super::{close, event, files, fill, flip, load, open, read, settle, small};
+use super::{close, event, files, fill, flip, load, open, read, settle, small, verify_all};
 use crate::storage::faulty::{Faults, FaultyDisk};
 use crate::{Engine, Settings};
 
@@ -169,4 +169,27 @@ fn a_file_that_only_a_lost_manifest_knew_is_not_removed_for_its_first_frame() {
     assert!((seen.len() as u64) < events && error.is_some(), "the damage is told");
     close(&engine);
     assert!(second.exists(), "and the file is kept");
+}
+
+#[test]
+fn what_a_verification_finds_in_an_index_is_mended_though_nobody_reads_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    store(dir.path());
+    let path = index_file(dir.path(), 1);
+    flip(&path, 4096 + 1000);
+    let report = verify_all(dir.path());
+    assert!(report.damage.is_empty() && !report.mendable.is_empty(), "{report:?}");
+    assert_eq!(crate::mend(dir.path(), &report).expect("mend"), 1);
+    assert!(!path.exists());
+    let engine = open(dir.path(), forgetful());
+    settle(&engine);
+    close(&engine);
+    drop(engine);
+    assert!(verify_all(dir.path()).is_clean() && path.exists());
+    flip(&dir.path().join("segments").join(crate::segment::file_name(1)), 3000);
+    flip(&path, 4096 + 1000);
+    let refused =
+        crate::mend(dir.path(), &verify_all(dir.path())).expect_err("there is nothing to build it from");
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert!(path.exists());
 }

@@ -90,7 +90,8 @@ impl Check<'_> {
         if self.recovered.notes.iter().any(|note| note.file == name) {
             return;
         }
-        let what = format!("{what}; remove the file, and the next opening builds it again");
+        let what =
+            format!("{what}; `factlog verify --mend` removes the file, and the next opening builds it again");
         self.recovered.notes.push(Damage::new(name, 0, (1, 0), what));
     }
 }
