@@ -10,6 +10,7 @@ mod golden;
 mod manifest;
 mod pipeline;
 mod pipelines;
+mod queries;
 mod queue;
 mod sealed;
 mod steps;
@@ -20,7 +21,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use factlog_core::{
@@ -169,4 +170,19 @@ fn settle(engine: &Engine) {
         std::thread::sleep(Duration::from_millis(1));
     }
     panic!("the background does not come to rest: {:?}", engine.shared().view());
+}
+
+/// Does all jobs, several at a time.
+fn do_all<T: Sync>(jobs: &[T], job: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(one) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    job(one);
+                }
+            });
+        }
+    });
 }
