@@ -8,6 +8,7 @@ mod files;
 mod formats;
 mod golden;
 mod manifest;
+mod mending;
 mod pipeline;
 mod pipelines;
 mod queries;
