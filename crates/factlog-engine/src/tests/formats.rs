@@ -109,7 +109,7 @@ proptest! {
         let tracking: BTreeMap<_, _> = tracking.into_iter().map(|(source, position)| {
             (TrackingSource::new(source).expect("source"), Position::new(position).expect("position"))
         }).collect();
-        let mut manifest = Manifest { store: STORE, sequence, epoch, wal_first, wal_last, segments, tracking };
+        let mut manifest = Manifest { store: STORE, sequence, epoch, wal_first, wal_last, segments, tracking: tracking.into() };
         let bytes = manifest.encode();
         prop_assert_eq!(Manifest::decode(&bytes, STORE).expect("decode"), manifest.clone());
         prop_assert!(Manifest::decode(&bytes, Uuid::from_u128(8)).is_err(), "another store's never passes");
