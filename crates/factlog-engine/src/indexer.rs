@@ -280,7 +280,15 @@ impl Shared {
         let file_name = run::file_name(name);
         let temporary = dir.join(format!("{file_name}.tmp"));
         let path = dir.join(file_name);
-        let file = self.disk.create(&temporary)?;
+        let file = match self.disk.create(&temporary) {
+            // Somebody took the index away as a whole: it is made again, as each of its files would be.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                self.disk.create_dir(&dir)?;
+                self.disk.sync_dir(&self.dir)?;
+                self.disk.create(&temporary)?
+            }
+            created => created?,
+        };
         let written = write(&*file).and_then(|_| Ok(file.sync()?));
         if let Err(error) = written {
             // The first failure is the one to tell.

@@ -40,8 +40,8 @@ pub(crate) struct Manifest {
     pub(crate) wal_first: u64,
     pub(crate) wal_last: u64,
     pub(crate) segments: Vec<SegmentEntry>,
-    /// Tracking as of the last sealed event.
-    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
+    /// Tracking as of the last sealed event. Shared: there may be many sources, and few changes are about them.
+    pub(crate) tracking: Arc<BTreeMap<TrackingSource, Position>>,
     /// Sections of later programs, which are kept as they are.
     pub(crate) sections: Vec<u8>,
 }
@@ -60,7 +60,7 @@ pub(crate) struct SegmentEntry {
 impl Manifest {
     /// A store without events.
     pub(crate) fn empty(store: Uuid) -> Self {
-        let (segments, tracking, sections) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let (segments, tracking, sections) = Default::default();
         Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking, sections }
     }
 
@@ -109,7 +109,7 @@ impl Manifest {
             let (first_recorded_at, last_recorded_at) = (fields.i64()?, fields.i64()?);
             segments.push(SegmentEntry { first, last, bytes, first_recorded_at, last_recorded_at });
         }
-        let tracking = parse_tracking(&mut fields, tracking_count)?;
+        let tracking = Arc::new(parse_tracking(&mut fields, tracking_count)?);
         let sections = fields.sections()?.to_vec();
         let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }

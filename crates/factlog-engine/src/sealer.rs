@@ -4,7 +4,7 @@
 //! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash between two steps leaves a store whose
 //! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) struct SealJob {
     /// Generations that were sealed before and are let go with the job.
     pub(crate) _gone: Vec<Arc<Generation>>,
     /// Tracking as of its last event.
-    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
+    pub(crate) tracking: HashMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
     pub(crate) wal_first: u64,
 }
@@ -192,8 +192,10 @@ impl Sealer {
             return Ok(());
         }
         let path = self.dir.join("segments").join(segment::file_name(first));
+        let tracking: Arc<BTreeMap<_, _>> =
+            Arc::new(job.tracking.iter().map(|(source, &position)| (source.clone(), position)).collect());
         let entry = self
-            .write_segment(job, &path)
+            .write_segment(generation, &tracking, &path)
             .map_err(|cause| storage::failed("write the segment", &path, cause))?;
         let name = RunName { level: 0, first, last };
         let run = self.shared.write_run(name, |file| self.fill_run(generation, name, file));
@@ -205,7 +207,7 @@ impl Sealer {
             manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
             manifest.wal_first = job.wal_first;
-            manifest.tracking = job.tracking.clone();
+            manifest.tracking = tracking.clone();
         })?;
         let segment = Segment::new(self.shared.store, entry);
         self.shared.change_view(|view| Some(view.with_sealed(segment, Slot::ready(run))));
@@ -218,22 +220,27 @@ impl Sealer {
     }
 
     /// Writes the segment's file under its final name, durably.
-    fn write_segment(&self, job: &SealJob, path: &Path) -> io::Result<SegmentEntry> {
+    fn write_segment(
+        &self,
+        generation: &Generation,
+        tracking: &BTreeMap<TrackingSource, Position>,
+        path: &Path,
+    ) -> io::Result<SegmentEntry> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
         let mut written = None;
         storage::write_or_remove(&*self.disk, &temporary, |file| {
             let sink = FileSink::new(file);
-            let first = job.generation.first();
+            let first = generation.first();
             let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), sink);
-            for (frame, _) in job.generation.frames() {
+            for (frame, _) in generation.frames() {
                 for position in frame.first..=frame.last() {
                     let malformed = |what: Malformed| io::Error::other(what.0);
                     let record = frame.record(position).map_err(malformed)?;
                     builder.add(record)?;
                 }
             }
-            let description = builder.finish(&job.tracking)?;
+            let description = builder.finish(tracking)?;
             let segment = Segment::new(self.shared.store, description.entry());
             // A segment that cannot give its dictionary back is not whole, and is written again.
             let dictionary = segment.dictionary_bytes(file, &description);

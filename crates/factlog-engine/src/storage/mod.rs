@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-use factlog_core::Error;
+use factlog_core::{Error, Result};
 
 pub(crate) use buffer::{ALIGNMENT, Buffer};
 pub(crate) use local::LocalDisk;
@@ -134,6 +134,14 @@ pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> 
     })?;
     disk.rename(&temporary, &dir.join(name))?;
     disk.sync_dir(dir)
+}
+
+/// The names in a directory of files that can be made again; none if it is gone.
+pub(crate) fn list_if_any(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>> {
+    match disk.list(dir) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|cause| failed("list", dir, cause)),
+    }
 }
 
 /// A sentence for a failed call: nothing was written by it, or what was written is not in use.

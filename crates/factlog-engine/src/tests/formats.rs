@@ -111,6 +111,7 @@ proptest! {
             (TrackingSource::new(source).expect("source"), Position::new(position).expect("position"))
         }).collect();
         let sections = [&7_u32.to_le_bytes()[..], &[3, 0, 0, 0, 9, 9, 9]].concat();
+        let tracking = tracking.into();
         let mut manifest =
             Manifest { store: STORE, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
         let bytes = manifest.encode();

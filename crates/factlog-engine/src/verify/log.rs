@@ -66,7 +66,7 @@ impl Check<'_> {
             reader.block(records, &path);
         });
         let last = self.recovered.manifest.sealed() == entry.last;
-        if last && scanned.tracking.is_some_and(|tracking| tracking != self.recovered.manifest.tracking) {
+        if last && scanned.tracking.is_some_and(|tracking| tracking != *self.recovered.manifest.tracking) {
             let what = "the manifest tells other tracking than the last segment";
             self.recovered.damage.push(Damage::new(path.clone(), 0, (1, 0), what));
         }
