@@ -30,7 +30,7 @@ pub(crate) fn warm(store: &Engine, dir: &Path, events: u64, results: &mut Result
     let tag = |kind: u64| {
         Ok::<_, anyhow::Error>(Query::any_of([QueryItem::tagged(Tags::new([format!("account:{kind}")])?)])?)
     };
-    // 40 keys touch 400 blocks of 32 KiB, which the engine's cache holds; 2,000 touch more than it holds.
+    // 40 keys touch 400 blocks, which the engine's cache holds; 2,000 touch more than it holds.
     for (warmth, different) in [("warm", 40), ("warm, every one another", LOOKUPS)] {
         for (what, query) in [("stream", &stream as &dyn Fn(u64) -> Result<Query>), ("tag", &tag)] {
             let mut latency = Latency::default();

@@ -74,7 +74,13 @@ impl Append {
         self.conditions.iter().try_for_each(|condition| match condition {
             AppendCondition::Revision { .. } => Ok(()),
             AppendCondition::NoneMatch { query, .. } => query.validate(),
-        })
+        })?;
+        let terms = self.conditions.iter().map(AppendCondition::terms).sum();
+        check_count(
+            "items, types and tags in the conditions of one append",
+            terms,
+            limits::CONDITION_TERMS_MAX,
+        )
     }
 }
 
@@ -101,6 +107,16 @@ impl AppendCondition {
     /// [`AppendCondition::NoneMatch`].
     pub fn none_match(query: Query, after: Option<Position>) -> Self {
         Self::NoneMatch { query, after }
+    }
+
+    /// How many items, types and tags it has, at least 1: what it costs to hold and to check.
+    pub fn terms(&self) -> usize {
+        match self {
+            Self::Revision { .. } | Self::NoneMatch { query: Query::All, .. } => 1,
+            Self::NoneMatch { query: Query::AnyOf(items), .. } => {
+                items.iter().map(|item| 1 + item.types.len() + item.tags.len()).sum()
+            }
+        }
     }
 
     /// [`AppendCondition::Revision`].

@@ -29,4 +29,7 @@ pub const QUERY_ITEMS_MAX: usize = 1_000;
 /// Event types of one query item.
 pub const QUERY_TYPES_MAX: usize = 1_000;
 
+/// Items, types and tags in all conditions of one append, together.
+pub const CONDITION_TERMS_MAX: usize = 100_000;
+
 const _: () = assert!(DATA_BYTES_MAX + METADATA_BYTES_MAX < APPEND_BYTES_MAX);

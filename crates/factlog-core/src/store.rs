@@ -31,7 +31,7 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// Writes events atomically if all conditions hold.
     ///
     /// The append takes its place in the order of calls as soon as the future is first polled. Dropping the
-    /// future afterwards does not take it back.
+    /// future afterwards may take it back or not: repeat the append with the same ids to know.
     ///
     /// `Ok` promises that the events are committed. Repeating an append whose events (same ids, same content,
     /// same order) were recorded together returns where they are, with `deduplicated` set.

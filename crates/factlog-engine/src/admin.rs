@@ -88,7 +88,7 @@ fn bytes_on_disk(shared: &Shared) -> Result<u64> {
     let Shared { disk, dir, .. } = shared;
     let mut bytes = 0;
     for dir in [dir.clone(), dir.join("wal"), dir.join("segments"), dir.join("index")] {
-        for name in disk.list(&dir).map_err(|cause| storage::failed("list", &dir, cause))? {
+        for name in storage::list_if_any(&**disk, &dir)? {
             // Directories cannot be opened for writing, and files may be renamed meanwhile.
             bytes += disk.open(&dir.join(name)).and_then(|file| file.length()).unwrap_or(0);
         }

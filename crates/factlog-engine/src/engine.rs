@@ -173,6 +173,7 @@ impl EventStore for Engine {
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             self.shared().close();
+            self.shared().rest();
             self.shared().life.stopped().await
         })
     }
@@ -181,10 +182,11 @@ impl EventStore for Engine {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.close();
+        self.shared.rest();
         let Some(writer) = self.writer.lock().take() else { return drop(self.shared.life.release()) };
         if writer.thread().id() == std::thread::current().id() {
             // A waker dropped the last handle on the writer itself, which will end by itself.
-            return;
+            return self.shared.life.abandon();
         }
         // A panic there has been reported; nothing it had not made durable was acknowledged.
         drop(writer.join());

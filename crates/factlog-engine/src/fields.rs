@@ -58,6 +58,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Everything that is left: optional sections, each a `u32` kind, a `u32` length and so many bytes. Who does not
+    /// know a kind goes on behind it.
+    pub(crate) fn sections(&mut self) -> Result<&'a [u8], Malformed> {
+        let all = self.0;
+        while !self.0.is_empty() {
+            let (_kind, length) = (self.u32()?, self.u32()?);
+            self.bytes(length as usize)?;
+        }
+        Ok(all)
+    }
+
     pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed("it is longer than it says")) }
     }

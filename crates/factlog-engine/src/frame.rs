@@ -6,8 +6,8 @@
 //!  8  u32  body length                   56  u64  checksum of the frame before
 //! 12  u32  appends                       64  u64  checksum of all other bytes, seeded with the place
 //! 16  u64  position of the first event   72  the body: appends one after the other
-//! 24  u32  events (0: a beacon)              zeros up to the length
-//! 28  u32  zero
+//! 24  u32  events (0: a beacon)              optional sections, zeros up to the length
+//! 28  u32  bytes of optional sections
 //! 32  i64  recorded at, µs since 1970
 //! ```
 //!
@@ -84,20 +84,22 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
         return Err(Malformed("there is no frame"));
     }
     let (length, body_length) = (fields.u32()? as usize, fields.u32()? as usize);
-    if length % ALIGNMENT != 0 || bytes.len() < length || length < HEADER_BYTES + body_length {
+    let end = HEADER_BYTES + body_length;
+    if length % ALIGNMENT != 0 || bytes.len() < length || length < end {
         return Err(Malformed("a frame's length is wrong"));
     }
     let appends = fields.u32()?;
     let (first, events) = (fields.u64()?, fields.u32()?);
-    fields.zero(4)?;
+    let sections = fields.u32()? as usize;
     let recorded_at = fields.i64()?;
     let (acknowledged, epoch, previous) = (fields.u64()?, fields.u64()?, fields.u64()?);
     let sum = fields.u64()?;
     if sum != checksum_without_itself(&bytes[..length], place) {
         return Err(Malformed("a frame's checksum is wrong"));
     }
+    Fields::new(bytes[end..length].get(..sections).unwrap_or(&[0])).sections()?;
     let header = Header { appends, first, events, recorded_at, acknowledged, epoch, previous };
-    Ok(Frame { header, length, checksum: sum, body: &bytes[HEADER_BYTES..HEADER_BYTES + body_length] })
+    Ok(Frame { header, length, checksum: sum, body: &bytes[HEADER_BYTES..end] })
 }
 
 /// The first position of a frame that these bytes may be the front of, whole or torn; for guesses only.
@@ -120,7 +122,7 @@ fn checksum_without_itself(frame: &[u8], place: Place) -> u64 {
 pub(crate) const APPEND_BYTES: usize = 24;
 
 /// One append in a frame's body: `u32` length, `u32` events, `u64` tracking position (0: none), `u16` length of
-/// the tracking source, 6 zeros, the source, the records.
+/// the tracking source, `u16` bytes of optional sections, 4 zeros, the source, the sections, the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AppendEntry<'a> {
     pub(crate) events: u32,
@@ -154,8 +156,10 @@ pub(crate) fn appends(body: &[u8]) -> Result<Vec<AppendEntry<'_>>, Malformed> {
             (fields.u32()? as usize).checked_sub(4).ok_or(Malformed("an append's length is wrong"))?;
         let mut entry = Fields::new(fields.bytes(length)?);
         let (events, position, source_length) = (entry.u32()?, entry.u64()?, entry.u16()?);
-        entry.zero(6)?;
+        let sections = entry.u16()?;
+        entry.zero(4)?;
         let source = entry.text(source_length.into())?;
+        Fields::new(entry.bytes(sections.into())?).sections()?;
         let tracking = (source_length != 0).then_some((source, position));
         entries.push(AppendEntry { events, tracking, records: entry.bytes(entry.remaining())? });
     }

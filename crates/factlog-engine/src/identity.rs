@@ -1,6 +1,6 @@
 //! The file `STORE`: what makes a directory a store, and which one.
 //!
-//! `"FLSTORE1"`, the store id (16 bytes), `i64` creation time in µs, `u64` checksum with seed 0. It is written last
+//! `"FLSTORE1"`, the store id (16 bytes), `i64` creation time in µs, optional sections, `u64` checksum with seed 0. It is written last
 //! when a store is created and never changed: without it there is no store yet.
 
 use std::path::Path;

@@ -5,6 +5,7 @@
 //!   what a larger run covers. No step touches the manifest: runs name themselves.
 //! * Nothing waits for merging. Who needs a lost run builds it, or waits for the one who does.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use factlog_core::{Error, Result};
+use factlog_core::{Error, ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 
 use crate::damage::Damage;
@@ -39,12 +40,18 @@ pub(crate) struct Background {
     stop: AtomicBool,
     /// Held while a lost run is rebuilt, so that it is done once.
     rebuilding: Mutex<()>,
+    /// Segments that are damaged themselves, by first position.
+    hopeless: Mutex<HashSet<u64>>,
 }
 
 impl Background {
     pub(crate) fn wake(&self) {
         *self.work.lock() = true;
         self.changed.notify_all();
+    }
+
+    fn is_hopeless(&self, segment: u64) -> bool {
+        self.hopeless.lock().contains(&segment)
     }
 
     fn is_stopping(&self) -> bool {
@@ -121,10 +128,20 @@ impl Shared {
         let view = self.view();
         let lost = view.slots.iter().rev().filter(|slot| !slot.is_whole()).find_map(|slot| {
             let segments = view.segments_of(slot.first, slot.last);
-            segments.iter().rev().find(|segment| slot.part(segment.entry.first).is_none())
+            segments.iter().rev().find(|segment| {
+                slot.part(segment.entry.first).is_none() && !self.background.is_hopeless(segment.entry.first)
+            })
         });
         let Some(segment) = lost else { return Ok(ControlFlow::Continue(())) };
-        self.rebuild(segment)?;
+        match self.rebuild(segment) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let name = RunName { level: 0, first: segment.entry.first, last: segment.entry.last };
+                let what = format!("it cannot be built, since what it is built from is damaged: {error}");
+                self.note(Damage::new(run::relative_path(name), 0, (1, 0), what));
+                self.background.hopeless.lock().insert(segment.entry.first);
+            }
+            done => drop(done?),
+        }
         Ok(ControlFlow::Break(()))
     }
 
@@ -143,7 +160,7 @@ impl Shared {
                 return Ok(ControlFlow::Break(()));
             }
             Err(MergeError::Differs) => {
-                self.wound_liars(&runs)?;
+                self.distrust_liars(&runs)?;
                 return Ok(ControlFlow::Break(()));
             }
             Err(MergeError::Output(cause)) => {
@@ -161,18 +178,18 @@ impl Shared {
     }
 
     /// Of runs that together do not hold what they say, finds those that do not; all of them if none stands out.
-    fn wound_liars(&self, runs: &[Arc<Run>]) -> Result<()> {
+    fn distrust_liars(&self, runs: &[Arc<Run>]) -> Result<()> {
         let mut found = false;
         for run in runs {
             if let Err(wrong) = run::check(run, &mut |_| {}) {
-                self.wound(run, &wrong)?;
+                match wrong {
+                    Wrong::Malformed { .. } => self.distrust(run),
+                    Wrong::Io(_) => self.wound(run, &wrong)?,
+                }
                 found = true;
             }
         }
-        let what = Malformed("merged with others, it does not hold what it says");
-        for run in runs.iter().filter(|_| !found) {
-            self.wound(run, &Wrong::Malformed { offset: 0, what: what.clone() })?;
-        }
+        runs.iter().filter(|_| !found).for_each(|run| self.distrust(run));
         Ok(())
     }
 
@@ -182,6 +199,7 @@ impl Shared {
     /// `Corrupt` when the segment is damaged, `Unavailable` when the disk refuses.
     pub(crate) fn rebuild(&self, segment: &Segment) -> Result<Arc<Run>> {
         let _one_at_a_time = self.background.rebuilding.lock();
+        self.life.readable()?;
         let name = RunName { level: 0, first: segment.entry.first, last: segment.entry.last };
         let view = self.view();
         let slot = view.slots.iter().find(|slot| slot.first <= name.first && name.last <= slot.last);
@@ -230,6 +248,11 @@ impl Shared {
         Ok(run)
     }
 
+    /// Waits until no reader builds a run any more; once the store is closing, none begins.
+    pub(crate) fn rest(&self) {
+        drop(self.background.rebuilding.lock());
+    }
+
     /// Every run of the index, in order, what is lost rebuilt; and the view that they belong to.
     pub(crate) fn whole_runs(&self) -> Result<(Vec<Arc<Run>>, Arc<View>)> {
         loop {
@@ -257,7 +280,15 @@ impl Shared {
         let file_name = run::file_name(name);
         let temporary = dir.join(format!("{file_name}.tmp"));
         let path = dir.join(file_name);
-        let file = self.disk.create(&temporary)?;
+        let file = match self.disk.create(&temporary) {
+            // Somebody took the index away as a whole: it is made again, as each of its files would be.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                self.disk.create_dir(&dir)?;
+                self.disk.sync_dir(&self.dir)?;
+                self.disk.create(&temporary)?
+            }
+            created => created?,
+        };
         let written = write(&*file).and_then(|_| Ok(file.sync()?));
         if let Err(error) = written {
             // The first failure is the one to tell.
@@ -266,21 +297,13 @@ impl Shared {
         }
         self.disk.rename(&temporary, &path)?;
         self.disk.sync_dir(&dir)?;
-        let resident = self.has_room_for_filters();
-        let run = Run::open(self.store, name, self.disk.open(&path)?, self.pages.clone(), resident);
+        let run = Run::open(self.store, name, self.disk.open(&path)?, self.pages.clone());
         Ok(Arc::new(run.map_err(|wrong| io::Error::other(wrong.to_string()))?))
     }
 
     /// Removes a run that others took the place of. Failing costs space until the next opening only.
     fn remove_run(&self, name: RunName) {
         drop(self.disk.remove(&self.dir.join(run::relative_path(name))));
-    }
-
-    /// Whether filters of one more run may stay in memory.
-    fn has_room_for_filters(&self) -> bool {
-        let view = self.view();
-        let used = view.slots.iter().filter_map(|slot| slot.run.as_ref()).map(|run| run.resident_bytes());
-        used.sum::<u64>() < self.settings.filter_bytes
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use factlog_core::{Event, EventId, Position, Query, StreamId, TrackingSource};
 
 use crate::queue::Prepared;
+use crate::record;
 use crate::tail::{Generation, Inserter};
 use crate::view::View;
 
@@ -82,10 +83,23 @@ impl Ledger {
         else {
             return append.known.recorded.clone();
         };
+        if commit.count as usize != append.events.len() || commit.content != append.content {
+            // It will be refused, so that nobody asks for its revisions.
+            return Some(Recorded { commit, revisions: Vec::new() });
+        }
         let last = commit.first + u64::from(commit.count) - 1;
-        let streams = append.streams().into_iter();
-        let next = streams.map(|stream| generation.next_revision_at(stream, last));
-        Some(Recorded { commit, revisions: next.map(|next| next.unwrap_or(0).saturating_sub(1)).collect() })
+        let stored: Option<Vec<_>> =
+            (commit.first..=last).map(|position| stored_revision(generation, position)).collect();
+        let revisions = match stored {
+            Some(stored) => append.last_revisions(&stored),
+            // It is under way, and little comes behind it.
+            None => {
+                let next =
+                    append.streams().into_iter().map(|stream| generation.next_revision_at(stream, last));
+                next.map(|next| next.unwrap_or(0).saturating_sub(1)).collect()
+            }
+        };
+        Some(Recorded { commit, revisions })
     }
 
     /// How many events a stream has.
@@ -130,4 +144,10 @@ impl Ledger {
     fn newest_first(&self) -> impl Iterator<Item = &Arc<Generation>> {
         std::iter::once(self.active.generation()).chain(self.older.iter().rev())
     }
+}
+
+/// The revision that a frame has for a position, if its frame is written.
+fn stored_revision(generation: &Generation, position: u64) -> Option<u64> {
+    let records = generation.records(position)?;
+    record::names(records.record(position).ok()?).ok().map(|names| names.revision)
 }

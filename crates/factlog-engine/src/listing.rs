@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use factlog_core::{Result, StreamId};
 
+use crate::pieces::unreadable_again;
 use crate::run::{Found, KeyScan, Run, Wrong, keys};
 use crate::shared::Shared;
 use crate::tail::{KeySpan, Kind};
@@ -118,6 +119,7 @@ impl Shared {
         mut ask: impl FnMut(&mut Keys<'_>) -> Result<T, Trouble>,
     ) -> Result<T> {
         let head = self.head();
+        let mut failures = 0;
         loop {
             let (runs, view) = self.whole_runs()?;
             let mut list = || {
@@ -137,7 +139,13 @@ impl Shared {
             };
             match list() {
                 Ok(answer) => return Ok(answer),
-                Err(Trouble { run, wrong }) => self.wound(&run, &wrong)?,
+                Err(Trouble { run, wrong }) => {
+                    self.wound(&run, &wrong)?;
+                    failures += 1;
+                    if view.segments.len() < failures {
+                        return Err(unreadable_again(run.name().first));
+                    }
+                }
             }
         }
     }

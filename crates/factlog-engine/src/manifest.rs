@@ -6,6 +6,7 @@
 //! 24  u64 sequence                   64  segments: u64 first position, u64 last position, u64 bytes, i64 first and
 //! 32  u64 epoch                          i64 last time recorded, each
 //! 40  u64 first write-ahead file         tracking: u64 position, u16 length, source each
+//!                                        optional sections
 //!                                        u64 checksum of everything before it, seeded with the store id
 //! ```
 //! A change replaces the copy with the smaller sequence (`MANIFEST.0` or `MANIFEST.1`), so that the other one still
@@ -39,8 +40,10 @@ pub(crate) struct Manifest {
     pub(crate) wal_first: u64,
     pub(crate) wal_last: u64,
     pub(crate) segments: Vec<SegmentEntry>,
-    /// Tracking as of the last sealed event.
-    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
+    /// Tracking as of the last sealed event. Shared: there may be many sources, and few changes are about them.
+    pub(crate) tracking: Arc<BTreeMap<TrackingSource, Position>>,
+    /// Sections of later programs, which are kept as they are.
+    pub(crate) sections: Vec<u8>,
 }
 
 /// One sealed segment.
@@ -57,8 +60,8 @@ pub(crate) struct SegmentEntry {
 impl Manifest {
     /// A store without events.
     pub(crate) fn empty(store: Uuid) -> Self {
-        let (segments, tracking) = (Vec::new(), BTreeMap::new());
-        Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking }
+        let (segments, tracking, sections) = Default::default();
+        Self { store, sequence: 0, epoch: 0, wal_first: 1, wal_last: 0, segments, tracking, sections }
     }
 
     /// The last position in sealed segments, 0 without any.
@@ -84,6 +87,7 @@ impl Manifest {
             out.extend_from_slice(&segment.last_recorded_at.to_le_bytes());
         }
         push_tracking(&mut out, &self.tracking);
+        out.extend_from_slice(&self.sections);
         push_trailer(seed_of(self.store), &mut out);
         out
     }
@@ -105,9 +109,9 @@ impl Manifest {
             let (first_recorded_at, last_recorded_at) = (fields.i64()?, fields.i64()?);
             segments.push(SegmentEntry { first, last, bytes, first_recorded_at, last_recorded_at });
         }
-        let tracking = parse_tracking(&mut fields, tracking_count)?;
-        fields.end()?;
-        let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking };
+        let tracking = Arc::new(parse_tracking(&mut fields, tracking_count)?);
+        let sections = fields.sections()?.to_vec();
+        let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
     }
 
@@ -204,7 +208,7 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path, store: Uuid) -> Result<(Manifest
                 Err(malformed) => malformed.to_string(),
             },
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => "the file is missing".to_owned(),
-            Err(cause) if cause.raw_os_error() == Some(5) => cause.to_string(),
+            Err(cause) if storage::is_lost(&cause) => cause.to_string(),
             Err(cause) => return Err(storage::failed("read", &path, cause)),
         };
         problems.push(Damage::new(name, 0, (1, 0), problem));

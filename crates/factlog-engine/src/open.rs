@@ -36,7 +36,7 @@ pub(crate) fn open(
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
     settings.validate()?;
     let lock = prepare(&*disk, dir, &*clock)?;
-    let pages = Arc::new(Pages::new(settings.index_cache_bytes));
+    let pages = Arc::new(Pages::new(settings.index_cache_bytes, settings.filter_bytes));
     let recovered = recovery::load(&*disk, dir, &pages, &mut |_| {})?;
     start(disk, dir, settings, clock, recovered, pages, lock)
 }
@@ -148,12 +148,17 @@ fn start(
     }
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
-    found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
     for frame in &recovered.unvouched {
         write_again(&*disk, dir, frame)?;
     }
+    if recovered.adopted {
+        // The names of segments must last before the files go that have their events too.
+        let segments = dir.join("segments");
+        disk.sync_dir(&segments).map_err(|cause| storage::failed("make durable", &segments, cause))?;
+    }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += 1)?;
+    found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
     let wal_dir = dir.join("wal");
     let pipeline = disk
         .pipeline(&wal_dir, shared.settings.journal)

@@ -4,9 +4,10 @@
 //! whole; whoever needs what it lost waits while the run over that one segment is built again. Nobody who reads by
 //! position notices.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use factlog_core::{EventId, Result, StreamId};
+use factlog_core::{Error, EventId, Result, StreamId};
 
 use crate::damage::Damage;
 use crate::ledger::{Commit, Recorded};
@@ -25,16 +26,17 @@ pub(crate) struct Piece {
 }
 
 impl Shared {
-    /// Asks the run that covers a sealed position. A damaged one is rebuilt and asked again.
+    /// Asks the run that covers a sealed position. A damaged one is rebuilt and asked again; without `trust`, one that
+    /// is known to be damaged is not asked at all.
     ///
     /// # Errors
     /// `Corrupt` when the segment that the run is built from is damaged too; `Unavailable` when the disk refuses.
     pub(crate) fn ask_run<T>(
         &self,
         position: u64,
+        mut trust: bool,
         mut ask: impl FnMut(&Arc<Run>) -> Result<T, Wrong>,
     ) -> Result<(T, Piece)> {
-        let mut trust = true;
         loop {
             let piece = self.piece(position, trust)?;
             match ask(&piece.run) {
@@ -42,29 +44,27 @@ impl Shared {
                 Err(wrong) => self.wound(&piece.run, &wrong)?,
             }
             if !trust {
-                let error =
-                    format!("the index of position {position} was rebuilt and cannot be read all the same");
-                return Err(factlog_core::Error::unavailable(error));
+                return Err(unreadable_again(position));
             }
             trust = false;
         }
     }
 
-    /// The run that answers for a sealed position. Without trust, a wounded run does not count.
+    /// The run that answers for a sealed position: one that was rebuilt for its segment before one that is wounded.
     fn piece(&self, position: u64, trust: bool) -> Result<Piece> {
         let view = self.view();
         let after = view.slots.partition_point(|slot| slot.first <= position);
         let slot = view.slots[..after].last().filter(|slot| position <= slot.last);
-        let Some(Slot { first, last, run, wounded, .. }) = slot else {
+        let (Some(slot), Some(segment)) = (slot, view.segment_of(position)) else {
             return Err(self.unreadable(position));
         };
-        if let Some(run) = run
-            && (trust || !wounded)
+        let part = slot.part(segment.entry.first);
+        if let Some(run) = &slot.run
+            && (!slot.wounded || (trust && part.is_none()))
         {
-            return Ok(Piece { run: run.clone(), first: *first, last: *last });
+            return Ok(Piece { run: run.clone(), first: slot.first, last: slot.last });
         }
-        let Some(segment) = view.segment_of(position) else { return Err(self.unreadable(position)) };
-        let run = self.rebuild(&segment)?;
+        let run = part.map_or_else(|| self.rebuild(&segment), |part| Ok(part.clone()))?;
         Ok(Piece { run, first: segment.entry.first, last: segment.entry.last })
     }
 
@@ -78,23 +78,35 @@ impl Shared {
             let cause = std::io::Error::other(wrong.to_string());
             return Err(storage::failed("read", &self.dir.join(&path), cause));
         };
+        self.change_slot(run, |slot| slot.wounded = true);
+        self.tell_of_damage(path, *offset, what.0);
+        Ok(())
+    }
+
+    /// Lets nobody ask a run any more that is whole and does not tell the truth.
+    pub(crate) fn distrust(&self, run: &Arc<Run>) {
+        self.change_slot(run, |slot| slot.run = None);
+        self.tell_of_damage(run::relative_path(run.name()), 0, "it does not hold what it says");
+    }
+
+    /// Changes the slot whose run this is. A part is built again; where it is neither, somebody was faster.
+    fn change_slot(&self, run: &Arc<Run>, change: impl FnOnce(&mut Slot)) {
         self.change_view(|view| {
             let name = run.name();
             let slot = view.slots.iter().find(|slot| slot.first <= name.first && name.last <= slot.last)?;
             let mut slot = slot.clone();
-            // A part that turns out damaged is built again. Where neither is, somebody was faster.
             slot.parts.retain(|part| !Arc::ptr_eq(part, run));
-            slot.wounded |= slot.run.as_ref().is_some_and(|known| Arc::ptr_eq(known, run));
+            if slot.run.as_ref().is_some_and(|known| Arc::ptr_eq(known, run)) {
+                change(&mut slot);
+            }
             Some(view.with_slots(slot.first, slot.last, [slot]))
         });
-        self.note(Damage::new(
-            path,
-            *offset,
-            (1, 0),
-            format!("{what}; the index is built again from the log"),
-        ));
+    }
+
+    fn tell_of_damage(&self, path: String, offset: u64, what: &str) {
+        let what = format!("{what}; the index is built again from the log");
+        self.note(Damage::new(path, offset, (1, 0), what));
         self.background.wake();
-        Ok(())
     }
 
     /// How many events a stream has up to the last sealed position of the view at hand, and that position.
@@ -102,7 +114,7 @@ impl Shared {
         let key = keys::stream(stream);
         let mut position = sealed;
         while 0 < position {
-            let (found, piece) = self.ask_run(position, |run| run.find(&key))?;
+            let (found, piece) = self.ask_run(position, true, |run| run.find(&key))?;
             if let Some(found) = found {
                 return Ok(found.base + found.count);
             }
@@ -137,7 +149,7 @@ impl Shared {
                 Some(found) if found.base <= revision => run.nth(&found, revision - found.base).map(Some),
                 Some(_) | None => Ok(None),
             };
-            let (answer, piece) = self.ask_run(position, ask)?;
+            let (answer, piece) = self.ask_run(position, true, ask)?;
             if let Some(answer) = answer {
                 return Ok(answer);
             }
@@ -151,7 +163,7 @@ impl Shared {
         let hash = keys::id_hash(keys::seed(self.store), id);
         let mut position = sealed;
         while 0 < position {
-            let (candidates, piece) = self.ask_run(position, |run| run.ids(hash))?;
+            let (candidates, piece) = self.ask_run(position, true, |run| run.ids(hash))?;
             for candidate in candidates {
                 if let Some(recorded) = self.append_at(candidate, id)? {
                     return Ok(Some(recorded));
@@ -170,7 +182,8 @@ impl Shared {
             }
         };
         let mut content = record::ContentHash::new();
-        let mut revisions: Vec<(StreamId, u64)> = Vec::new();
+        let mut revisions: Vec<u64> = Vec::new();
+        let mut places: HashMap<StreamId, usize> = HashMap::new();
         let mut position = first;
         loop {
             let records = self.records(position, true)?;
@@ -181,18 +194,25 @@ impl Shared {
             }
             content.add(bytes);
             if let (Some(stream), Some(revision)) = (recorded.event.stream, recorded.revision) {
-                match revisions.iter_mut().find(|(known, _)| *known == stream) {
-                    Some((_, last)) => *last = revision.get(),
-                    None => revisions.push((stream, revision.get())),
+                let place = *places.entry(stream).or_insert(revisions.len());
+                match revisions.get_mut(place) {
+                    Some(last) => *last = revision.get(),
+                    None => revisions.push(revision.get()),
                 }
             }
             if boundary.last {
                 let count = u32::try_from(position - first + 1).unwrap_or(u32::MAX);
-                let revisions: Vec<_> = revisions.into_iter().map(|(_, revision)| revision).collect();
                 let commit = Commit { first, count, content: content.finish() };
                 return Ok(Some(Recorded { commit, revisions }));
             }
             position += 1;
         }
     }
+}
+
+/// What was just made from the log does not come back from the disk.
+pub(crate) fn unreadable_again(position: u64) -> Error {
+    Error::unavailable(format!(
+        "the index of position {position} was rebuilt and cannot be read all the same"
+    ))
 }

@@ -20,6 +20,9 @@ use crate::record::{self, Boundary, ContentHash};
 use crate::state::closed;
 use crate::storage::Bell;
 
+/// What a name or a tag in a condition takes, about.
+const TERM_BYTES: usize = 64;
+
 /// An append made ready on the caller's thread: the writer only stamps and copies.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -31,6 +34,8 @@ pub(crate) struct Prepared {
     /// Where in `records` each begins.
     pub(crate) offsets: Vec<u32>,
     pub(crate) content: u64,
+    /// The memory that it takes, about.
+    pub(crate) cost: usize,
     /// What the caller's thread found in the log so far.
     pub(crate) known: Known,
 }
@@ -72,6 +77,8 @@ impl Prepared {
             event.data = Bytes::new();
             event.metadata = Bytes::new();
         }
+        let terms: usize = conditions.iter().map(AppendCondition::terms).sum();
+        let cost = records.len() + events.len() * size_of::<Event>() + terms * TERM_BYTES;
         Self {
             events,
             conditions,
@@ -79,6 +86,7 @@ impl Prepared {
             records,
             offsets,
             content: content.finish(),
+            cost,
             known: Known::default(),
         }
     }
@@ -175,13 +183,13 @@ enum Writer {
 
 impl Inner {
     fn enter(&mut self, request: Request) {
-        self.bytes += request.prepared.records.len();
+        self.bytes += request.prepared.cost;
         self.requests.push_back(request);
     }
 
     fn leave(&mut self) -> Option<Request> {
         let request = self.requests.pop_front()?;
-        self.bytes -= request.prepared.records.len();
+        self.bytes -= request.prepared.cost;
         Some(request)
     }
 }
@@ -237,7 +245,7 @@ impl Queue {
     fn has_room(&self, inner: &Inner, request: &Request) -> bool {
         inner.requests.is_empty()
             || (inner.requests.len() < self.max_appends
-                && inner.bytes + request.prepared.records.len() <= self.max_bytes)
+                && inner.bytes + request.prepared.cost <= self.max_bytes)
     }
 
     /// Waits for appends and takes up to `max_bytes` of them, at least one. With `idle_after`, gives up after it.
@@ -296,7 +304,7 @@ impl Queue {
         while let Some(next) = inner.outside.first_entry() {
             let fits = inner.requests.is_empty()
                 || (inner.requests.len() < self.max_appends
-                    && inner.bytes + next.get().prepared.records.len() <= self.max_bytes);
+                    && inner.bytes + next.get().prepared.cost <= self.max_bytes);
             if !fits {
                 break;
             }

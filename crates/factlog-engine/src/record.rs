@@ -8,7 +8,7 @@
 //!  8  u64  position                      52  u32  metadata length
 //! 16  i64  recorded at, µs since 1970    56  u32  data length
 //! 24  u64  revision (0 without stream)   60  u32  zero
-//! 64  stream, type, content type, tags (u8 length + text each), metadata, data
+//! 64  stream, type, content type, tags (u8 length + text each), metadata, data, optional sections
 //! ```
 //!
 //! The producer encodes all but bytes 8..32, the stamp, which the writer fills in. The content hash leaves the
@@ -138,7 +138,7 @@ pub(crate) fn decode_with(
     let tags = decode_tags(&mut fields, tag_count, names)?;
     let metadata = take(fields.bytes(metadata_length as usize)?);
     let data = take(fields.bytes(data_length as usize)?);
-    fields.end()?;
+    fields.sections()?;
     let boundary = Boundary { first: flags & FIRST_OF_APPEND != 0, last: flags & LAST_OF_APPEND != 0 };
     let revision = stream.is_some().then_some(revision);
     let event = Event { id, event_type, tags, data, metadata, content_type, stream };

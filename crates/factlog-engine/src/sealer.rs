@@ -4,11 +4,12 @@
 //! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash between two steps leaves a store whose
 //! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use factlog_core::{Error, Position, Result, TrackingSource};
@@ -25,6 +26,9 @@ use crate::tail::{Generation, Kind};
 use crate::view::Slot;
 use crate::wal_files::{self, FreeFiles};
 
+/// How long to wait after a failure before trying again, unless somebody waits for it.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// A generation to seal.
 #[derive(Clone, Debug)]
 pub(crate) struct SealJob {
@@ -32,7 +36,7 @@ pub(crate) struct SealJob {
     /// Generations that were sealed before and are let go with the job.
     pub(crate) _gone: Vec<Arc<Generation>>,
     /// Tracking as of its last event.
-    pub(crate) tracking: BTreeMap<TrackingSource, Position>,
+    pub(crate) tracking: HashMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.
     pub(crate) wal_first: u64,
 }
@@ -84,16 +88,13 @@ impl SealerHandle {
         Ok(Self { desk, thread: Some(thread) })
     }
 
-    /// Whether a job can be handed over. A failed one is tried again.
+    /// Whether a job can be handed over.
     pub(crate) fn is_idle(&self) -> bool {
-        let mut inner = self.desk.inner.lock();
-        if inner.failed.take().is_some() {
-            self.desk.changed.notify_all();
-        }
+        let inner = self.desk.inner.lock();
         inner.job.is_none() && !inner.dead
     }
 
-    /// Waits until the job at hand is done.
+    /// Waits until the job at hand is done. One that failed is tried again at once.
     ///
     /// # Errors
     /// The failure of the last attempt; another one is under way.
@@ -164,7 +165,11 @@ impl Desk {
                     if inner.stop {
                         return;
                     }
-                    self.changed.wait(&mut inner);
+                    if inner.failed.is_none() {
+                        self.changed.wait(&mut inner);
+                    } else if self.changed.wait_for(&mut inner, PAUSE).timed_out() {
+                        inner.failed = None;
+                    }
                 }
             };
             let done = sealer.seal(&job);
@@ -187,8 +192,10 @@ impl Sealer {
             return Ok(());
         }
         let path = self.dir.join("segments").join(segment::file_name(first));
+        let tracking: Arc<BTreeMap<_, _>> =
+            Arc::new(job.tracking.iter().map(|(source, &position)| (source.clone(), position)).collect());
         let entry = self
-            .write_segment(job, &path)
+            .write_segment(generation, &tracking, &path)
             .map_err(|cause| storage::failed("write the segment", &path, cause))?;
         let name = RunName { level: 0, first, last };
         let run = self.shared.write_run(name, |file| self.fill_run(generation, name, file));
@@ -200,7 +207,7 @@ impl Sealer {
             manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
             manifest.wal_first = job.wal_first;
-            manifest.tracking = job.tracking.clone();
+            manifest.tracking = tracking.clone();
         })?;
         let segment = Segment::new(self.shared.store, entry);
         self.shared.change_view(|view| Some(view.with_sealed(segment, Slot::ready(run))));
@@ -213,22 +220,27 @@ impl Sealer {
     }
 
     /// Writes the segment's file under its final name, durably.
-    fn write_segment(&self, job: &SealJob, path: &Path) -> io::Result<SegmentEntry> {
+    fn write_segment(
+        &self,
+        generation: &Generation,
+        tracking: &BTreeMap<TrackingSource, Position>,
+        path: &Path,
+    ) -> io::Result<SegmentEntry> {
         let dir = self.dir.join("segments");
         let temporary = dir.join("next.tmp");
         let mut written = None;
         storage::write_or_remove(&*self.disk, &temporary, |file| {
             let sink = FileSink::new(file);
-            let first = job.generation.first();
+            let first = generation.first();
             let mut builder = Builder::new(self.shared.store, first, self.segment_settings(), sink);
-            for (frame, _) in job.generation.frames() {
+            for (frame, _) in generation.frames() {
                 for position in frame.first..=frame.last() {
                     let malformed = |what: Malformed| io::Error::other(what.0);
                     let record = frame.record(position).map_err(malformed)?;
                     builder.add(record)?;
                 }
             }
-            let description = builder.finish(&job.tracking)?;
+            let description = builder.finish(tracking)?;
             let segment = Segment::new(self.shared.store, description.entry());
             // A segment that cannot give its dictionary back is not whole, and is written again.
             let dictionary = segment.dictionary_bytes(file, &description);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use factlog_core::{Direction, Query, Result};
 
+use crate::pieces::unreadable_again;
 use crate::plan::Matches;
 use crate::run::Run;
 use crate::shared::Shared;
@@ -22,6 +23,8 @@ pub(crate) struct Search {
     after: u64,
     until: u64,
     batch: usize,
+    /// Whether a damaged run is asked for what it may still tell: not for what it could not.
+    trust: bool,
     stage: Option<Stage>,
 }
 
@@ -35,7 +38,7 @@ enum Stage {
 impl Search {
     /// A search of `(after, until]`, which must not be above the published head.
     pub(crate) fn new(direction: Direction, after: u64, until: u64) -> Self {
-        Self { direction, after, until, batch: FIRST_BATCH, stage: None }
+        Self { direction, after, until, batch: FIRST_BATCH, trust: true, stage: None }
     }
 
     /// The next matching position.
@@ -72,13 +75,16 @@ impl Search {
                     Ok(None) => *range,
                     Err(wrong) => {
                         shared.wound(run, &wrong)?;
-                        self.stage = None;
+                        if !self.trust {
+                            return Err(unreadable_again(left.0 + 1));
+                        }
+                        (self.stage, self.trust) = (None, false);
                         return Ok(None);
                     }
                 }
             }
         };
-        self.stage = None;
+        (self.stage, self.trust) = (None, true);
         match self.direction {
             Direction::Forwards => self.after = self.after.max(range.1),
             Direction::Backwards => self.until = self.until.min(range.0),
@@ -103,7 +109,7 @@ impl Search {
             self.batch = (self.batch * 8).min(LAST_BATCH);
             return Ok(Stage::Tail { range, found: found.into_iter() });
         }
-        let (matches, piece) = shared.ask_run(position, |run| Matches::of(run, query))?;
+        let (matches, piece) = shared.ask_run(position, self.trust, |run| Matches::of(run, query))?;
         let range = (piece.first - 1, piece.last);
         Ok(Stage::Run { run: piece.run, range, matches: Box::new(matches) })
     }

@@ -23,13 +23,15 @@ pub(crate) struct Life {
 struct Inner {
     poisoned: Option<Error>,
     writer_stopped: bool,
+    /// Nobody is left who would let go of the lock.
+    abandoned: bool,
     lock: Option<Box<dyn DiskFile>>,
 }
 
 impl Life {
     /// An open store that holds this lock and has no writer yet.
     pub(crate) fn new(lock: Box<dyn DiskFile>) -> Self {
-        let inner = Inner { poisoned: None, writer_stopped: true, lock: Some(lock) };
+        let inner = Inner { poisoned: None, writer_stopped: true, abandoned: false, lock: Some(lock) };
         Self { closing: AtomicBool::new(false), inner: Mutex::new(inner), changed: Wake::new() }
     }
 
@@ -53,8 +55,18 @@ impl Life {
 
     /// The writer has ended and touches no file any more.
     pub(crate) fn writer_stopped(&self) {
-        self.inner.lock().writer_stopped = true;
+        let mut inner = self.inner.lock();
+        inner.writer_stopped = true;
+        if inner.abandoned {
+            inner.lock = None;
+        }
+        drop(inner);
         self.changed.notify(usize::MAX);
+    }
+
+    /// The writer's end lets go of the lock, since nobody else will.
+    pub(crate) fn abandon(&self) {
+        self.inner.lock().abandoned = true;
     }
 
     /// A write failed; the first failure is the one that is told.

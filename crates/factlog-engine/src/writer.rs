@@ -332,7 +332,7 @@ impl Writer {
         let (generation, gone) = self.ledger.roll(next, &self.shared.view());
         // Before any of its positions is published, so that a view taken after a head covers it.
         self.shared.change_view(|view| Some(view.with_generation(grows)));
-        let tracking = self.shared.tracking.lock().clone().into_iter().collect();
+        let tracking = self.shared.tracking.lock().clone();
         let wal_first = self.journal.roll();
         self.sealer.seal(SealJob { generation, _gone: gone, tracking, wal_first });
     }

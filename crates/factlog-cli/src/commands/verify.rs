@@ -15,14 +15,15 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   factlog verify --data bank.db
   factlog verify --data bank.db --json || echo \"exit code $?\"
-  factlog verify --data bank.db --sample 1 --seed 42";
+  factlog verify --data bank.db --sample 1 --seed 42
+  factlog verify --data bank.db --mend";
 
 /// Damaged places that people are shown.
 const PLACES_SHOWN: usize = 20;
 
 /// Check every stored byte; exit code 7 where events are lost, 9 where only files are damaged that can be mended
 ///
-/// The store is not changed, and may be damaged; nobody else may have it open. All checksums are looked at, and
+/// Without --mend the store is not changed, and it may be damaged; nobody else may have it open. All checksums are looked at, and
 /// whether the index says what the log says.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// Which blocks a sample reads: another seed, others
     #[arg(long, value_name = "N", default_value_t = 0, requires = "sample")]
     seed: u64,
+    /// Remove index files that are damaged, so that the next opening builds them again; exit code 0 if no event is lost
+    #[arg(long)]
+    mend: bool,
 }
 
 impl Arguments {
@@ -61,8 +65,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     }
     let doing = format!("verify the store in {}", directory.display());
     let report = report.map_err(|error| Failure::store(doing, &error))?;
-    answer(context.json, || document(arguments, &report), || text(arguments, &report))?;
-    outcome(&report)
+    let removed =
+        match arguments.mend && report.damage.is_empty() {
+            true => Some(factlog_engine::mend(directory, &report).map_err(|error| {
+                Failure::store(format!("mend the store in {}", directory.display()), &error)
+            })?),
+            false => None,
+        };
+    answer(context.json, || document(arguments, &report, removed), || text(arguments, &report, removed))?;
+    if removed.is_some() { Ok(()) } else { outcome(&report) }
 }
 
 /// Damage ends with 7, what can be mended with 9: somebody should know of either, and only the first one hurries.
@@ -81,13 +92,14 @@ fn outcome(report: &Report) -> Outcome {
         return Err(Failure::new(Kind::Mendable, what)
             .because("a crash came before they were written, or the disk lost them; no event is concerned")
             .advise(
-                "open the store for writing, then verify it again; where it comes back, replace the disk",
+                "run `factlog verify --mend`, open the store for writing, and verify it again; where it comes back, \
+                 replace the disk",
             ));
     }
     Ok(())
 }
 
-fn document(arguments: &Arguments, report: &Report) -> Value {
+fn document(arguments: &Arguments, report: &Report, removed: Option<u64>) -> Value {
     json!({
         "clean": report.is_clean(),
         "events": report.events,
@@ -99,6 +111,7 @@ fn document(arguments: &Arguments, report: &Report) -> Value {
         "seed": arguments.sample.map(|_| arguments.seed),
         "damage": report.damage.iter().map(place).collect::<Vec<_>>(),
         "mendable": report.mendable.iter().map(place).collect::<Vec<_>>(),
+        "index_files_removed": removed,
     })
 }
 
@@ -112,7 +125,7 @@ fn place(damage: &Damage) -> Value {
     })
 }
 
-fn text(arguments: &Arguments, report: &Report) -> String {
+fn text(arguments: &Arguments, report: &Report, removed: Option<u64>) -> String {
     let (events, segments) = (counted(report.events, "event"), counted(report.segments, "segment"));
     let extent = match arguments.sample {
         Some(percent) => format!(" as a sample of {percent} %"),
@@ -128,6 +141,9 @@ fn text(arguments: &Arguments, report: &Report) -> String {
     let mut text = format!("{verdict}: {checked}");
     text.push_str(&places("damaged", &report.damage));
     text.push_str(&places("the next opening mends", &report.mendable));
+    if let Some(removed) = removed.filter(|removed| 0 < *removed) {
+        text.push_str(&format!("\nremoved: {}", counted(removed, "index file")));
+    }
     text
 }
 

@@ -41,6 +41,8 @@ fn what_takes_no_event_away_ends_with_nine_until_an_opening_has_mended_it() {
     assert!(text.out.starts_with("no event is lost: 3 events"), "{text:?}");
     assert!(text.out.contains("the next opening mends:\n  MANIFEST.0"), "{text:?}");
 
+    let mended = home.run(&["verify", "--mend", "--json"]);
+    assert_eq!((mended.code, &mended.json()["index_files_removed"]), (0, &0.into()), "{mended:?}");
     let appended = home.run(&["append", "account-1", "--type", "t"]);
     assert_eq!(appended.code, 0, "{appended:?}");
     assert!(appended.err.contains("no event is lost, it is mended"), "{appended:?}");

@@ -115,6 +115,11 @@ pub async fn queries_and_conditions_are_bounded(subject: &dyn Subject) {
             block_on(refused(store, "a condition beyond a bound", condition));
         }
         block_on(refused(store, "1,001 conditions", conditions(limits::CONDITIONS_MAX + 1)));
+        // Each is within its own bound: one item, and as many types as an item may have.
+        let times = limits::CONDITION_TERMS_MAX / (types_max + 1) + 1;
+        let heavy = |append: Append, _| append.when(none_match(of_types(types_max), 1));
+        let append = (0..times).fold(Append::new([event("other")]), heavy);
+        block_on(refused(store, "conditions with more names than are allowed together", append));
     })
     .await;
 }

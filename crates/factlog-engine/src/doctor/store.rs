@@ -200,7 +200,7 @@ struct Found {
 
 /// Does what opening does up to its first write.
 fn recover(dir: &Path, settings: &Settings, notes: &mut Notes<'_>) -> Option<Found> {
-    let pages = Arc::new(Pages::new(settings.index_cache_bytes));
+    let pages = Arc::new(Pages::new(settings.index_cache_bytes, settings.filter_bytes));
     let mut read = 0;
     let watch = Stopwatch::start();
     match recovery::load(&LocalDisk, dir, &pages, &mut |now| read = now.bytes_done) {

@@ -30,7 +30,7 @@ pub(super) fn load(
     pages: &Arc<Pages>,
 ) -> Result<Index> {
     let dir = dir.join("index");
-    let names = disk.list(&dir).map_err(|cause| storage::failed("list", &dir, cause))?;
+    let names = storage::list_if_any(disk, &dir)?;
     let mut found = Index { slots: Vec::new(), useless: Vec::new(), notes: Vec::new() };
     let mut runs: Vec<RunName> = Vec::new();
     for name in names {
@@ -52,7 +52,7 @@ pub(super) fn load(
             continue;
         }
         let file = disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
-        match Run::open(store, name, file, pages.clone(), true) {
+        match Run::open(store, name, file, pages.clone()) {
             Ok(run) => {
                 found.fill(segments, next, name.first);
                 next = name.last + 1;

@@ -74,6 +74,9 @@ impl<'a> Loader<'a> {
         if position != self.next {
             return Err(Malformed("a position is not the next one"));
         }
+        if self.tail.generation().ordinal(position).is_none() {
+            return Err(Malformed("it lies too far behind what is missing to be taken in"));
+        }
         if self.last_time.is_some_and(|last| time < last) {
             return Err(Malformed("a time is before the one in front of it"));
         }

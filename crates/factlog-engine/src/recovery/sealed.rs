@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use factlog_core::Result;
 
@@ -35,7 +36,7 @@ pub(super) fn adopt(
         match found {
             Ok((entry, tracking)) if entry.first == first => {
                 manifest.segments.push(entry);
-                manifest.tracking = tracking;
+                manifest.tracking = Arc::new(tracking);
             }
             Ok(_) => {
                 notes.push(Damage::new(name, 0, (1, 0), "it is another segment's file; it is not in use"));

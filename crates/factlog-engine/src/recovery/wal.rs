@@ -29,6 +29,8 @@ pub(super) struct Tail {
     epoch: u64,
     pub(super) wal_bytes: u64,
     pub(super) vouched: u64,
+    /// Where the last bytes end that the disk cannot read: the file, and the offset in it.
+    unreadable: Option<(u64, u64)>,
     /// A file that is missing, until what comes after it tells which positions it held.
     missing: Option<Damage>,
 }
@@ -63,8 +65,9 @@ impl Loader<'_> {
             };
             let failed = |cause| storage::failed("read", &path, cause);
             let length = file.length().map_err(failed)?;
-            // What the disk cannot read is zeros, and judged like any other damage.
-            let bytes = storage::read_what_can_be(&*file).map_err(failed)?;
+            // What the disk cannot read is zeros, and judged like any other damage where something stands behind it.
+            let (bytes, unreadable) = storage::read_what_can_be(&*file).map_err(failed)?;
+            tail.unreadable = unreadable.map(|behind| (number, behind as u64)).or(tail.unreadable);
             self.bytes_total += length;
             self.wal_file(number, &bytes, tail);
             self.advance(length);
@@ -72,6 +75,13 @@ impl Loader<'_> {
         if let Some(missing) = tail.missing.take() {
             // Nothing came after it. It may have held events, so the position it would have begun with is lost.
             self.lose(missing);
+        }
+        let end = tail.end.map_or((0, 0), |end| (end.number, end.offset));
+        if let Some((number, behind)) = tail.unreadable.filter(|unreadable| end < *unreadable) {
+            // It may have been written and acknowledged, and nothing would be left to tell.
+            let what = "the disk cannot read what stands at the end of the log or behind it";
+            let offset = behind.saturating_sub(ALIGNMENT as u64);
+            self.lose(Damage::new(wal_files::relative_path(number), offset, (self.next, self.next), what));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The cache of pages that were read and checked, shared by all files that have pages.
+//! The memory for index files: the cache of pages that were read and checked, and the room for whole filters.
 //!
-//! Its bound is in bytes. A file's number is new each time it is opened, so pages of a file that is gone are never
+//! Both bounds are in bytes. A file's number is new each time it is opened, so pages of a file that is gone are never
 //! found again and make room for others by age.
 
 use std::sync::Arc;
@@ -21,14 +21,28 @@ impl Weighter<(u64, u64), Arc<[u8]>> for Weight {
     }
 }
 
-/// A bounded cache of checked pages.
-pub(crate) struct Pages(Cache<(u64, u64), Arc<[u8]>, Weight>);
+/// A bounded cache of checked pages, and what is left of the room for filters.
+pub(crate) struct Pages {
+    cache: Cache<(u64, u64), Arc<[u8]>, Weight>,
+    filter_room: AtomicU64,
+}
 
 impl Pages {
-    /// A cache of about this many bytes.
-    pub(crate) fn new(bytes: u64) -> Self {
+    /// A cache of about this many bytes, and room for so many bytes of filters.
+    pub(crate) fn new(bytes: u64, filter_bytes: u64) -> Self {
         let pages = usize::try_from(bytes / (super::PAGE + ENTRY_BYTES) as u64).unwrap_or(usize::MAX).max(16);
-        Self(Cache::with_weighter(pages, bytes, Weight))
+        Self { cache: Cache::with_weighter(pages, bytes, Weight), filter_room: AtomicU64::new(filter_bytes) }
+    }
+
+    /// Takes room for a filter, if there is as much.
+    pub(crate) fn take_filter_room(&self, bytes: u64) -> bool {
+        let left = |room: u64| room.checked_sub(bytes);
+        self.filter_room.try_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok()
+    }
+
+    /// Gives room back that was taken.
+    pub(crate) fn give_filter_room(&self, bytes: u64) {
+        self.filter_room.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A number for a file that is being opened; no other has it.
@@ -44,17 +58,17 @@ impl Pages {
         (file, page): (u64, u64),
         read: impl FnOnce() -> Result<Arc<[u8]>, E>,
     ) -> Result<Arc<[u8]>, E> {
-        if let Some(found) = self.0.get(&(file, page)) {
+        if let Some(found) = self.cache.get(&(file, page)) {
             return Ok(found);
         }
         let found = read()?;
-        self.0.insert((file, page), found.clone());
+        self.cache.insert((file, page), found.clone());
         Ok(found)
     }
 
     /// The bytes it holds now.
     pub(crate) fn bytes(&self) -> u64 {
-        self.0.weight()
+        self.cache.weight()
     }
 }
 
@@ -70,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_cache_keeps_its_bound_and_answers_right() {
-        let pages = Pages::new(100 * 4096);
+        let pages = Pages::new(100 * 4096, 0);
         let file = Pages::next_file();
         assert_ne!(file, Pages::next_file());
         for round in 0..3_u64 {

@@ -48,7 +48,7 @@ pub(crate) use page::{PAGE, Wrong};
 pub(crate) use postings::Postings;
 
 use crate::fields::Malformed;
-use crate::storage::DiskFile;
+use crate::storage::{self, DiskFile};
 use chunk::Span;
 use footer::{Footer, Section};
 use page::{PageKind, Seal};
@@ -97,18 +97,23 @@ pub(crate) struct Run {
     seal: Seal,
     seed: u64,
     footer: Footer,
-    resident: bool,
     filters: [OnceLock<Box<[u8]>>; 2],
 }
 
+impl Drop for Run {
+    fn drop(&mut self) {
+        let taken = self.filters.iter().filter_map(OnceLock::get).map(|filter| filter.len() as u64);
+        self.pages.give_filter_room(taken.sum());
+    }
+}
+
 impl Run {
-    /// Opens a run by its footer. With `resident`, its filters stay in memory from their first use on.
+    /// Opens a run by its footer. Its filters stay in memory from their first use on, while there is room for them.
     pub(crate) fn open(
         store: Uuid,
         name: RunName,
         file: Box<dyn DiskFile>,
         pages: Arc<Pages>,
-        resident: bool,
     ) -> Result<Self, Wrong> {
         let length = file.length().map_err(Wrong::Io)?;
         let count = length / PAGE as u64;
@@ -120,7 +125,7 @@ impl Run {
         let footer = read_page(&*file, seal, count - 1)?;
         let footer = Footer::decode(&footer, store, name, count).map_err(wrong)?;
         let (number, seed, filters) = (Pages::next_file(), keys::seed(store), Default::default());
-        Ok(Self { name, file, number, pages, seal, seed, footer, resident, filters })
+        Ok(Self { name, file, number, pages, seal, seed, footer, filters })
     }
 
     /// The level, and the first and last position that it covers.
@@ -141,16 +146,6 @@ impl Run {
     /// The sums that must agree with those over the log's records.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.footer.fingerprint
-    }
-
-    /// The memory that the filters need when they are resident.
-    pub(crate) fn filter_bytes(&self) -> u64 {
-        (self.footer.key_filter.count + self.footer.id_filter.count) * filter::BLOCK as u64
-    }
-
-    /// The memory that the filters take, or will.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        if self.resident { self.filter_bytes() } else { 0 }
     }
 
     fn span(&self) -> Span {
@@ -184,19 +179,12 @@ impl Run {
     }
 
     /// Asks a filter.
-    fn probe(&self, section: Section, resident: &OnceLock<Box<[u8]>>, hash: u64) -> Result<bool, Wrong> {
+    fn probe(&self, section: Section, filter: &OnceLock<Box<[u8]>>, hash: u64) -> Result<bool, Wrong> {
         if section.count == 0 {
             return Ok(false);
         }
         let block = filter::block_of(hash, section.count);
-        if self.resident {
-            let bytes = match resident.get() {
-                Some(bytes) => bytes,
-                None => resident.get_or_init({
-                    let loaded = self.load_filter(section)?;
-                    || loaded
-                }),
-            };
+        if let Some(bytes) = self.resident(section, filter)? {
             let block = bytes.chunks_exact(filter::BLOCK).nth(block as usize);
             return Ok(block.is_none_or(|block| filter::may_have(block, hash)));
         }
@@ -205,6 +193,24 @@ impl Run {
         let blocks = filter::blocks_of(&page).map_err(Wrong::in_page(number))?;
         let at = (block % filter::PAGE_BLOCKS) as usize * filter::BLOCK;
         Ok(filter::may_have(&blocks[at..at + filter::BLOCK], hash))
+    }
+
+    /// The whole filter, if there is room for it in memory.
+    fn resident<'a>(
+        &self,
+        section: Section,
+        filter: &'a OnceLock<Box<[u8]>>,
+    ) -> Result<Option<&'a [u8]>, Wrong> {
+        let bytes = section.count * filter::BLOCK as u64;
+        if filter.get().is_none() && self.pages.take_filter_room(bytes) {
+            // What another thread has loaded meanwhile stays.
+            let unused = self.load_filter(section).map(|loaded| filter.set(loaded).is_err());
+            if !matches!(unused, Ok(false)) {
+                self.pages.give_filter_room(bytes);
+            }
+            unused?;
+        }
+        Ok(filter.get().map(|bytes| &**bytes))
     }
 
     fn load_filter(&self, section: Section) -> Result<Box<[u8]>, Wrong> {
@@ -223,7 +229,14 @@ fn read_page(file: &dyn DiskFile, seal: Seal, number: u64) -> Result<Arc<[u8]>, 
     let mut page: Arc<[u8]> = Arc::new([0; PAGE]);
     let bytes = Arc::get_mut(&mut page).expect("nobody else has the page yet");
     let offset = number.checked_mul(PAGE as u64).ok_or_else(|| wrong(Malformed("there is no such page")))?;
-    if file.read_at(bytes, offset).map_err(Wrong::Io)? < PAGE {
+    let read = file.read_at(bytes, offset).map_err(|cause| {
+        if storage::is_lost(&cause) {
+            wrong(Malformed("the disk cannot read a page"))
+        } else {
+            Wrong::Io(cause)
+        }
+    })?;
+    if read < PAGE {
         return Err(wrong(Malformed("the file ends too early")));
     }
     if seal.holds(number, bytes) { Ok(page) } else { Err(wrong(Malformed("a page's checksum is wrong"))) }

@@ -98,12 +98,12 @@ impl Scan<'_> {
         let read = |copy| {
             move |scan: &Self| {
                 let found = Description::read_copy(scan.store, scan.file, expected.bytes, copy)?;
-                if (found.first, found.last) == (expected.first, expected.last) {
+                if found.entry() == expected {
                     return Ok(found);
                 }
                 Err(Wrong::at(
                     expected.bytes - PAGE_BYTES as u64,
-                    Malformed("the footer is another segment's"),
+                    Malformed("the footer and the manifest do not say the same"),
                 ))
             }
         };

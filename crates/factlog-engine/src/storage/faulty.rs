@@ -1,9 +1,11 @@
 //! The machine's file system with faults on demand, for tests: the n-th call of a kind fails, and whatever follows.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use super::faulty_pipeline::{FaultyPipeline, Script};
 use super::{Disk, DiskFile, LocalDisk, Pipeline};
@@ -20,8 +22,8 @@ pub(crate) struct Faults {
     /// Whether a durable write that fails has reached the system's cache all the same.
     after_the_write: AtomicBool,
     durable_writes: AtomicU64,
-    /// Reading this byte of any file fails; 0 for none.
-    unreadable: AtomicU64,
+    /// Reading this byte of files with such a path fails, until the file is replaced.
+    unreadable: Mutex<Vec<(String, u64)>>,
     /// What happens to single writes of groups.
     pub(crate) script: Script,
 }
@@ -49,9 +51,14 @@ impl Faults {
         self.after_the_write.store(after, Ordering::SeqCst);
     }
 
-    /// Reads that touch the byte at this offset of a file fail.
-    pub(crate) fn set_unreadable(&self, offset: u64) {
-        self.unreadable.store(offset, Ordering::SeqCst);
+    /// Reads fail that touch the byte at this offset of a file whose path ends like this, until it is replaced.
+    pub(crate) fn set_unreadable(&self, path: &str, offset: u64) {
+        self.unreadable.lock().push((path.to_owned(), offset));
+    }
+
+    fn is_unreadable(&self, path: &Path, range: &std::ops::Range<u64>) -> bool {
+        let unreadable = self.unreadable.lock();
+        unreadable.iter().any(|(end, offset)| path.ends_with(end) && range.contains(offset))
     }
 
     /// Durable writes that succeeded.
@@ -87,8 +94,8 @@ impl Faults {
 pub(crate) struct FaultyDisk(pub(crate) Arc<Faults>);
 
 impl FaultyDisk {
-    fn file(&self, inner: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
-        Box::new(FaultyFile { inner, faults: self.0.clone() })
+    fn file(&self, path: &Path, inner: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
+        Box::new(FaultyFile { inner, path: path.to_path_buf(), faults: self.0.clone() })
     }
 }
 
@@ -103,11 +110,11 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(self.file(LocalDisk.open(path)?))
+        Ok(self.file(path, LocalDisk.open(path)?))
     }
 
     fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(self.file(LocalDisk.settled(path)?))
+        Ok(self.file(path, LocalDisk.settled(path)?))
     }
 
     fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>> {
@@ -117,11 +124,12 @@ impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         self.0.pass()?;
         self.0.space()?;
-        Ok(self.file(LocalDisk.create(path)?))
+        Ok(self.file(path, LocalDisk.create(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.pass()?;
+        self.0.unreadable.lock().retain(|(end, _)| !to.ends_with(end));
         LocalDisk.rename(from, to)
     }
 
@@ -143,13 +151,13 @@ impl Disk for FaultyDisk {
 #[derive(Debug)]
 struct FaultyFile {
     inner: Box<dyn DiskFile>,
+    path: PathBuf,
     faults: Arc<Faults>,
 }
 
 impl DiskFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let unreadable = self.faults.unreadable.load(Ordering::SeqCst);
-        if unreadable != 0 && (offset..offset + buffer.len() as u64).contains(&unreadable) {
+        if self.faults.is_unreadable(&self.path, &(offset..offset + buffer.len() as u64)) {
             return Err(io::Error::from_raw_os_error(5));
         }
         self.inner.read_at(buffer, offset)

@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 
-use factlog_core::Error;
+use factlog_core::{Error, Result};
 
 pub(crate) use buffer::{ALIGNMENT, Buffer};
 pub(crate) use local::LocalDisk;
@@ -100,20 +100,28 @@ pub(crate) fn write_or_remove(
     })
 }
 
-/// Reads a file of which parts may be unreadable: those are zeros. `Err` when not even its length is known.
-pub(crate) fn read_what_can_be(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+/// Whether the disk has lost what it was to read, which trying again or freeing something does not help.
+pub(crate) fn is_lost(cause: &io::Error) -> bool {
+    cause.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// Reads a file of which parts may be unreadable: those are zeros, and where they end is told too. `Err` when not even
+/// its length is known.
+pub(crate) fn read_what_can_be(file: &dyn DiskFile) -> io::Result<(Vec<u8>, Option<usize>)> {
     const PIECE: usize = 4096;
     let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
     if let Ok(bytes) = read_exact(file, 0, length) {
-        return Ok(bytes);
+        return Ok((bytes, None));
     }
+    let mut unreadable = None;
     let mut bytes = vec![0; length];
     for (at, piece) in bytes.chunks_mut(PIECE).enumerate() {
         if file.read_at(piece, (at * PIECE) as u64).is_err() {
             piece.fill(0);
+            unreadable = Some(at * PIECE + piece.len());
         }
     }
-    Ok(bytes)
+    Ok((bytes, unreadable))
 }
 
 /// Writes a whole file so that after a crash there is the old one or the new one: temporary file, sync, rename,
@@ -126,6 +134,14 @@ pub(crate) fn replace(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> 
     })?;
     disk.rename(&temporary, &dir.join(name))?;
     disk.sync_dir(dir)
+}
+
+/// The names in a directory of files that can be made again; none if it is gone.
+pub(crate) fn list_if_any(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>> {
+    match disk.list(dir) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map_err(|cause| failed("list", dir, cause)),
+    }
 }
 
 /// A sentence for a failed call: nothing was written by it, or what was written is not in use.

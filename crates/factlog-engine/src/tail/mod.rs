@@ -43,6 +43,9 @@ use table::{Filler, Hasher};
 use crate::ledger::Commit;
 use crate::records::Records;
 
+/// Ordinals are below this: the arenas have so many places.
+const ORDINALS_MAX: u32 = 1 << 29;
+
 pub(crate) use inserter::Inserter;
 pub(crate) use listing::KeySpan;
 
@@ -185,9 +188,10 @@ impl Generation {
     }
 
     /// The ordinal of a position that may lie in here.
-    fn ordinal(&self, position: u64) -> Option<u32> {
-        let ordinal = position.checked_sub(self.base).filter(|&ordinal| ordinal != 0)?;
-        u32::try_from(ordinal).ok()
+    /// Where a position stands in here; `None` if it is not behind the base, or too far behind it.
+    pub(crate) fn ordinal(&self, position: u64) -> Option<u32> {
+        let ordinal = position.checked_sub(self.base)?;
+        u32::try_from(ordinal).ok().filter(|ordinal| (1..ORDINALS_MAX).contains(ordinal))
     }
 
     /// The greatest ordinal up to a position: 0 if the generation begins above it.

@@ -133,7 +133,7 @@ fn an_unreadable_sector_is_damage_like_any_other() {
     close(&engine);
     drop(engine);
     let faults = Arc::new(Faults::default());
-    faults.set_unreadable(3 * 4096 + 600);
+    faults.set_unreadable("wal/00000001", 3 * 4096 + 600);
     let disk = Arc::new(FaultyDisk(faults));
     let engine = crate::Engine::open_on(disk, dir.path(), small(), Arc::new(SystemClock)).expect("open");
     let (first, last) = engine.damage()[0].lost().expect("lost positions");

@@ -8,7 +8,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::checksum::{FileKind, Place};
+use super::{close, fill, load, open, small};
+use crate::checksum::{FileKind, Place, checksum, push_trailer};
 use crate::frame::{self, ALIGNMENT, Header};
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::record::{self, Boundary, Stamp};
@@ -109,7 +110,10 @@ proptest! {
         let tracking: BTreeMap<_, _> = tracking.into_iter().map(|(source, position)| {
             (TrackingSource::new(source).expect("source"), Position::new(position).expect("position"))
         }).collect();
-        let mut manifest = Manifest { store: STORE, sequence, epoch, wal_first, wal_last, segments, tracking };
+        let sections = [&7_u32.to_le_bytes()[..], &[3, 0, 0, 0, 9, 9, 9]].concat();
+        let tracking = tracking.into();
+        let mut manifest =
+            Manifest { store: STORE, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
         let bytes = manifest.encode();
         prop_assert_eq!(Manifest::decode(&bytes, STORE).expect("decode"), manifest.clone());
         prop_assert!(Manifest::decode(&bytes, Uuid::from_u128(8)).is_err(), "another store's never passes");
@@ -136,4 +140,65 @@ proptest! {
         let _ = record::offsets(&bytes);
         let _ = record::decode(&bytes);
     }
+}
+
+/// An optional section of a kind that nobody knows.
+const SECTION: [u8; 11] = [7, 1, 0, 0, 3, 0, 0, 0, 9, 9, 9];
+
+#[test]
+fn what_later_programs_add_to_records_and_frames_is_passed_over() {
+    let event = Event::new(EventType::new("order.placed").expect("type"), "{}")
+        .in_stream(StreamId::new("a-1").expect("id"));
+    let (mut record, _) = encoded(std::slice::from_ref(&event), 1);
+    record.extend_from_slice(&SECTION);
+    let length = record.len() as u32;
+    record[..4].copy_from_slice(&length.to_le_bytes());
+    assert_eq!(record::decode(&record).expect("a record").0.event, event);
+    assert_eq!(record::names(&record).expect("names").stream, Some("a-1"));
+
+    let mut buffer = Buffer::default();
+    frame::begin(&mut buffer);
+    frame::push_append_head(&mut buffer, 1, Some(("upstream", 7)), SECTION.len() + record.len());
+    let head = frame::HEADER_BYTES;
+    buffer[head + 18..head + 20].copy_from_slice(&(SECTION.len() as u16).to_le_bytes());
+    buffer.extend_from_slice(&SECTION);
+    buffer.extend_from_slice(&record);
+    let header =
+        Header { appends: 1, first: 1, events: 1, recorded_at: 0, acknowledged: 0, epoch: 1, previous: 0 };
+    let body = buffer.len();
+    frame::finish(&mut buffer, &header, wal_place(0));
+    buffer[body..body + SECTION.len()].copy_from_slice(&SECTION);
+    buffer[28..32].copy_from_slice(&(SECTION.len() as u32).to_le_bytes());
+    buffer[64..72].fill(0);
+    let sum = checksum(wal_place(0).seed(), &buffer);
+    buffer[64..72].copy_from_slice(&sum.to_le_bytes());
+    let frame = frame::parse(&buffer, wal_place(0)).expect("a frame");
+    let appends = frame::appends(frame.body).expect("appends");
+    assert_eq!((appends[0].tracking, appends[0].records), (Some(("upstream", 7)), &record[..]));
+}
+
+#[test]
+fn what_later_programs_add_to_a_store_and_its_manifest_stays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), small());
+    fill(&engine, 3);
+    close(&engine);
+    drop(engine);
+    let path = dir.path().join("STORE");
+    let mut bytes = std::fs::read(&path).expect("read");
+    bytes.truncate(bytes.len() - 8);
+    bytes.extend_from_slice(&SECTION);
+    push_trailer(0, &mut bytes);
+    std::fs::write(&path, bytes).expect("write");
+    let manifest = load(dir.path()).manifest;
+    for (name, sequence) in [("MANIFEST.0", 100), ("MANIFEST.1", 101)] {
+        let newer = Manifest { sections: SECTION.to_vec(), sequence, ..manifest.clone() };
+        std::fs::write(dir.path().join(name), newer.encode()).expect("write");
+    }
+    for _ in 0..2 {
+        let engine = open(dir.path(), small());
+        assert!(engine.damage().is_empty());
+        close(&engine);
+    }
+    assert_eq!(load(dir.path()).manifest.sections, SECTION);
 }

@@ -3,6 +3,7 @@
 //! `FACTLOG_WRITE_GOLDEN=1` writes them anew, which is a change of format and belongs into `docs/format.md`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use factlog_core::{
     EventStore, Position, Query, QueryItem, ReadOptions, StreamId, Tags, Tracking, TrackingSource,
@@ -85,7 +86,8 @@ fn records_frames_and_manifests_are_written_as_ever() {
             SegmentEntry { first: 1, last: 4, bytes: 9_000, first_recorded_at: -1, last_recorded_at: 7 },
             SegmentEntry { first: 5, last: 5, bytes: 8_500, first_recorded_at: 7, last_recorded_at: 7 },
         ],
-        tracking: [(upstream, Position::new(17).expect("position"))].into(),
+        tracking: Arc::new([(upstream, Position::new(17).expect("position"))].into()),
+        sections: Vec::new(),
     };
     same_as_golden("manifest.bin", &manifest.encode());
 }

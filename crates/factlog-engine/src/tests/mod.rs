@@ -8,19 +8,22 @@ mod files;
 mod formats;
 mod golden;
 mod manifest;
+mod mending;
 mod pipeline;
 mod pipelines;
+mod queries;
 mod queue;
 mod sealed;
 mod steps;
 mod windows;
+mod wounds;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use factlog_core::{
@@ -108,7 +111,7 @@ fn close(engine: &Engine) {
 
 /// What recovery makes of a closed store.
 fn try_load(dir: &Path) -> factlog_core::Result<Recovered> {
-    recovery::load(&LocalDisk, dir, &Arc::new(Pages::new(1 << 20)), &mut |_| {})
+    recovery::load(&LocalDisk, dir, &Arc::new(Pages::new(1 << 20, 0)), &mut |_| {})
 }
 
 fn load(dir: &Path) -> Recovered {
@@ -169,4 +172,19 @@ fn settle(engine: &Engine) {
         std::thread::sleep(Duration::from_millis(1));
     }
     panic!("the background does not come to rest: {:?}", engine.shared().view());
+}
+
+/// Does all jobs, several at a time.
+fn do_all<T: Sync>(jobs: &[T], job: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(one) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    job(one);
+                }
+            });
+        }
+    });
 }

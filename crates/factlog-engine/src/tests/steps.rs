@@ -10,12 +10,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use factlog_core::{Append, EventStore, Position, SystemClock, Tracking, TrackingSource};
 use parking_lot::Mutex;
 
-use super::{event, settle, small};
+use super::{do_all, event, settle, small};
 use crate::storage::killing::{KillingDisk, Last, Moment, Steps};
 use crate::{Engine, Settings};
 
@@ -161,21 +160,6 @@ struct Seen {
     ended: Mutex<BTreeSet<(String, Moment)>>,
     /// Steps that were ended at while opening what another child left.
     ended_again: Mutex<BTreeSet<String>>,
-}
-
-/// Does all jobs, several at a time.
-fn do_all<T: Sync>(jobs: &[T], job: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(one) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    job(one);
-                }
-            });
-        }
-    });
 }
 
 /// A life that ends at the n-th step of a kind, and after it more lives that end while they open what was left; then

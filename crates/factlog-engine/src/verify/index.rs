@@ -36,7 +36,9 @@ impl Check<'_> {
         let name = run::relative_path(run.name());
         match wrong {
             Wrong::Malformed { offset, what } => {
-                let what = format!("{what}; the index is built again when the damage is met");
+                let what = format!(
+                    "{what}; `factlog verify --mend` removes the file, and the next opening builds it again"
+                );
                 self.recovered.notes.push(Damage::new(name, *offset, (1, 0), what));
                 Ok(())
             }

@@ -66,7 +66,7 @@ impl Check<'_> {
             reader.block(records, &path);
         });
         let last = self.recovered.manifest.sealed() == entry.last;
-        if last && scanned.tracking.is_some_and(|tracking| tracking != self.recovered.manifest.tracking) {
+        if last && scanned.tracking.is_some_and(|tracking| tracking != *self.recovered.manifest.tracking) {
             let what = "the manifest tells other tracking than the last segment";
             self.recovered.damage.push(Damage::new(path.clone(), 0, (1, 0), what));
         }
@@ -90,7 +90,8 @@ impl Check<'_> {
         if self.recovered.notes.iter().any(|note| note.file == name) {
             return;
         }
-        let what = format!("{what}; remove the file, and the next opening builds it again");
+        let what =
+            format!("{what}; `factlog verify --mend` removes the file, and the next opening builds it again");
         self.recovered.notes.push(Damage::new(name, 0, (1, 0), what));
     }
 }

@@ -8,6 +8,7 @@ mod index;
 mod log;
 mod sample;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,7 +63,8 @@ pub struct Report {
     pub bytes: u64,
     /// Every damaged place that takes events away or keeps the store from being written, in the order of the log.
     pub damage: Vec<Damage>,
-    /// What is damaged or missing and takes nothing away: the next opening mends it from the rest of the store.
+    /// What is damaged or missing and takes nothing away: the next opening mends it from the rest of the store, of index
+    /// files that are there after [`mend`] has removed them.
     pub mendable: Vec<Damage>,
 }
 
@@ -116,6 +118,44 @@ pub fn verify(dir: &Path, extent: Extent, progress: &mut dyn FnMut(Progress)) ->
     }
 }
 
+/// Removes the index files that a verification found to be damaged or wrong; the next opening for writing builds them
+/// again from the log. Everything else in [`Report::mendable`] the next opening puts right by itself.
+///
+/// Returns how many files it removed. `Ok` promises that they are gone for good. The log is not touched.
+///
+/// # Errors
+/// `Invalid` for a report with damage, since an index cannot be built from a damaged log: restore the log first.
+/// `Unavailable` when another process has the store open, or the disk refuses.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// use factlog_engine::{Engine, Extent, Settings, mend, verify};
+/// drop(Engine::open(dir.path(), Settings::default())?);
+/// let report = verify(dir.path(), Extent::Full, &mut |_progress| {})?;
+/// assert_eq!(mend(dir.path(), &report)?, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn mend(dir: &Path, report: &Report) -> Result<u64> {
+    if let Some(damage) = report.damage.first() {
+        return Err(Error::invalid(format!(
+            "the log is damaged, and no index can be built from it: {damage}"
+        )));
+    }
+    let disk = LocalDisk;
+    let _lock = lock(&disk, dir)?;
+    let index = dir.join("index");
+    let known: HashSet<_> = report.mendable.iter().map(|damage| damage.file.as_str()).collect();
+    let names = disk.list(&index).map_err(|cause| storage::failed("list", &index, cause))?;
+    let mut removed = 0;
+    for name in names.iter().filter(|name| known.contains(format!("index/{name}").as_str())) {
+        let path = index.join(name);
+        disk.remove(&path).map_err(|cause| storage::failed("remove", &path, cause))?;
+        removed += 1;
+    }
+    disk.sync_dir(&index).map_err(|cause| storage::failed("make durable", &index, cause))?;
+    Ok(removed)
+}
+
 /// The report of a store whose identity is lost.
 fn unreadable(what: String) -> Report {
     Report { damage: vec![Damage::new("STORE", 0, (1, 0), what)], ..Report::default() }
@@ -134,7 +174,7 @@ struct Check<'a> {
 impl<'a> Check<'a> {
     /// Reads what opening reads.
     fn new(disk: &'a dyn Disk, dir: &'a Path, progress: &'a mut dyn FnMut(Progress)) -> Result<Self> {
-        let pages = Arc::new(Pages::new(PAGES_BYTES));
+        let pages = Arc::new(Pages::new(PAGES_BYTES, 0));
         let mut bytes_done = 0;
         let recovered = recovery::load(disk, dir, &pages, &mut |now| bytes_done = now.bytes_done)?;
         let segments = recovered.view.segments.iter().map(|segment| segment.entry.bytes).sum::<u64>();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use factlog_core::conformance::{ManualClock, Subject};
-use factlog_core::{BoxFuture, EventStore, Timestamp};
+use factlog_core::conformance::{ManualClock, Subject, block_on};
+use factlog_core::{Append, BoxFuture, Event, EventStore, EventType, Timestamp};
 use factlog_engine::{Engine, Settings};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -65,4 +65,31 @@ mod sealed_every_hundred_events {
         segment_events: 100,
         ..super::quiet()
     }));
+}
+
+/// Every append is sealed by the next, runs are merged all the time, and nothing is kept in memory.
+fn restless() -> Settings {
+    Settings { segment_events: 1, cache_bytes: 0, index_cache_bytes: 0, filter_bytes: 0, ..quiet() }
+}
+
+mod sealed_and_merged_all_the_time {
+    factlog_core::conformance_tests!(|| super::OnDisk::new(super::restless()));
+}
+
+/// Would fail if the settings above no longer led to what they are there for.
+#[test]
+fn restless_settings_merge() {
+    let subject = OnDisk::new(restless());
+    let has_merged = || {
+        let names = std::fs::read_dir(subject.dir.path().join("index")).expect("list");
+        names.flatten().any(|name| name.file_name().to_string_lossy().starts_with("1-"))
+    };
+    for _ in 0..10_000 {
+        let event = Event::new(EventType::new("tick").expect("a type"), "");
+        block_on(subject.store().append(Append::new([event]))).expect("append");
+        if has_merged() {
+            return;
+        }
+    }
+    panic!("nothing is merged");
 }

@@ -10,24 +10,41 @@ use factlog_core::{Append, Event, EventId, EventStore, EventType, Query, ReadOpt
 use factlog_engine::{Engine, Settings, verify};
 
 const CHILD: &str = "FACTLOG_KILL_TEST_DIR";
-const NAME: &str = "kill::what_was_acknowledged_survives_being_killed";
 const WRITERS: u64 = 8;
 
 /// Little of everything, so that a kill meets rolling and sealing too.
-fn settings() -> Settings {
+fn small() -> Settings {
     Settings { wal_file_bytes: 64 << 10, wal_bytes: 256 << 10, segment_events: 100, ..Settings::default() }
+}
+
+/// So little that most kills meet sealing, and merging.
+fn tiny() -> Settings {
+    Settings { segment_events: 20, cache_bytes: 0, index_cache_bytes: 0, filter_bytes: 0, ..small() }
 }
 
 #[test]
 fn what_was_acknowledged_survives_being_killed() {
+    kill_again_and_again("kill::what_was_acknowledged_survives_being_killed", &small(), 50);
+}
+
+#[test]
+fn what_was_acknowledged_survives_being_killed_while_sealing_and_merging() {
+    let name = "kill::what_was_acknowledged_survives_being_killed_while_sealing_and_merging";
+    let merged = kill_again_and_again(name, &tiny(), 30);
+    assert!(merged, "runs are merged");
+}
+
+/// Kills so many children at their work and checks what each left; says whether there were merged runs.
+fn kill_again_and_again(name: &str, settings: &Settings, rounds: usize) -> bool {
     if let Some(dir) = std::env::var_os(CHILD) {
-        write_until_killed(Path::new(&dir));
+        write_until_killed(Path::new(&dir), settings);
     }
     let dir = tempfile::tempdir().expect("a directory");
     let mut acknowledged = HashSet::new();
-    for round in 0..50_usize {
+    let mut merged = false;
+    for round in 0..rounds {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", NAME, "--nocapture"])
+            .args(["--exact", name, "--nocapture"])
             .env(CHILD, dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -41,16 +58,19 @@ fn what_was_acknowledged_survives_being_killed() {
         child.kill().expect("kill");
         acknowledged.extend(acks);
         child.wait().expect("an end");
-        check(dir.path(), &acknowledged);
+        let names = std::fs::read_dir(dir.path().join("index")).expect("list");
+        merged |= names.flatten().any(|name| !name.file_name().to_string_lossy().starts_with('0'));
+        check(dir.path(), settings, &acknowledged);
     }
-    assert!(50 * 100 < acknowledged.len(), "the children got to work");
+    assert!(rounds * 100 < acknowledged.len(), "the children got to work");
+    merged
 }
 
 /// Everything acknowledged is there, nothing twice, each append whole.
-fn check(dir: &Path, acknowledged: &HashSet<String>) {
+fn check(dir: &Path, settings: &Settings, acknowledged: &HashSet<String>) {
     let report = verify(dir, factlog_engine::Extent::Full, &mut |_| {}).expect("verify");
     assert_eq!(report.damage, vec![]);
-    let engine = Engine::open(dir, settings()).expect("open");
+    let engine = Engine::open(dir, settings.clone()).expect("open");
     let read = block_on(engine.read(Query::All, ReadOptions::default()).collect()).expect("read");
     let ids: Vec<_> = read.events.iter().map(|recorded| recorded.event.id).collect();
     let different: HashSet<_> = ids.iter().collect();
@@ -72,12 +92,16 @@ fn check(dir: &Path, acknowledged: &HashSet<String>) {
         lost.len(),
         acknowledged.len()
     );
+    let stream = stream(acknowledged.len() as u64 % WRITERS);
+    let expected = read.events.iter().filter(|recorded| recorded.event.stream.as_ref() == Some(&stream));
+    let found = block_on(engine.read(Query::stream(stream.clone()), ReadOptions::default()).collect());
+    assert!(found.expect("read").events.iter().eq(expected), "the index knows what a scan finds");
     block_on(engine.close()).expect("close");
 }
 
 /// The child: several threads append pairs of events and tell each answer.
-fn write_until_killed(dir: &Path) -> ! {
-    let engine = Engine::open(dir, settings()).expect("open");
+fn write_until_killed(dir: &Path, settings: &Settings) -> ! {
+    let engine = Engine::open(dir, settings.clone()).expect("open");
     let begun = std::process::id();
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
@@ -104,8 +128,11 @@ fn event(process: u32, writer: u64, n: u32, half: u8) -> Event {
     id[11] = u8::try_from(writer).expect("few writers");
     id[12..15].copy_from_slice(&n.to_be_bytes()[1..]);
     id[15] = half;
-    let stream = StreamId::new(format!("writer-{writer}")).expect("a stream");
     Event::new(EventType::new("pair.half").expect("a type"), vec![b'x'; (n % 300) as usize])
         .with_id(EventId::from_bytes(id))
-        .in_stream(stream)
+        .in_stream(stream(writer))
+}
+
+fn stream(writer: u64) -> StreamId {
+    StreamId::new(format!("writer-{writer}")).expect("a stream")
 }

@@ -113,9 +113,9 @@ fn a_file_that_is_cut_or_anothers_is_refused() {
     for name in [RunName { level: 1, ..NAME }, RunName { first: 4, ..NAME }, RunName { last: 405, ..NAME }] {
         assert!(open(&Memory::of(good.clone()), name).is_err(), "{name:?} is another run");
     }
-    let pages = Arc::new(Pages::new(1 << 20));
+    let pages = Arc::new(Pages::new(1 << 20, 0));
     let other = Uuid::from_u128(1);
-    assert!(Run::open(other, NAME, Box::new(Memory::of(good.clone())), pages, false).is_err());
+    assert!(Run::open(other, NAME, Box::new(Memory::of(good.clone())), pages).is_err());
     let mut swapped = good;
     let (left, right) = swapped.split_at_mut(PAGE);
     left.swap_with_slice(&mut right[..PAGE]);

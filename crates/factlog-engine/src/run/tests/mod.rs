@@ -126,8 +126,8 @@ fn gather(events: &[Named], first: u64, revisions: &mut BTreeMap<String, u64>) -
 }
 
 fn open(file: &Memory, name: RunName) -> Result<Arc<Run>, Wrong> {
-    let pages = Arc::new(Pages::new(1 << 20));
-    Run::open(STORE, name, Box::new(file.clone()), pages, false).map(Arc::new)
+    let pages = Arc::new(Pages::new(1 << 20, 0));
+    Run::open(STORE, name, Box::new(file.clone()), pages).map(Arc::new)
 }
 
 /// Everything that a run holds, by going through it.
