@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod formats;
 mod golden;
+mod lives;
 mod manifest;
 mod mending;
 mod pipeline;
