@@ -82,6 +82,8 @@ mod search;
 mod segment;
 mod settings;
 mod shared;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod state;
 mod storage;
 mod tail;

@@ -32,7 +32,8 @@ use crate::settings::JournalMode;
 pub(crate) const DEPTH_MAX: usize = 8;
 
 /// What the engine asks of a file system.
-pub(crate) trait Disk: Debug + Send + Sync + 'static {
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
+pub trait Disk: Debug + Send + Sync + 'static {
     /// Creates a directory and its parents; fine if it exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order.
@@ -56,7 +57,8 @@ pub(crate) trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// An open file.
-pub(crate) trait DiskFile: Debug + Send + Sync {
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
+pub trait DiskFile: Debug + Send + Sync {
     /// Reads until the buffer is full or the file ends; says how much it read.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of it; durable only after [`DiskFile::sync`].
