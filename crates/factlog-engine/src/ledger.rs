@@ -12,7 +12,6 @@ use factlog_core::{Event, EventId, Position, Query, StreamId, TrackingSource};
 use crate::queue::Prepared;
 use crate::record;
 use crate::tail::{Generation, Inserter};
-use crate::view::View;
 
 /// An append that was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +64,17 @@ impl Ledger {
         self.older.first().unwrap_or(self.active()).first()
     }
 
-    /// Begins a new generation behind the last position. Returns the one that grew until now, and those that `view`
-    /// has sealed: letting them go takes milliseconds, which are not the writer's.
-    pub(crate) fn roll(&mut self, next: Inserter, view: &View) -> (Arc<Generation>, Vec<Arc<Generation>>) {
-        let sealed = view.sealed();
-        let gone = self.older.extract_if(.., |generation| generation.last() <= sealed).collect();
+    /// Begins a new generation behind the last position. Returns the one that grew until now.
+    pub(crate) fn roll(&mut self, next: Inserter) -> Arc<Generation> {
         let ended = std::mem::replace(&mut self.active, next);
         self.older.push(ended.generation().clone());
-        (ended.generation().clone(), gone)
+        ended.generation().clone()
+    }
+
+    /// Lets go of generations that appends need no more which know the sealed log up to `known`. Freeing them takes
+    /// milliseconds, which are not the writer's.
+    pub(crate) fn let_go(&mut self, known: u64) -> Vec<Arc<Generation>> {
+        self.older.extract_if(.., |generation| generation.last() <= known).collect()
     }
 
     /// The append that an event id was recorded with.

@@ -33,8 +33,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct SealJob {
     pub(crate) generation: Arc<Generation>,
-    /// Generations that were sealed before and are let go with the job.
-    pub(crate) _gone: Vec<Arc<Generation>>,
     /// Tracking as of its last event.
     pub(crate) tracking: HashMap<TrackingSource, Position>,
     /// The first write-ahead file that is needed afterwards.

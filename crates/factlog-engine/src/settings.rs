@@ -16,7 +16,7 @@ use crate::storage::{ALIGNMENT, DEPTH_MAX};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Bytes of records after which they are sealed into a segment: 32 MiB; 4 KiB to 1 GiB.
+    /// Bytes of records after which they are sealed into a segment: 24 MiB; 4 KiB to 1 GiB.
     pub segment_bytes: usize,
     /// Events after which they are sealed, whatever their size: 500,000; at most 1,000,000.
     pub segment_events: u64,
@@ -40,11 +40,11 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// How sealed segments are written: compressed.
     pub compression: Compression,
-    /// Bytes of decoded blocks kept in memory: 32 MiB.
+    /// Bytes of decoded blocks kept in memory: 24 MiB.
     pub cache_bytes: u64,
     /// Bytes of index pages kept in memory: 16 MiB.
     pub index_cache_bytes: u64,
-    /// Bytes of index filters kept in memory as a whole: 32 MiB. Others are read a page at a time.
+    /// Bytes of index filters kept in memory as a whole: 24 MiB. Others are read a page at a time.
     pub filter_bytes: u64,
 }
 
@@ -75,7 +75,7 @@ pub enum JournalMode {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            segment_bytes: 32 << 20,
+            segment_bytes: 24 << 20,
             segment_events: 500_000,
             wal_file_bytes: 16 << 20,
             wal_bytes: 64 << 20,
@@ -86,9 +86,9 @@ impl Default for Settings {
             queue_appends: 65_536,
             queue_bytes: 64 << 20,
             compression: Compression::Zstd,
-            cache_bytes: 32 << 20,
+            cache_bytes: 24 << 20,
             index_cache_bytes: 16 << 20,
-            filter_bytes: 32 << 20,
+            filter_bytes: 24 << 20,
         }
     }
 }

@@ -27,9 +27,12 @@ use crate::sealer::{SealJob, SealerHandle};
 use crate::shared::Shared;
 use crate::state::poisoned;
 use crate::storage::{Buffer, Done};
-use crate::tail::Inserter;
+use crate::tail::{Generation, Inserter};
 use crate::wal::{Group, How, Journal};
 
+/// Halves of what is sealed at once: with so many it is due, with so many the writer waits for the sealer.
+const DUE: usize = 2;
+const OVERDUE: usize = 3;
 /// The memory that the index of what is not sealed may take, if a segment is smaller.
 const INDEX_BYTES: usize = 16 << 20;
 
@@ -149,6 +152,8 @@ impl Writer {
             requests.into_iter().for_each(|request| answer(request.reply, Err(closed.clone().into())));
             return Err(cause);
         }
+        let known = requests.iter().map(|request| request.prepared.known.sealed).min().unwrap_or(0);
+        free(self.ledger.let_go(known));
         if let Err(error) = self.seal_or_wait().and_then(|()| self.journal.reserve(bytes)) {
             for request in requests {
                 answer(request.reply, Err(error.clone().into()));
@@ -296,7 +301,9 @@ impl Writer {
 
     /// When sealing is due and possible, brings all groups to their end first: what is sealed is durable.
     fn make_room(&mut self) -> Result<()> {
-        while !self.pending.is_empty() && (self.is_due(2) || (self.is_due(1) && self.sealer.is_idle())) {
+        while !self.pending.is_empty()
+            && (self.is_due(OVERDUE) || (self.is_due(DUE) && self.sealer.is_idle()))
+        {
             self.collect(true)?;
         }
         Ok(())
@@ -304,8 +311,8 @@ impl Writer {
 
     /// Seals what is due, unless a group is under way. On an error nothing was written.
     fn seal_or_wait(&mut self) -> Result<()> {
-        if self.pending.is_empty() && 0 < self.ledger.active().events() && self.is_due(1) {
-            if self.is_due(2) {
+        if self.pending.is_empty() && 0 < self.ledger.active().events() && self.is_due(DUE) {
+            if self.is_due(OVERDUE) {
                 self.sealer.wait()?;
             }
             if self.sealer.is_idle() {
@@ -315,26 +322,27 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether there is so many times as much as is sealed at once.
-    fn is_due(&self, times: usize) -> bool {
+    /// Whether there is so many halves of what is sealed at once.
+    fn is_due(&self, halves: usize) -> bool {
         let settings = &self.shared.settings;
         let active = self.ledger.active();
-        settings.segment_bytes.saturating_mul(times) as u64 <= active.bytes()
-            || settings.segment_bytes.max(INDEX_BYTES).saturating_mul(times) <= active.memory()
-            || settings.segment_events.saturating_mul(times as u64) <= active.events()
-            || settings.wal_bytes.saturating_mul(times) as u64 <= self.journal.bytes_in_use()
+        let bytes = |most: usize| most.saturating_mul(halves).div_ceil(2) as u64;
+        bytes(settings.segment_bytes) <= active.bytes()
+            || bytes(settings.segment_bytes.max(INDEX_BYTES)) <= active.memory() as u64
+            || settings.segment_events.saturating_mul(halves as u64).div_ceil(2) <= active.events()
+            || bytes(settings.wal_bytes) <= self.journal.bytes_in_use()
     }
 
     /// Hands the active generation to the sealer and begins another; the next frame begins a new file.
     fn roll(&mut self) {
         let next = Inserter::new(self.ledger.last + 1, seed_of(self.shared.store));
         let grows = next.generation().clone();
-        let (generation, gone) = self.ledger.roll(next, &self.shared.view());
+        let generation = self.ledger.roll(next);
         // Before any of its positions is published, so that a view taken after a head covers it.
         self.shared.change_view(|view| Some(view.with_generation(grows)));
         let tracking = self.shared.tracking.lock().clone();
         let wal_first = self.journal.roll();
-        self.sealer.seal(SealJob { generation, _gone: gone, tracking, wal_first });
+        self.sealer.seal(SealJob { generation, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.
@@ -385,6 +393,14 @@ impl Write {
 /// at most until that group is durable.
 fn worthwhile(under_way: usize) -> usize {
     under_way.div_ceil(2).max(1)
+}
+
+/// Frees memory on a thread of its own, or here where there is none to be had.
+fn free(generations: Vec<Arc<Generation>>) {
+    if !generations.is_empty() {
+        let freeing = move || drop(generations);
+        drop(std::thread::Builder::new().name("factlog-free".into()).spawn(freeing));
+    }
 }
 
 /// The body of a durable frame as readers keep it: the very bytes that were written, if little is lost by it.
