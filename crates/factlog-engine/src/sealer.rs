@@ -65,6 +65,8 @@ struct Inner {
 pub(crate) struct SealerHandle {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+    /// The sealer itself, where it has no thread.
+    stepped: Option<Sealer>,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +85,25 @@ impl SealerHandle {
             its_desk.work(&sealer);
         };
         let thread = std::thread::Builder::new().name("factlog-sealer".into()).spawn(work)?;
-        Ok(Self { desk, thread: Some(thread) })
+        Ok(Self { desk, thread: Some(thread), stepped: None })
+    }
+
+    /// A sealer without a thread, which works when it is told to.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn stepped(sealer: Sealer) -> Self {
+        Self { desk: Arc::default(), thread: None, stepped: Some(sealer) }
+    }
+
+    /// Does the job at hand, if there is one and no thread does it. Says whether there was.
+    pub(crate) fn step(&self) -> bool {
+        let job = self.desk.inner.lock().job.clone();
+        match (&self.stepped, job) {
+            (Some(sealer), Some(job)) => {
+                self.desk.work_on(sealer, job);
+                true
+            }
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// Whether a job can be handed over.
@@ -97,9 +117,10 @@ impl SealerHandle {
     /// # Errors
     /// The failure of the last attempt; another one is under way.
     pub(crate) fn wait(&self) -> Result<()> {
-        let mut inner = self.desk.inner.lock();
-        inner.failed = None;
+        self.desk.inner.lock().failed = None;
         self.desk.changed.notify_all();
+        self.step();
+        let mut inner = self.desk.inner.lock();
         while inner.job.is_some() {
             if inner.dead {
                 return Err(Error::unavailable(
@@ -170,15 +191,19 @@ impl Desk {
                     }
                 }
             };
-            let done = sealer.seal(&job);
-            drop(job);
-            let mut inner = self.inner.lock();
-            match done {
-                Ok(()) => inner.job = None,
-                Err(error) => inner.failed = Some(error),
-            }
-            self.changed.notify_all();
+            self.work_on(sealer, job);
         }
+    }
+
+    fn work_on(&self, sealer: &Sealer, job: Arc<SealJob>) {
+        let done = sealer.seal(&job);
+        drop(job);
+        let mut inner = self.inner.lock();
+        match done {
+            Ok(()) => inner.job = None,
+            Err(error) => inner.failed = Some(error),
+        }
+        self.changed.notify_all();
     }
 }
 

@@ -50,8 +50,8 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Box<dyn Journal>,
     pub(crate) sealer: SealerHandle,
-    /// Held for its end.
-    pub(crate) _indexer: Indexer,
+    /// Held for its end; `None` without threads.
+    pub(crate) _indexer: Option<Indexer>,
     pub(crate) ledger: Ledger,
     /// The head that the last frame vouches for.
     pub(crate) vouched: u64,
@@ -102,18 +102,28 @@ impl Writer {
         let _end = End(&shared);
         // Dropped before `_end`: files and sealer must be at rest when the writer is said to have stopped.
         let mut writer = self;
-        shared.queue.set_bell(writer.journal.bell());
         let mut done = Ok(true);
         while let Ok(true) = done {
             done = writer.step();
         }
-        if let Err(cause) = done.and_then(|_| writer.beacon()) {
-            poison(&shared, cause);
+        writer.finish(done);
+    }
+
+    /// The last thing it does: it vouches for the head, or says why it cannot go on.
+    pub(crate) fn finish(&mut self, done: Result<bool>) {
+        if let Err(cause) = done.and_then(|_| self.beacon()) {
+            poison(&self.shared, cause);
         }
     }
 
+    /// Whether a step would do anything but wait.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn has_work(&self) -> bool {
+        !self.pending.is_empty() || !self.shared.queue.is_empty() || self.vouched < self.shared.head()
+    }
+
     /// Does what is next; `false` when the store is closed. An error means that nobody knows what was written.
-    fn step(&mut self) -> Result<bool> {
+    pub(crate) fn step(&mut self) -> Result<bool> {
         if self.pending.is_empty() {
             let settings = &self.shared.settings;
             let idle_after = (self.vouched < self.shared.head()).then_some(settings.vouch_after);
@@ -409,7 +419,7 @@ fn kept(frame: &Bytes, body: Range<usize>) -> Bytes {
 }
 
 /// Ends the writer's part in the store, also when it panics.
-struct End<'a>(&'a Shared);
+pub(crate) struct End<'a>(pub(crate) &'a Shared);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
