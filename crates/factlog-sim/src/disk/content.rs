@@ -129,6 +129,15 @@ impl Content {
         }
     }
 
+    /// Turns one bit, now and for good.
+    pub(super) fn turn_bit(&mut self, offset: u64, bit: u8) {
+        for side in [&mut self.current, &mut self.durable] {
+            if let Some(byte) = Arc::make_mut(side).get_mut(position(offset)) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
     /// Cuts the file off, now and for good.
     pub(super) fn cut(&mut self, length: u64) {
         Arc::make_mut(&mut self.current).truncate(position(length));

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fastrand::Rng;
 
@@ -51,6 +52,24 @@ impl Call {
 
     fn changes(self) -> bool {
         Self::CHANGING.contains(&self)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::CreateDir => "create directory",
+            Self::List => "list",
+            Self::Open => "open",
+            Self::Create => "create",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::SyncDir => "sync directory",
+            Self::Lock => "lock",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::WriteDurably => "write durably",
+            Self::Sync => "sync",
+            Self::Length => "length",
+        }
     }
 }
 
@@ -195,18 +214,15 @@ impl Failure {
 pub(super) struct Faults {
     pub(super) wanted: Vec<Fault>,
     pub(super) odds: Odds,
-    pub(super) places: BTreeMap<(Call, String), u64>,
+    pub(super) places: BTreeMap<(Call, Arc<str>), u64>,
     /// How many calls went wrong.
     pub(super) fired: u64,
 }
 
 impl Faults {
     /// Counts a call and says how it goes.
-    pub(super) fn judge(&mut self, call: Call, place: &str, rng: &mut Rng) -> Verdict {
-        match self.places.get_mut(&(call, place.to_owned())) {
-            Some(count) => *count += 1,
-            None => drop(self.places.insert((call, place.to_owned()), 1)),
-        }
+    pub(super) fn judge(&mut self, call: Call, place: &Arc<str>, rng: &mut Rng) -> Verdict {
+        *self.places.entry((call, place.clone())).or_default() += 1;
         let mut due = None;
         for fault in &mut self.wanted {
             // Each of them counts the call.
@@ -269,7 +285,7 @@ fn how(call: Call, effect: Effect, failure: Failure, rng: &mut Rng) -> Option<Ho
 
 /// A path without what differs from file to file: the last directory and the name, numbers as `#`. A short number
 /// before a dash says what kind of file it is, and stays.
-pub(super) fn place(path: &std::path::Path) -> String {
+pub(super) fn place(path: &Path) -> String {
     let mut names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).filter(|name| name != "/").collect();
     let kept = names.split_off(names.len().saturating_sub(2));
     let mut place = String::new();

@@ -127,7 +127,7 @@ impl Machine {
                 self.die();
             }
         }
-        self.trace.note(call, &subject.path, numbers, done.as_ref().map(Told::told));
+        self.trace.note(call.name(), &subject.path, numbers, done.as_ref().map(Told::told));
         done
     }
 

@@ -5,7 +5,6 @@ use std::io;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::errno;
-use super::faults::Call;
 
 /// What was asked of a disk so far.
 pub(super) struct Trace {
@@ -20,19 +19,8 @@ impl Trace {
         Self { hash: Xxh3::new(), calls: 0, lines: None }
     }
 
-    /// One more call: what it was about, and what it answered in short.
-    pub(super) fn note(&mut self, call: Call, path: &str, numbers: [u64; 2], answer: Result<u64, &io::Error>) {
-        self.note_named(&format!("{call:?}"), path, numbers, answer);
-    }
-
-    /// The same for what is no call of a kind that is counted.
-    pub(super) fn note_named(
-        &mut self,
-        what: &str,
-        path: &str,
-        numbers: [u64; 2],
-        answer: Result<u64, &io::Error>,
-    ) {
+    /// One more call: what it was, and what it answered in short.
+    pub(super) fn note(&mut self, what: &str, path: &str, numbers: [u64; 2], answer: Result<u64, &io::Error>) {
         self.calls += 1;
         self.hash.update(what.as_bytes());
         self.hash.update(path.as_bytes());
