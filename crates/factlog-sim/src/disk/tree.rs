@@ -230,6 +230,13 @@ impl Node {
         }
     }
 
+    pub(super) fn drop_cache(&mut self) {
+        match &mut self.kind {
+            Kind::File(content) => content.drop_cache(),
+            Kind::Directory(_) => {}
+        }
+    }
+
     fn as_directory(&self) -> Option<&Directory> {
         match &self.kind {
             Kind::File(_) => None,
