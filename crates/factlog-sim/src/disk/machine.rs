@@ -13,13 +13,14 @@ use bytes::Bytes;
 use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::content::{LENGTH_MAX, SECTOR};
-use super::faults::{Call, Effect, Failure, Faults, How};
+use super::content::{LENGTH_MAX, SECTOR, position};
+use super::faults::{Call, Effect};
+use super::judge::{self, Failure, Faults, How, Verdict};
 use super::lanes::{Lane, UnderWay};
 use super::survival::torn;
 use super::trace::{Told, Trace};
 use super::tree::{Id, Tree};
-use super::{errno, faults};
+use super::errno;
 
 /// What a handle has of its machine.
 #[derive(Clone)]
@@ -50,7 +51,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_string_lossy().into(), place: faults::place(path).into() }
+        Self { path: path.to_string_lossy().into(), place: judge::place(path).into() }
     }
 }
 
@@ -132,7 +133,7 @@ impl Machine {
     }
 
     /// Judges a durable write that is done later.
-    pub(super) fn judge_write(&mut self, subject: &Subject) -> faults::Verdict {
+    pub(super) fn judge_write(&mut self, subject: &Subject) -> Verdict {
         self.faults.judge(Call::WriteDurably, &subject.place, &mut self.rng)
     }
 
@@ -203,7 +204,7 @@ impl Machine {
         let free = self.free();
         let most = length.saturating_add(free).max(offset);
         let is_all = end <= length || end - length <= free;
-        let fitting = if is_all { bytes.len() } else { super::content::position(most.min(end) - offset) };
+        let fitting = if is_all { bytes.len() } else { position(most.min(end) - offset) };
         Ok(Room { fitting: bytes.slice(..fitting), is_all })
     }
 

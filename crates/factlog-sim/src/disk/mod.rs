@@ -15,9 +15,12 @@ mod content;
 mod directory;
 mod errno;
 mod faults;
+mod judge;
 mod lanes;
 mod machine;
 mod mount;
+mod orphans;
+mod pipeline;
 mod survival;
 mod tamper;
 #[cfg(test)]

@@ -11,8 +11,9 @@ use factlog_engine::JournalMode;
 use factlog_engine::simulation::{Disk, DiskFile, Pipeline};
 
 use super::errno;
-use super::faults::{Call, Effect, How, draw};
-use super::lanes::SimPipeline;
+use super::faults::{Call, Effect};
+use super::judge::{How, draw};
+use super::pipeline::SimPipeline;
 use super::machine::{Machine, Shared, Subject};
 use super::trace::digest;
 use super::tree::Id;
