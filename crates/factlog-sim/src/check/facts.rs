@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use factlog_core::{Append, AppendCondition, Position, TrackingSource};
 
 use super::index::Index;
-use super::layout::Layout;
-use crate::history::{History, What};
+use super::layout::{Layout, as_append};
+use crate::history::History;
 
 /// A source's tracking changed to this with the append that ends at this place.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +35,8 @@ impl<'h> Facts<'h> {
 
     /// An append that was asked for.
     pub(super) fn append(&self, at: usize) -> &'h Append {
-        match &self.history.operations[at].what {
-            What::Append { append, .. } => append,
-            What::Read { .. }
-            | What::Deliveries { .. }
-            | What::CaughtUp { .. }
-            | What::Tracking { .. }
-            | What::Head { .. } => unreachable!("only appends are placed in the log"),
-        }
+        let append = as_append(&self.history.operations[at]).map(|(append, _)| append);
+        append.expect("only appends are placed in the log")
     }
 
     /// What a source was tracked at, in order of the log.
@@ -98,10 +92,12 @@ impl<'h> Facts<'h> {
             let placed = &self.layout.placed[at];
             let (before, last) = (placed.first - 1, placed.last);
             if 1 < placed.writers.len() {
-                let held = |&writer: &usize| self.broken(self.append(writer), before).is_none();
-                let held: Vec<usize> = placed.writers.iter().copied().filter(held).collect();
+                let holds = |writer: &usize| self.broken(self.append(*writer), before).is_none();
+                let (held, broken): (Vec<usize>, Vec<usize>) = placed.writers.iter().partition(|at| holds(at));
                 if !held.is_empty() {
-                    self.layout.placed[at].writers = held;
+                    let placed = &mut self.layout.placed[at];
+                    placed.writers = held;
+                    placed.others.extend(broken);
                 }
             }
             let writer = self.layout.placed[at].writers.first();

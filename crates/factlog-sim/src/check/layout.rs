@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use factlog_core::{Append, EventId, RecordedEvent};
 
 use super::index::Index;
-use crate::history::{History, Moment, Outcome, What};
+use crate::history::{History, Moment, Operation, Outcome, What};
 
 /// An append as it stands in the log.
 #[derive(Debug)]
@@ -105,15 +105,22 @@ impl Layout {
 
 /// Every append of a history with its index and outcome.
 pub(super) fn appends(history: &History) -> impl Iterator<Item = (usize, &Append, &Outcome)> {
-    history.operations.iter().enumerate().filter_map(|(at, operation)| match &operation.what {
-        What::Append { append, outcome } if !append.events.is_empty() => Some((at, append, outcome)),
-        What::Append { .. }
-        | What::Read { .. }
+    history.operations.iter().enumerate().filter_map(|(at, operation)| {
+        let (append, outcome) = as_append(operation)?;
+        (!append.events.is_empty()).then_some((at, append, outcome))
+    })
+}
+
+/// What was appended and what became of it, if that is what was asked.
+pub(super) fn as_append(operation: &Operation) -> Option<(&Append, &Outcome)> {
+    match &operation.what {
+        What::Append { append, outcome } => Some((append, outcome)),
+        What::Read { .. }
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
         | What::Head { .. } => None,
-    })
+    }
 }
 
 /// The id an append is known by.
@@ -151,7 +158,7 @@ fn stand(
 ) -> Placed {
     let mut standing: Vec<(Fit, u64, usize)> = Vec::new();
     for &at in with_id {
-        let What::Append { append, outcome } = &history.operations[at].what else { continue };
+        let Some((append, outcome)) = as_append(&history.operations[at]) else { continue };
         let count = append.events.len();
         let last = place + count as u64 - 1;
         let is_there = index.slice(place, count).is_some_and(|there| is_same(append, there));

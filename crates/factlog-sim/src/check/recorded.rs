@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use factlog_core::{Append, Appended, RecordedEvent, StreamRevision};
+use factlog_core::{Append, Appended, EventId, RecordedEvent, StreamRevision};
 
 use super::facts::Facts;
-use super::layout::{Placed, appends, is_same};
+use super::layout::{Placed, appends, as_append, is_same};
 use super::{Property, Violation};
 use crate::history::Outcome;
 
@@ -87,39 +87,27 @@ fn revisions(events: &[RecordedEvent]) -> Vec<StreamRevision> {
 
 /// Whether somebody was told that this is recorded: then it is that answer which is wrong, see [`super::repeats`].
 fn is_said_to_be_repeated(facts: &Facts<'_>, placed: &Placed) -> bool {
-    placed.others.iter().any(|&at| {
-        appends_outcome(facts, at).is_some_and(|outcome| matches!(outcome, Outcome::Appended(_)))
-    })
-}
-
-fn appends_outcome<'h>(facts: &Facts<'h>, at: usize) -> Option<&'h Outcome> {
-    match &facts.history.operations[at].what {
-        crate::history::What::Append { outcome, .. } => Some(outcome),
-        crate::history::What::Read { .. }
-        | crate::history::What::Deliveries { .. }
-        | crate::history::What::CaughtUp { .. }
-        | crate::history::What::Tracking { .. }
-        | crate::history::What::Head { .. } => None,
-    }
+    let outcomes = placed.others.iter().filter_map(|&at| as_append(&facts.history.operations[at]));
+    outcomes.into_iter().any(|(_, outcome)| matches!(outcome, Outcome::Appended(_)))
 }
 
 /// The operation that first asked for each event.
-fn owners_of_ids<'h>(facts: &Facts<'h>) -> HashMap<&'h [u8; 16], usize> {
+fn owners_of_ids(facts: &Facts<'_>) -> HashMap<EventId, usize> {
     let mut owners = HashMap::new();
     for (at, append, _) in appends(facts.history) {
         for event in &append.events {
-            owners.entry(event.id.as_bytes()).or_insert(at);
+            owners.entry(event.id).or_insert(at);
         }
     }
     owners
 }
 
-fn unexplained(facts: &Facts<'_>, placed: &Placed, owners: &HashMap<&[u8; 16], usize>) -> String {
+fn unexplained(facts: &Facts<'_>, placed: &Placed, owners: &HashMap<EventId, usize>) -> String {
     if let Some(at) = placed.others.first() {
         return format!("begins the append of operation {at}, which was told that nothing was written");
     }
     let id = events_of(facts, placed)[0].event.id;
-    match owners.get(id.as_bytes()) {
+    match owners.get(&id) {
         Some(at) => format!("is one of operation {at}, whose append does not stand here whole and as it was given"),
         None => "was appended by nobody".to_owned(),
     }
