@@ -22,15 +22,13 @@ struct Span {
 }
 
 impl Span {
-    fn from(&mut self, low: u64) {
+    fn reach(&mut self, low: u64) {
         self.low = self.low.max(low);
     }
 
     fn below(&mut self, end: Option<u64>) {
         if let Some(end) = end {
-            self.high = self.high.min(end.saturating_sub(1));
-            // Nothing is below the empty log.
-            self.low = if end == 0 { u64::MAX } else { self.low };
+            self.high = self.high.min(end - 1);
         }
     }
 
@@ -122,7 +120,7 @@ fn narrow_revision(
             ExpectedRevision::NoStream => at_revision(facts, span, stream, None),
             ExpectedRevision::At(revision) => at_revision(facts, span, stream, Some(revision)),
             ExpectedRevision::Exists => match facts.index.place_of(stream, Revision::FIRST) {
-                Some(first) => span.from(first),
+                Some(first) => span.reach(first),
                 None => span.never(),
             },
         },
@@ -135,7 +133,7 @@ fn at_revision(facts: &Facts<'_>, span: &mut Span, stream: &StreamId, actual: Op
     let next = actual.map_or(Revision::FIRST, Revision::next);
     if let Some(actual) = actual {
         match facts.index.place_of(stream, actual) {
-            Some(place) => span.from(place),
+            Some(place) => span.reach(place),
             None => span.never(),
         }
     }
@@ -155,7 +153,7 @@ fn narrow_none_match(
             if newest <= after || !facts.index.is_matched(query, newest) {
                 return Err(format!("was told that {newest} matches above {after}, which is not so"));
             }
-            span.from(newest);
+            span.reach(newest);
             span.below(facts.index.next(query, newest, span.high));
         }
         Some(other) => return Err(format!("was told \"{other}\", but asked that nothing matches")),
@@ -175,7 +173,7 @@ fn narrow_tracking(
         Some(FailedCondition::Tracking { stale, recorded }) if stale == wanted && wanted.position <= *recorded => {
             match changes.iter().position(|change| change.to == *recorded) {
                 Some(at) => {
-                    span.from(changes[at].place);
+                    span.reach(changes[at].place);
                     span.below(changes.get(at + 1).map(|change| change.place));
                 }
                 None => span.never(),
