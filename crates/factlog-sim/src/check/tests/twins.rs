@@ -19,6 +19,21 @@ pub(super) struct Twin {
     pub(super) apply: fn(&mut History, &mut Rng) -> Option<()>,
 }
 
+/// A table of twins: the name of each function and what it breaks; `unseen` by the search for an order.
+macro_rules! twins {
+    (@order) => { true };
+    (@order unseen) => { false };
+    ($($name:ident breaks $property:ident $($unseen:ident)?;)*) => {
+        pub(super) const ALL: &[Twin] = &[$(Twin {
+            name: stringify!($name),
+            breaks: Property::$property,
+            is_order: twins!(@order $($unseen)?),
+            apply: $name,
+        }),*];
+    };
+}
+pub(super) use twins;
+
 pub(super) fn all() -> impl Iterator<Item = &'static Twin> {
     twins_of_log::ALL.iter().chain(twins_of_answers::ALL)
 }

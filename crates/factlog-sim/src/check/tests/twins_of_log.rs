@@ -3,29 +3,16 @@
 use factlog_core::{Position, Revision, Timestamp};
 use fastrand::Rng;
 
-use super::twins::{Twin, acknowledged, pick};
+use super::twins::{Twin, acknowledged, pick, twins};
 use super::{Property, append_of, event, renumber};
 use crate::history::{History, Outcome, What};
-
-macro_rules! twins {
-    ($($name:ident breaks $property:ident $(, $time:ident)?;)*) => {
-        pub(super) const ALL: &[Twin] = &[$(Twin {
-            name: stringify!($name),
-            breaks: Property::$property,
-            is_order: true $(&& $time)?,
-            apply: $name,
-        }),*];
-    };
-}
-
-const UNSEEN: bool = false;
 
 twins! {
     two_events_swap_positions breaks Log;
     a_position_is_skipped breaks Log;
     a_revision_is_given_twice breaks Log;
-    a_time_goes_back breaks Log, UNSEEN;
-    one_append_has_two_times breaks Recorded, UNSEEN;
+    a_time_goes_back breaks Log unseen;
+    one_append_has_two_times breaks Recorded unseen;
     an_acknowledged_append_is_lost breaks Recorded;
     an_acknowledged_append_is_cut breaks Recorded;
     an_acknowledged_byte_is_changed breaks Recorded;
