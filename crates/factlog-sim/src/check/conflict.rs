@@ -5,8 +5,8 @@
 //! * A conflict is never the answer to a repeat of what is recorded.
 
 use factlog_core::{
-    Append, AppendCondition, Conflict, ExpectedRevision, FailedCondition, Position, Query, Revision, StreamId,
-    Tracking,
+    Append, AppendCondition, Conflict, ExpectedRevision, FailedCondition, Position, Query, Revision,
+    StreamId, Tracking,
 };
 
 use super::Property;
@@ -48,7 +48,11 @@ pub(super) fn instant(
     if !append.events.is_empty() {
         let recorded = facts.layout.with_id(first_id(append)).next();
         if let Some(placed) = recorded.filter(|placed| placed.last <= window.floor) {
-            let what = format!("was told of a conflict, but is recorded at {}, and {}", placed.first, window.shown());
+            let what = format!(
+                "was told of a conflict, but is recorded at {}, and {}",
+                placed.first,
+                window.shown()
+            );
             return Err(Wrong { property: Property::Repeats, what });
         }
         span.below(recorded.map(|placed| placed.first));
@@ -63,10 +67,17 @@ pub(super) fn instant(
         return Ok(span.low);
     }
     let (shown, asked) = (window.shown(), window.asked());
-    Err(wrong(format!("was told \"{conflict}\", which at no instant was all that was broken; {shown}, and {asked}")))
+    Err(wrong(format!(
+        "was told \"{conflict}\", which at no instant was all that was broken; {shown}, and {asked}"
+    )))
 }
 
-fn narrow_all(facts: &Facts<'_>, append: &Append, conflict: &Conflict, span: &mut Span) -> Result<(), String> {
+fn narrow_all(
+    facts: &Facts<'_>,
+    append: &Append,
+    conflict: &Conflict,
+    span: &mut Span,
+) -> Result<(), String> {
     if conflict.failed.is_empty() {
         return Err("was told of a conflict that names no condition".to_owned());
     }
@@ -110,11 +121,15 @@ fn narrow_revision(
             if its == stream && *asked == expected =>
         {
             if expected.holds(*actual) {
-                return Err(format!("was told that {expected} of stream {stream} is broken by what satisfies it"));
+                return Err(format!(
+                    "was told that {expected} of stream {stream} is broken by what satisfies it"
+                ));
             }
             at_revision(facts, span, stream, *actual);
         }
-        Some(other) => return Err(format!("was told \"{other}\", but asked for {expected} of stream {stream}")),
+        Some(other) => {
+            return Err(format!("was told \"{other}\", but asked for {expected} of stream {stream}"));
+        }
         None => match expected {
             ExpectedRevision::Any => {}
             ExpectedRevision::NoStream => at_revision(facts, span, stream, None),
@@ -170,7 +185,9 @@ fn narrow_tracking(
 ) -> Result<(), String> {
     let changes = facts.changes(&wanted.source);
     match told {
-        Some(FailedCondition::Tracking { stale, recorded }) if stale == wanted && wanted.position <= *recorded => {
+        Some(FailedCondition::Tracking { stale, recorded })
+            if stale == wanted && wanted.position <= *recorded =>
+        {
             match changes.iter().position(|change| change.to == *recorded) {
                 Some(at) => {
                     span.reach(changes[at].place);
@@ -179,7 +196,12 @@ fn narrow_tracking(
                 None => span.never(),
             }
         }
-        Some(other) => return Err(format!("was told \"{other}\", but wanted to track {} of {}", wanted.position, wanted.source)),
+        Some(other) => {
+            return Err(format!(
+                "was told \"{other}\", but wanted to track {} of {}",
+                wanted.position, wanted.source
+            ));
+        }
         None => {
             let passed = changes.iter().find(|change| wanted.position <= change.to);
             span.below(passed.map(|change| change.place));

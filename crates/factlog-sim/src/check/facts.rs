@@ -93,7 +93,8 @@ impl<'h> Facts<'h> {
             let (before, last) = (placed.first - 1, placed.last);
             if 1 < placed.writers.len() {
                 let holds = |writer: &usize| self.broken(self.append(*writer), before).is_none();
-                let (held, broken): (Vec<usize>, Vec<usize>) = placed.writers.iter().partition(|at| holds(at));
+                let (held, broken): (Vec<usize>, Vec<usize>) =
+                    placed.writers.iter().partition(|at| holds(at));
                 if !held.is_empty() {
                     let placed = &mut self.layout.placed[at];
                     placed.writers = held;

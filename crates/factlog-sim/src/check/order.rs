@@ -101,7 +101,9 @@ fn instant(facts: &Facts<'_>, at: usize, operation: &Operation, window: Window) 
     let is_answered = operation.ended.is_some();
     match &operation.what {
         What::Append { append, outcome } => match outcome {
-            Outcome::Appended(appended) if appended.deduplicated => repeat(facts, at, append, appended, window),
+            Outcome::Appended(appended) if appended.deduplicated => {
+                repeat(facts, at, append, appended, window)
+            }
             Outcome::Appended(appended) => recorded(facts, at, append, Some(appended), window),
             Outcome::Unknown => recorded(facts, at, append, None, window),
             Outcome::Conflict(conflict) => conflict::instant(facts, append, conflict, window).map(Some),
@@ -111,9 +113,7 @@ fn instant(facts: &Facts<'_>, at: usize, operation: &Operation, window: Window) 
             seen(facts, Position::number(*head), window)
         }
         What::Deliveries { found, .. } => delivered(facts, found, window),
-        What::CaughtUp { found, .. } if is_answered => {
-            caught_up(facts, Position::number(*found), window)
-        }
+        What::CaughtUp { found, .. } if is_answered => caught_up(facts, Position::number(*found), window),
         What::Tracking { source, found } if is_answered => tracked(facts, source, *found, window),
         What::Read { .. } | What::Head { .. } | What::CaughtUp { .. } | What::Tracking { .. } => Ok(None),
     }
@@ -192,12 +192,7 @@ fn arrived(facts: &Facts<'_>, place: u64, verb: &str, window: Window) -> Instant
 }
 
 /// Tracking is what it was at some instant of the window.
-fn tracked(
-    facts: &Facts<'_>,
-    source: &TrackingSource,
-    found: Option<Position>,
-    window: Window,
-) -> Instant {
+fn tracked(facts: &Facts<'_>, source: &TrackingSource, found: Option<Position>, window: Window) -> Instant {
     let before = facts.tracked(source, window.floor);
     if before == found {
         return Ok(Some(window.floor));
@@ -210,6 +205,7 @@ fn tracked(
     }
     let (found, before) = (Position::number(found), Position::number(before));
     let (shown, asked) = (window.shown(), window.asked());
-    let what = format!("was told that {source} is tracked at {found}; {shown}, where it was {before}, and {asked}");
+    let what =
+        format!("was told that {source} is tracked at {found}; {shown}, where it was {before}, and {asked}");
     Err(Wrong { property: Property::Tracking, what })
 }

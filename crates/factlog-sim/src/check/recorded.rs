@@ -108,7 +108,9 @@ fn unexplained(facts: &Facts<'_>, placed: &Placed, owners: &HashMap<EventId, usi
     }
     let id = events_of(facts, placed)[0].event.id;
     match owners.get(&id) {
-        Some(at) => format!("is one of operation {at}, whose append does not stand here whole and as it was given"),
+        Some(at) => {
+            format!("is one of operation {at}, whose append does not stand here whole and as it was given")
+        }
         None => "was appended by nobody".to_owned(),
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Vec<Violation>) {
         }
         let said = placed.others.iter().copied().find(|&at| is_repeat(facts, at));
         if let Some(at) = said.filter(|_| placed.writers.is_empty()) {
-            let what = format!("was told that it is a repeat of {}, but nobody else can have written that", placed.first);
+            let what = format!(
+                "was told that it is a repeat of {}, but nobody else can have written that",
+                placed.first
+            );
             found.push(Violation::of_operation(Property::Repeats, at, what));
         }
     }
@@ -51,7 +54,9 @@ fn is_repeat(facts: &Facts<'_>, at: usize) -> bool {
 fn difference(facts: &Facts<'_>, at: usize, append: &Append, appended: &Appended) -> Option<String> {
     let first = appended.first.get();
     let Some(placed) = facts.layout.of(at, append, Some(first)) else {
-        return Some(format!("was told that it is a repeat of {first}, but nowhere in the log are its events together"));
+        return Some(format!(
+            "was told that it is a repeat of {first}, but nowhere in the log are its events together"
+        ));
     };
     let answer = answer(facts, placed, true);
     (answer != *appended).then(|| format!("was told {appended:?}, but the original is {answer:?}"))

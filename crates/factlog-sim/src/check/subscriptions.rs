@@ -54,7 +54,12 @@ fn follow(facts: &Facts<'_>, instants: &Instants, deliveries: &[usize]) -> Resul
     Ok(())
 }
 
-fn step(facts: &Facts<'_>, query: &Query, mut cursor: Cursor, operation: &Operation) -> Result<Cursor, String> {
+fn step(
+    facts: &Facts<'_>,
+    query: &Query,
+    mut cursor: Cursor,
+    operation: &Operation,
+) -> Result<Cursor, String> {
     match &operation.what {
         What::Deliveries { found, .. } => {
             for event in found {
@@ -73,7 +78,12 @@ fn step(facts: &Facts<'_>, query: &Query, mut cursor: Cursor, operation: &Operat
     }
 }
 
-fn deliver(facts: &Facts<'_>, query: &Query, cursor: Cursor, event: &RecordedEvent) -> Result<Cursor, String> {
+fn deliver(
+    facts: &Facts<'_>,
+    query: &Query,
+    cursor: Cursor,
+    event: &RecordedEvent,
+) -> Result<Cursor, String> {
     let place = event.position.get();
     if facts.index.at(place) != Some(event) {
         return Err(format!("delivered {place}, but the log holds something else there"));
@@ -118,7 +128,9 @@ fn begun(facts: &Facts<'_>, query: &Query, window: Window, upto: u64) -> Result<
         return Ok(());
     }
     Err(match newest {
-        Some(missed) => format!("began at the end and had nothing to deliver up to {upto}, but {missed} was due"),
+        Some(missed) => {
+            format!("began at the end and had nothing to deliver up to {upto}, but {missed} was due")
+        }
         None => format!("began at the end and delivered from {upto} on, but {}", window.shown()),
     })
 }

@@ -111,7 +111,8 @@ impl<'h> Store<'h> {
     fn append(&self, at: usize, append: &'h Append, outcome: &Outcome) -> Option<Option<Self>> {
         let id = append.events.first()?.id;
         if let Some(&(first, count)) = self.commits.get(&id) {
-            let is_same = self.events[first..first + count].iter().map(|(event, _)| *event).eq(&append.events);
+            let is_same =
+                self.events[first..first + count].iter().map(|(event, _)| *event).eq(&append.events);
             let is_right = match outcome {
                 Outcome::Appended(appended) => is_same && *appended == self.answer(first, count, true),
                 Outcome::Conflict(_) => false,

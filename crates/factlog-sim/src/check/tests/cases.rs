@@ -1,8 +1,8 @@
 //! Histories by hand in which the instant matters: each is right, and wrong once one moment is another.
 
 use factlog_core::{
-    Append, AppendCondition, Appended, Conflict, Event, ExpectedRevision, FailedCondition, Query, ReadOptions,
-    RecordedEvent, Revision, StartFrom, StreamRevision, Timestamp,
+    Append, AppendCondition, Appended, Conflict, Event, ExpectedRevision, FailedCondition, Query,
+    ReadOptions, RecordedEvent, Revision, StreamRevision, Timestamp,
 };
 
 use super::{Property, broken, check, event, position, stream, tagged, tags, told, tracking};
@@ -11,15 +11,15 @@ use crate::history::{History, Moment, Operation, Outcome, What};
 
 /// A history that is being written down.
 #[derive(Clone, Default)]
-struct Tale(History);
+pub(super) struct Tale(pub(super) History);
 
 impl Tale {
-    fn ask(&mut self, begun: Moment, ended: Moment, what: What) {
+    pub(super) fn ask(&mut self, begun: Moment, ended: Moment, what: What) {
         self.0.operations.push(Operation { client: 0, begun, ended: Some(ended), what });
     }
 
     /// An append that is recorded at the end of the log and told so.
-    fn append(&mut self, begun: Moment, ended: Moment, append: Append) {
+    pub(super) fn append(&mut self, begun: Moment, ended: Moment, append: Append) {
         let first = self.0.log.len() as u64 + 1;
         let mut revisions = Vec::new();
         for event in &append.events {
@@ -34,7 +34,8 @@ impl Tale {
             self.0.log.push(RecordedEvent { position: at, recorded_at, revision, event: event.clone() });
         }
         let last = position(self.0.log.len() as u64);
-        let outcome = Outcome::Appended(Appended { first: position(first), last, revisions, deduplicated: false });
+        let outcome =
+            Outcome::Appended(Appended { first: position(first), last, revisions, deduplicated: false });
         self.ask(begun, ended, What::Append { append, outcome });
     }
 
@@ -42,20 +43,20 @@ impl Tale {
         self.ask(begun, ended, What::Append { append, outcome: Outcome::Conflict(Conflict { failed }) });
     }
 
-    fn passes(&self) {
+    pub(super) fn passes(&self) {
         let found = check(&self.0);
         assert!(found.is_empty(), "{}", told(&found));
         assert!(wgl::order(&self.0).is_some(), "the search finds no order");
     }
 
-    fn breaks(&self, property: Property) {
+    pub(super) fn breaks(&self, property: Property) {
         assert_eq!(broken(&self.0), [property], "{}", told(&check(&self.0)));
         let is_order = property != Property::Subscriptions;
         assert!(!is_order || wgl::order(&self.0).is_none(), "the search finds an order");
     }
 }
 
-fn one(number: u64) -> Append {
+pub(super) fn one(number: u64) -> Append {
     Append::new([event(number, "a").tagged(tags(&["x:1"]))])
 }
 
@@ -237,54 +238,6 @@ fn of_two_lost_repeats_the_one_that_could_is_the_writer() {
     tale(7).breaks(Property::RealTime);
 }
 
-fn deliveries(tale: &mut Tale, begun: Moment, ended: Moment, from: StartFrom, found: &[usize]) {
-    let found = found.iter().map(|&at| tale.0.log[at - 1].clone()).collect();
-    tale.ask(begun, ended, What::Deliveries { subscription: 1, query: tagged("x:1"), from, found });
-}
-
-#[test]
-fn a_subscription_from_the_end_begins_at_an_end_of_its_window() {
-    let tale = |begun, found: &[usize]| {
-        let mut tale = Tale::default();
-        for n in 1..=4 {
-            tale.append(n * 2, n * 2 + 1, one(n));
-        }
-        deliveries(&mut tale, begun, 7, StartFrom::End, found);
-        tale
-    };
-    tale(5, &[3]).passes();
-    tale(4, &[2, 3]).passes();
-    tale(4, &[3]).passes();
-    tale(6, &[2, 3]).breaks(Property::Subscriptions);
-    tale(4, &[1, 2]).passes();
-    tale(2, &[1, 3]).breaks(Property::Subscriptions);
-    tale(5, &[3, 4]).breaks(Property::Subscriptions);
-}
-
-#[test]
-fn a_subscription_goes_on_where_it_stopped_and_knows_when_it_has_caught_up() {
-    let tale = |second: &[usize], caught_up: u64| {
-        let mut tale = Tale::default();
-        tale.append(1, 2, one(1));
-        tale.append(3, 4, Append::new([event(2, "a"), event(3, "a").tagged(tags(&["x:1"]))]));
-        tale.append(5, 6, one(4));
-        deliveries(&mut tale, 7, 8, StartFrom::Beginning, &[1]);
-        deliveries(&mut tale, 9, 10, StartFrom::Beginning, second);
-        let found = Some(position(caught_up));
-        tale.ask(11, 12, What::CaughtUp { subscription: 1, found });
-        tale
-    };
-    tale(&[3, 4], 4).passes();
-    tale(&[3], 3).passes();
-    tale(&[], 1).passes();
-    tale(&[4], 4).breaks(Property::Subscriptions);
-    tale(&[1, 3], 3).breaks(Property::Subscriptions);
-    tale(&[3], 4).breaks(Property::Subscriptions);
-    tale(&[], 2).breaks(Property::Subscriptions);
-    tale(&[3, 4], 3).breaks(Property::Subscriptions);
-    tale(&[2, 3], 3).breaks(Property::Subscriptions);
-}
-
 /// A checker that is quadratic would need hours for this: 30,000 appends with conditions, as many conflicts and reads.
 #[test]
 fn long_histories_are_checked_in_time_and_one_wrong_answer_is_found() {
@@ -298,7 +251,11 @@ fn long_histories_are_checked_in_time_and_one_wrong_answer_is_found() {
         tale.conflict(moment + 1, moment + 5, one(count + n).when(condition), failed);
         let options = ReadOptions::default().after(after);
         let found = vec![tale.0.log[n as usize - 1].clone()];
-        tale.ask(moment + 3, moment + 4, What::Read { query: tagged("x:1"), options, head: Some(position(n)), found });
+        tale.ask(
+            moment + 3,
+            moment + 4,
+            What::Read { query: tagged("x:1"), options, head: Some(position(n)), found },
+        );
     }
     let found = check(&tale.0);
     assert!(found.is_empty(), "{}", told(&found));

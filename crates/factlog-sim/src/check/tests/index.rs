@@ -17,7 +17,8 @@ fn the_index_agrees_with_a_scan() {
         for _ in 0..50 {
             let query = Asker::default().query(&mut rng);
             let (after, upto) = (rng.u64(..30), rng.u64(..60));
-            let due: Vec<u64> = (after + 1..=upto.min(index.end())).filter(|&at| scan(&index, &query, at)).collect();
+            let due: Vec<u64> =
+                (after + 1..=upto.min(index.end())).filter(|&at| scan(&index, &query, at)).collect();
             assert_eq!(index.matches(&query, after, upto), due, "seed {seed}: {query:?} ({after}, {upto}]");
             assert_eq!(index.next(&query, after, upto), due.first().copied(), "seed {seed}: {query:?}");
             assert_eq!(index.newest(&query, after, upto), due.last().copied(), "seed {seed}: {query:?}");

@@ -2,16 +2,18 @@
 //!
 //! * [`generate`] makes histories with the reference store as the truth, [`twins`] breaks them one promise at a time.
 //! * [`agree`] holds the linear checkers against the search for an order.
-//! * [`cases`] are the histories by hand in which the instant matters.
+//! * [`cases`] and [`cases_of_subscriptions`] are the histories by hand in which the instant matters.
 
 mod agree;
 mod cases;
+mod cases_of_subscriptions;
 mod generate;
 mod index;
 mod questions;
 mod twins;
 mod twins_of_answers;
 mod twins_of_log;
+mod twins_of_reads;
 
 use factlog_core::{
     Append, Event, EventId, EventType, Position, Query, QueryItem, RecordedEvent, Revision, StreamId, Tags,

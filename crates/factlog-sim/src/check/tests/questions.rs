@@ -1,8 +1,8 @@
 //! What the clients of a generated history ask: out of few enough names that it often collides.
 
 use factlog_core::{
-    Append, AppendCondition, Category, Event, ExpectedRevision, Position, Query, QueryItem, ReadOptions, Revision,
-    StartFrom, StreamFilter, TrackingSource,
+    Append, AppendCondition, Category, Event, ExpectedRevision, Position, Query, QueryItem, ReadOptions,
+    Revision, StartFrom, StreamFilter, TrackingSource,
 };
 use fastrand::Rng;
 

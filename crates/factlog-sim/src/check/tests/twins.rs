@@ -5,7 +5,7 @@
 use fastrand::Rng;
 
 use super::generate::{Mix, seeded};
-use super::{Property, check, told, twins_of_answers, twins_of_log};
+use super::{Property, check, told, twins_of_answers, twins_of_log, twins_of_reads};
 use crate::history::{History, Operation, Outcome, What};
 
 /// A way to break a history.
@@ -35,7 +35,7 @@ macro_rules! twins {
 pub(super) use twins;
 
 pub(super) fn all() -> impl Iterator<Item = &'static Twin> {
-    twins_of_log::ALL.iter().chain(twins_of_answers::ALL)
+    twins_of_log::ALL.iter().chain(twins_of_reads::ALL).chain(twins_of_answers::ALL)
 }
 
 /// One of the operations that this says something about, with what it says.
@@ -87,7 +87,12 @@ fn every_broken_twin_is_caught_by_the_property_it_breaks() {
             applied += 1;
             let found = check(&history);
             let is_caught = found.iter().any(|violation| violation.property == twin.breaks);
-            assert!(is_caught, "{name}, seed {seed}: not caught by {}; found:\n{}", twin.breaks, told(&found));
+            assert!(
+                is_caught,
+                "{name}, seed {seed}: not caught by {}; found:\n{}",
+                twin.breaks,
+                told(&found)
+            );
         }
         assert!(20 <= applied, "{name} found something to break in {applied} histories only");
     }

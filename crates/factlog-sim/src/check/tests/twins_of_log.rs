@@ -163,7 +163,8 @@ fn neighbours(history: &History, rng: &mut Rng) -> Option<Neighbours> {
 
 /// Makes an acknowledgement say what the log says.
 fn tell(history: &mut History, at: usize, first: u64) -> Option<()> {
-    let What::Append { append, outcome: Outcome::Appended(appended) } = &mut history.operations[at].what else {
+    let What::Append { append, outcome: Outcome::Appended(appended) } = &mut history.operations[at].what
+    else {
         return None;
     };
     let events = &history.log[first as usize - 1..][..append.events.len()];
