@@ -1,6 +1,8 @@
 //! What clients asked of a store and were told, and when: what a checker needs to know of a run.
 
-use factlog_core::{Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, TrackingSource};
+use factlog_core::{
+    Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, TrackingSource,
+};
 
 /// A moment of a run: a counter that grows with everything that happens, not a time.
 pub type Moment = u64;
@@ -21,7 +23,8 @@ pub struct Operation {
     pub client: u32,
     /// When it was asked.
     pub begun: Moment,
-    /// When the answer came; `None` if none ever came, because the store was gone by then.
+    /// When the answer came; `None` if none ever came, because the store was gone by then. Without it the answers in
+    /// `what` mean nothing, but those of deliveries and of an append that is said to be recorded or not.
     pub ended: Option<Moment>,
     /// What it was.
     pub what: What,
@@ -48,7 +51,8 @@ pub enum What {
         /// What was found.
         found: Vec<RecordedEvent>,
     },
-    /// What a subscription delivered in one go, from where it was begun or went on.
+    /// What a subscription delivered in one go, from where it was begun or went on. The first of a subscription begins
+    /// before the call that makes it: that is what "from the end" is measured against.
     Deliveries {
         /// The subscription: its deliveries follow each other.
         subscription: u64,
@@ -58,6 +62,14 @@ pub enum What {
         from: StartFrom,
         /// What came, in order.
         found: Vec<RecordedEvent>,
+    },
+    /// A subscription said that it had delivered all that matches up to the head. It follows the first
+    /// [`What::Deliveries`] of the same subscription, which may have found nothing.
+    CaughtUp {
+        /// The subscription.
+        subscription: u64,
+        /// The head it had caught up with.
+        found: Option<Position>,
     },
     /// How far a source was tracked.
     Tracking {
