@@ -4,9 +4,10 @@
 //! * Readers load the view and take no lock. The view is replaced as a whole, one change at a time.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use event_listener::Event as Wake;
@@ -24,15 +25,15 @@ use crate::run::Pages;
 use crate::segment::{Segment, SegmentCache, Wrong};
 use crate::settings::Settings;
 use crate::state::{Life, closed};
-use crate::storage::{self, Disk, DiskFile};
+use crate::storage::{Disk, DiskFile};
 use crate::view::View;
 
-/// Segments' files kept open.
-const OPEN_FILES: usize = 64;
+/// Segments' files kept open. Many systems allow a process 1,024.
+const OPEN_FILES: usize = 128;
 
 /// Pages of segments' tables kept in memory, of 4 KiB: each leads to about 250 blocks.
 const TABLE_PAGES: usize = 2048;
-/// Segments' dictionaries kept ready, of about 64 KiB.
+/// Segments' dictionaries kept ready, of about 45 KiB, if they differ.
 const DICTIONARIES: usize = 64;
 /// Segments' footers kept, of about 1 KiB.
 const FOOTERS: usize = 1024;
@@ -62,7 +63,7 @@ pub(crate) struct Shared {
     /// What is needed to find blocks in segments.
     tables: SegmentCache,
     /// Segments' files that are open, by first position.
-    files: Cache<u64, Arc<Box<dyn DiskFile>>>,
+    files: Cache<u64, OpenFile>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
 }
@@ -213,14 +214,14 @@ impl Shared {
         if self.lost(position).is_some() {
             return Err(self.unreadable(position));
         }
-        let file = self.file(&segment)?;
+        let file = self.file(&segment);
         let damaged = |wrong: Wrong| wrong.into_error(&segment.path());
-        let entry = segment.block_of(&**file, &self.tables, position).map_err(damaged)?;
+        let entry = segment.block_of(&file, &self.tables, position).map_err(damaged)?;
         let key = (segment.entry.first, entry.offset);
         if let Some(records) = self.cache.get(&key) {
             return Ok(records);
         }
-        let records = segment.read(&**file, &self.tables, &entry).map_err(damaged)?;
+        let records = segment.read(&file, &self.tables, &entry).map_err(damaged)?;
         if keep {
             self.cache.insert(key, records.clone());
         }
@@ -229,21 +230,66 @@ impl Shared {
 
     /// The records of a segment's last block that begins at or before a time.
     pub(crate) fn records_at(&self, segment: &Segment, time: i64) -> Result<Arc<Records>> {
-        let file = self.file(segment)?;
-        let block = segment.block_at_time(&**file, &self.tables, time);
+        let file = self.file(segment);
+        let block = segment.block_at_time(&file, &self.tables, time);
         let block = block.map_err(|wrong| wrong.into_error(&segment.path()))?;
         self.records(block.map_or(segment.entry.first, |block| block.first), true)
     }
 
-    /// The open file of a segment.
-    pub(crate) fn file(&self, segment: &Segment) -> Result<Arc<Box<dyn DiskFile>>> {
+    /// The file of a segment, which is opened when something is read from it: most of what is asked is in a cache.
+    pub(crate) fn file(&self, segment: &Segment) -> SegmentFile<'_> {
+        SegmentFile { shared: self, segment: *segment, open: OnceLock::new() }
+    }
+
+    fn open_file(&self, segment: &Segment) -> io::Result<OpenFile> {
         if let Some(file) = self.files.get(&segment.entry.first) {
             return Ok(file);
         }
-        let path = self.dir.join(segment.path());
-        let file = self.disk.open(&path).map_err(|cause| storage::failed("open", &path, cause))?;
-        let file = Arc::new(file);
+        let file = Arc::new(self.disk.open(&self.dir.join(segment.path()))?);
         self.files.insert(segment.entry.first, file.clone());
         Ok(file)
+    }
+}
+
+type OpenFile = Arc<Box<dyn DiskFile>>;
+
+/// A segment's file that may not be open yet.
+#[derive(Debug)]
+pub(crate) struct SegmentFile<'a> {
+    shared: &'a Shared,
+    segment: Segment,
+    open: OnceLock<OpenFile>,
+}
+
+impl SegmentFile<'_> {
+    fn open(&self) -> io::Result<&OpenFile> {
+        if let Some(open) = self.open.get() {
+            return Ok(open);
+        }
+        let open = self.shared.open_file(&self.segment)?;
+        Ok(self.open.get_or_init(|| open))
+    }
+}
+
+/// Only what readers need.
+impl DiskFile for SegmentFile<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.open()?.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn write_durably(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.open()?.length()
     }
 }

@@ -219,12 +219,9 @@ impl Segment {
     }
 
     fn dictionary(&self, file: &dyn DiskFile, cache: &SegmentCache) -> Result<Arc<Dictionary>, Wrong> {
-        cache.dictionary(self.entry.first, || {
-            let opened = self.opened(file, cache)?;
-            let bytes = self.dictionary_bytes(file, &opened.description)?;
-            let dictionary = Dictionary::new(&bytes).map_err(|what| Wrong::at(HEADER_BYTES as u64, what))?;
-            Ok(Arc::new(dictionary))
-        })
+        let read = || self.dictionary_bytes(file, &self.opened(file, cache)?.description);
+        let make = |bytes: &[u8]| Dictionary::new(bytes).map_err(|what| Wrong::at(HEADER_BYTES as u64, what));
+        cache.dictionary(self.entry.first, read, make)
     }
 
     /// The dictionary, from whichever copy is whole; empty if there is none.

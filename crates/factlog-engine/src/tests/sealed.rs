@@ -67,12 +67,12 @@ fn a_damaged_block_takes_no_other_block_with_it() {
     let engine = open(dir.path(), small());
     let shared = engine.shared();
     let segment_1 = shared.view().segments[0];
-    let file = shared.file(&segment_1).expect("open");
+    let file = shared.file(&segment_1);
     let cache = crate::segment::SegmentCache::new(8, 1, 1);
     let mut blocks = Vec::new();
     let mut next = 1;
     while next <= segment_1.entry.last {
-        let block = segment_1.block_of(&**file, &cache, next).expect("a block");
+        let block = segment_1.block_of(&file, &cache, next).expect("a block");
         next = block.last() + 1;
         blocks.push(block);
     }
