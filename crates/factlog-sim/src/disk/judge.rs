@@ -127,7 +127,8 @@ fn how(call: Call, effect: Effect, failure: Failure, rng: &mut Rng) -> Option<Ho
 /// A path without what differs from file to file: the last directory and the name, numbers as `#`. A short number
 /// before a dash says what kind of file it is, and stays.
 pub(super) fn place(path: &Path) -> String {
-    let mut names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).filter(|name| name != "/").collect();
+    let mut names: Vec<_> =
+        path.iter().map(|name| name.to_string_lossy()).filter(|name| name != "/").collect();
     let kept = names.split_off(names.len().saturating_sub(2));
     let mut place = String::new();
     for (index, name) in kept.iter().enumerate() {
