@@ -1,6 +1,8 @@
 //! What clients asked of a store and were told, and when: what a checker needs to know of a run.
 
-use factlog_core::{Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, TrackingSource};
+use factlog_core::{
+    Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, TrackingSource,
+};
 
 /// A moment of a run: a counter that grows with everything that happens, not a time.
 pub type Moment = u64;

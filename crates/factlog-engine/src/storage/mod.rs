@@ -24,7 +24,8 @@ use factlog_core::{Error, Result};
 
 pub(crate) use buffer::{ALIGNMENT, Buffer};
 pub(crate) use local::LocalDisk;
-pub(crate) use pipeline::{Bell, Done, Pipeline};
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements them"))]
+pub use pipeline::{Bell, Done, Pipeline};
 
 use crate::settings::JournalMode;
 

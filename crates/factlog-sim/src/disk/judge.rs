@@ -75,7 +75,7 @@ impl Faults {
             return Verdict { how: Some(How::Well), failure: None };
         };
         self.fired += 1;
-        let failing = |failure| Verdict { how: how(call, effect, failure, rng), failure: Some(failure) };
+        let mut failing = |failure| Verdict { how: how(call, effect, failure, rng), failure: Some(failure) };
         let odd = |how| Verdict { how: Some(how), failure: None };
         match cause {
             Cause::Io => failing(Failure::Io),
