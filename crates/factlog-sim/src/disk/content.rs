@@ -36,7 +36,10 @@ pub(super) struct Content {
 /// What was done to a file and is not durable.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
-    Write { offset: u64, bytes: Bytes },
+    Write {
+        offset: u64,
+        bytes: Bytes,
+    },
     /// The file was emptied, as creating it again does.
     Empty,
 }
@@ -165,7 +168,9 @@ impl Content {
     /// Takes a range out of all pending writes: what is there is newer, and older bytes never come after it.
     fn supersede(&mut self, range: Range<u64>) {
         let overlaps = |change: &Change| match change {
-            Change::Write { offset, bytes } => *offset < range.end && range.start < offset + bytes.len() as u64,
+            Change::Write { offset, bytes } => {
+                *offset < range.end && range.start < offset + bytes.len() as u64
+            }
             Change::Empty => false,
         };
         if !self.pending.iter().any(overlaps) {
@@ -177,7 +182,8 @@ impl Content {
                     let length = bytes.len() as u64;
                     let before = position(range.start.saturating_sub(offset).min(length));
                     let behind = position(range.end.saturating_sub(offset).min(length));
-                    let parts = [(offset, bytes.slice(..before)), (offset + behind as u64, bytes.slice(behind..))];
+                    let parts =
+                        [(offset, bytes.slice(..before)), (offset + behind as u64, bytes.slice(behind..))];
                     let left = parts.into_iter().filter(|(_, bytes)| !bytes.is_empty());
                     self.pending.extend(left.map(|(offset, bytes)| Change::Write { offset, bytes }));
                 }

@@ -75,7 +75,7 @@ impl Faults {
             return Verdict { how: Some(How::Well), failure: None };
         };
         self.fired += 1;
-        let failing = |failure| Verdict { how: how(call, effect, failure, rng), failure: Some(failure) };
+        let mut failing = |failure| Verdict { how: how(call, effect, failure, rng), failure: Some(failure) };
         let odd = |how| Verdict { how: Some(how), failure: None };
         match cause {
             Cause::Io => failing(Failure::Io),
@@ -127,7 +127,8 @@ fn how(call: Call, effect: Effect, failure: Failure, rng: &mut Rng) -> Option<Ho
 /// A path without what differs from file to file: the last directory and the name, numbers as `#`. A short number
 /// before a dash says what kind of file it is, and stays.
 pub(super) fn place(path: &Path) -> String {
-    let mut names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).filter(|name| name != "/").collect();
+    let mut names: Vec<_> =
+        path.iter().map(|name| name.to_string_lossy()).filter(|name| name != "/").collect();
     let kept = names.split_off(names.len().saturating_sub(2));
     let mut place = String::new();
     for (index, name) in kept.iter().enumerate() {

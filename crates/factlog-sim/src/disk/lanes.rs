@@ -181,7 +181,7 @@ impl Machine {
 
 impl UnderWay {
     /// Whether it is a write that changes the place it was meant for.
-    fn happens(&self) -> bool {
+    pub(super) fn happens(&self) -> bool {
         matches!(self.verdict.how, Some(How::Well | How::Failing(_)))
     }
 

@@ -14,13 +14,13 @@ use fastrand::Rng;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::content::{LENGTH_MAX, SECTOR, position};
+use super::errno;
 use super::faults::{Call, Effect};
 use super::judge::{self, Failure, Faults, How, Verdict};
 use super::lanes::{Lane, UnderWay};
 use super::survival::torn;
 use super::trace::{Told, Trace};
 use super::tree::{Id, Tree};
-use super::errno;
 
 /// What a handle has of its machine.
 #[derive(Clone)]

@@ -69,7 +69,10 @@ impl SimDisk {
     /// When a process has died in a call and nobody has said by [`SimDisk::kill`] or [`SimDisk::power_loss`] how.
     pub fn mount(&self) -> Arc<Mount> {
         let machine = self.0.machine();
-        assert!(!machine.dead, "after a death the process is killed or the power fails, before another begins");
+        assert!(
+            !machine.dead,
+            "after a death the process is killed or the power fails, before another begins"
+        );
         Arc::new(Mount::new(self.0.clone(), machine.life))
     }
 

@@ -13,8 +13,8 @@ use factlog_engine::simulation::{Disk, DiskFile, Pipeline};
 use super::errno;
 use super::faults::{Call, Effect};
 use super::judge::{How, draw};
-use super::pipeline::SimPipeline;
 use super::machine::{Machine, Shared, Subject};
+use super::pipeline::SimPipeline;
 use super::trace::digest;
 use super::tree::Id;
 
@@ -43,13 +43,7 @@ impl Mount {
         Ok(self.file(&mut machine, id, subject, None))
     }
 
-    fn file(
-        &self,
-        machine: &mut Machine,
-        id: Id,
-        subject: Subject,
-        lock: Option<u64>,
-    ) -> Box<dyn DiskFile> {
+    fn file(&self, machine: &mut Machine, id: Id, subject: Subject, lock: Option<u64>) -> Box<dyn DiskFile> {
         machine.tree.opened(id);
         Box::new(SimFile { shared: self.shared.clone(), life: self.life, id, subject, lock })
     }

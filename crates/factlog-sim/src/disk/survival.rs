@@ -153,7 +153,8 @@ fn length(fate: Fate, before: u64, writes: &[(u64, &Bytes)], rng: &mut Rng) -> u
         (_, 2) => before,
         // Somewhere in a write, or where one ends.
         _ => {
-            let (offset, bytes) = writes.get(rng.usize(..writes.len().max(1))).copied().unwrap_or((0, &NO_BYTES));
+            let (offset, bytes) =
+                writes.get(rng.usize(..writes.len().max(1))).copied().unwrap_or((0, &NO_BYTES));
             let length = bytes.len() as u64;
             let torn = offset + rng.u64(..=length / SECTOR) * SECTOR;
             (if rng.bool() { torn } else { offset + length }).clamp(before, longest)

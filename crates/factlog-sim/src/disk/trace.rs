@@ -20,7 +20,13 @@ impl Trace {
     }
 
     /// One more call: what it was, and what it answered in short.
-    pub(super) fn note(&mut self, what: &str, path: &str, numbers: [u64; 2], answer: Result<u64, &io::Error>) {
+    pub(super) fn note(
+        &mut self,
+        what: &str,
+        path: &str,
+        numbers: [u64; 2],
+        answer: Result<u64, &io::Error>,
+    ) {
         self.calls += 1;
         self.hash.update(what.as_bytes());
         self.hash.update(path.as_bytes());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use factlog_engine::JournalMode;
-use factlog_engine::simulation::{Disk, Pipeline};
+use factlog_engine::simulation::Disk;
 use fastrand::Rng;
 
 use super::super::{Call, Cause, Effect, Fault, Mount, Odds, Profile, SimDisk};
@@ -43,7 +43,8 @@ fn run(seed: u64) -> (u64, Vec<String>, SimDisk) {
     disk.set_latency(3);
     let mut rng = Rng::with_seed(!seed);
     for crash in 0..4 {
-        work(&if crash == 0 { mount.clone() } else { disk.mount() }, &mut rng);
+        let mount = if crash == 0 { mount.clone() } else { disk.mount() };
+        work(&mount, &mut rng);
         if rng.bool() { disk.kill() } else { disk.power_loss(Profile::WORST) }
     }
     (disk.trace_hash(), disk.trace(), disk)

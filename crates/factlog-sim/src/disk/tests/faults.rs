@@ -112,7 +112,11 @@ fn nobody_knows_whether_a_failed_durable_write_is_durable() {
         disk.power_loss(Profile::JOURNAL);
         seen.insert((reads, read(&disk, "a").expect("a file")[0]));
     }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(1, 0), (1, 1)], "it reads as written, and can be lost");
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        [(1, 0), (1, 1)],
+        "it reads as written, and can be lost"
+    );
 }
 
 #[test]
@@ -131,7 +135,11 @@ fn after_a_failed_sync_another_one_says_ok_and_makes_nothing_durable() {
         let mut expected = vec![1; 1024];
         expected[..512].fill(3);
         expected.resize(2048, 0);
-        assert_eq!(read(&disk, "a"), Some(expected), "what is written afterwards is durable, and nothing else");
+        assert_eq!(
+            read(&disk, "a"),
+            Some(expected),
+            "what is written afterwards is durable, and nothing else"
+        );
     }
 }
 

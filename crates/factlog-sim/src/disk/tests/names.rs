@@ -74,7 +74,11 @@ fn a_replaced_file_is_the_old_one_or_the_new_one() {
         file.sync().expect("sync");
         mount.rename(&at("a.tmp"), &at("a")).expect("rename");
     });
-    assert!(found.iter().all(|bytes| matches!(bytes.as_deref(), Some(bytes) if bytes == [1; 600] || bytes == [2; 700])));
+    assert!(
+        found
+            .iter()
+            .all(|bytes| matches!(bytes.as_deref(), Some(bytes) if bytes == [1; 600] || bytes == [2; 700]))
+    );
     assert!(found.contains(&Some(vec![1; 600])) && found.contains(&Some(vec![2; 700])));
 }
 
@@ -114,7 +118,11 @@ fn names_survive_in_order_on_a_journal_and_in_any_on_others() {
     let ordered = names_after(Profile::JOURNAL, act);
     assert_eq!(ordered.iter().map(Vec::len).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert!(ordered.iter().all(|names| names.iter().zip(["a", "b", "c"]).all(|(name, first)| name == first)));
-    assert_eq!(names_after(Profile { names: Names::Any, garbage: false }, act).len(), 8, "every set of three");
+    assert_eq!(
+        names_after(Profile { names: Names::Any, garbage: false }, act).len(),
+        8,
+        "every set of three"
+    );
 }
 
 #[test]
@@ -139,9 +147,12 @@ fn one_process_holds_a_lock_until_it_lets_go_or_dies() {
 fn handles_of_a_former_life_fail_for_ever() {
     let (disk, mount) = disk(1);
     let file = durable(&mount, "a", &[1]);
-    for crash in [SimDisk::kill, |disk: &SimDisk| disk.power_loss(Profile::JOURNAL)] {
+    let crashes: [fn(&SimDisk); 2] = [SimDisk::kill, |disk| disk.power_loss(Profile::JOURNAL)];
+    for crash in crashes {
         crash(&disk);
-        assert!(file.write_at(&[2], 0).is_err() && file.write_durably(&[2], 0).is_err() && file.sync().is_err());
+        assert!(
+            file.write_at(&[2], 0).is_err() && file.write_durably(&[2], 0).is_err() && file.sync().is_err()
+        );
         assert!(file.read_at(&mut [0], 0).is_err() && file.length().is_err());
         assert!(mount.create(&at("b")).is_err() && mount.lock(&at("LOCK")).is_err());
         assert!(mount.remove(&at("a")).is_err() && mount.rename(&at("a"), &at("b")).is_err());

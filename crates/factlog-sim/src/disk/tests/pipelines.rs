@@ -63,9 +63,8 @@ fn a_bell_that_rang_is_heard_by_the_next_who_waits() {
         pipeline.bell().ring();
         assert!(pipeline.finished(false).len() <= 1, "who does not wait hears no bell");
         empty += usize::from(pipeline.finished(true).is_empty());
-        while pipeline.finished(true).is_empty() && !disk.0.machine().under_way.is_empty() {
-            panic!("it rang once");
-        }
+        let is_under_way = !disk.0.machine().under_way.is_empty();
+        assert_eq!(pipeline.finished(true).is_empty(), !is_under_way, "it rang once");
     }
     assert!(25 < empty, "the bell ends the wait: {empty}");
 }
@@ -92,7 +91,11 @@ fn a_pipeline_has_bounds_and_says_what_it_cannot_do() {
     assert_eq!(errno(mount.pipeline(&at("none"), JournalMode::Auto)), 2);
     let mut pipeline = pipeline(&mount, JournalMode::Auto);
     pipeline.write(1, vec![1; 100].into(), 0);
-    assert_eq!(errno(pipeline.finished(true).pop().expect("an end").result), 22, "direct writes are whole blocks");
+    assert_eq!(
+        errno(pipeline.finished(true).pop().expect("an end").result),
+        22,
+        "direct writes are whole blocks"
+    );
     for number in 0..9 {
         submit(&mut *pipeline, number);
     }
@@ -120,7 +123,7 @@ fn every_mode_writes_the_same() {
         let depth = pipeline.depth_max();
         drop(pipeline);
         let ones = disk.durable_files()[&at("wal")].iter().filter(|byte| **byte == 1).count();
-        assert_eq!(ones, depth.min(7) * BLOCK, "dropping it brings what was begun to its end");
+        assert_eq!(ones, depth * BLOCK, "dropping it brings what was begun to its end");
     }
 }
 

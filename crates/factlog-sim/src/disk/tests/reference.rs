@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use factlog_engine::simulation::{Disk, DiskFile};
 use proptest::collection::vec;
@@ -91,7 +91,11 @@ impl Simulated {
             Step::List(name) => return answer(disk.list(path(*name)), sorted),
             Step::Write { file: at, offset, bytes, durably } => {
                 return file(*at).map_or(Answer::Done, |file| {
-                    let write = if *durably { file.write_durably(bytes, *offset) } else { file.write_at(bytes, *offset) };
+                    let write = if *durably {
+                        file.write_durably(bytes, *offset)
+                    } else {
+                        file.write_at(bytes, *offset)
+                    };
                     answer(write, done)
                 });
             }
@@ -131,7 +135,9 @@ impl Real<'_> {
             Step::CreateDir(name) => return answer(fs::create_dir_all(path(*name)), done),
             Step::Rename(from, to) => return answer(fs::rename(path(*from), path(*to)), done),
             Step::Remove(name) => return answer(fs::remove_file(path(*name)), done),
-            Step::SyncDir(name) => return answer(File::open(path(*name)).and_then(|file| file.sync_all()), done),
+            Step::SyncDir(name) => {
+                return answer(File::open(path(*name)).and_then(|file| file.sync_all()), done);
+            }
             Step::Lock(name) => {
                 let file = options.create(true).truncate(false).open(path(*name));
                 return answer(file, |_| Answer::Done);
@@ -168,6 +174,19 @@ fn sorted(mut names: Vec<String>) -> Answer {
     Answer::Names(names)
 }
 
+/// All files of a directory.
+fn walk(real: &Path, path: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(real).expect("list") {
+        let name = entry.expect("entry").file_name();
+        let (real, path) = (real.join(&name), path.join(&name));
+        if real.is_dir() {
+            walk(&real, &path, found);
+        } else {
+            found.insert(path, fs::read(real).expect("read"));
+        }
+    }
+}
+
 /// Whether a rename goes into another directory, which is refused here.
 fn is_refused(step: &Step) -> bool {
     matches!(step, Step::Rename(from, to) if Path::new(NAMES[*from]).parent() != Path::new(NAMES[*to]).parent())
@@ -186,11 +205,7 @@ proptest! {
         }
         let files = simulated.disk.files();
         let mut found = BTreeMap::new();
-        for name in NAMES {
-            if let Ok(bytes) = fs::read(root.path().join(name)) {
-                found.insert(Path::new("/").join(name), bytes);
-            }
-        }
+        walk(root.path(), Path::new("/"), &mut found);
         prop_assert_eq!(files, found);
     }
 
