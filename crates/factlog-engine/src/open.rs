@@ -190,7 +190,7 @@ fn start(
         disk.sync_dir(&segments).map_err(|cause| storage::failed("make durable", &segments, cause))?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
-    manifest.update(|manifest| manifest.epoch += 1)?;
+    manifest.update(|manifest| manifest.epoch += u64::from(!planted!(EpochStays)))?;
     found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
     let wal_dir = dir.join("wal");
     let pipeline = disk

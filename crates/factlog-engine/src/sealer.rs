@@ -225,11 +225,17 @@ impl Sealer {
         let run = run.map_err(|cause| {
             storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause)
         })?;
+        if planted!(RecycleTooEarly) {
+            self.recycle(self.manifest.current().wal_first..job.wal_first);
+        }
         let mut freed = 0..0;
         self.manifest.update(|manifest| {
             manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
-            manifest.wal_first = job.wal_first;
+            manifest.wal_first = job.wal_first + u64::from(planted!(FreeOneFileTooMany));
+            if planted!(TrackingNotSealed) {
+                return;
+            }
             manifest.tracking = tracking.clone();
         })?;
         let segment = Segment::new(self.shared.store, entry);
@@ -270,10 +276,12 @@ impl Sealer {
             *self.dictionary.lock() =
                 dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
             written = Some(description);
-            file.sync()
+            if planted!(SkipSegmentSync) { Ok(()) } else { file.sync() }
         })?;
         self.disk.rename(&temporary, path)?;
-        self.disk.sync_dir(&dir)?;
+        if !planted!(SkipSegmentDirectorySync) {
+            self.disk.sync_dir(&dir)?;
+        }
         written.map(|description| description.entry()).ok_or_else(|| io::Error::other("nothing was written"))
     }
 
@@ -288,6 +296,9 @@ impl Sealer {
         let expected = kinds.iter().map(|&kind| generation.distinct(kind, generation.last())).sum();
         let mut builder = RunBuilder::new(self.shared.store, name, expected, ids.len() as u64, file);
         generation.visit_keys(|key, base, positions| {
+            if planted!(SealForgetsTags) && key.first() == Some(&keys::TAG) {
+                return Ok(());
+            }
             builder.key(key, base, positions.iter().map(|&position| Ok::<_, io::Error>(position)))
         })?;
         ids.into_iter().try_for_each(|(hash, position)| builder.id(hash, position))?;

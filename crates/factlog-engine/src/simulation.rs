@@ -11,6 +11,7 @@ use factlog_core::{Clock, Result};
 use uuid::Uuid;
 
 use crate::open::{self, Workers};
+pub use crate::sabotage::{Bug, plant};
 pub use crate::storage::{Bell, Disk, DiskFile, Done, Pipeline};
 use crate::verify::verify_on;
 use crate::writer::{End, Writer};

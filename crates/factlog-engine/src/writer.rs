@@ -186,7 +186,11 @@ impl Writer {
             let body = frame::HEADER_BYTES..buffer.len();
             let how = if self.lonely && self.pending.is_empty() { How::AtOnce } else { How::Behind };
             let (number, frame) = self.journal.submit(buffer, group, how);
-            Write::UnderWay { number, frame, body }
+            if planted!(AcknowledgeBeforeDurable) {
+                Write::Durable { frame, body }
+            } else {
+                Write::UnderWay { number, frame, body }
+            }
         };
         self.pending.push_back(Pending { draft, write, acknowledged });
         self.collect(false)
@@ -212,6 +216,9 @@ impl Writer {
             Some(_) if self.pending.len() == 1 => self.lonely,
             Some(_) => false,
         };
+        if planted!(AnswerOutOfOrder) {
+            self.pending.make_contiguous().sort_by_key(|pending| !pending.write.is_over());
+        }
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.write.is_over()) {
             let Pending { draft, write, acknowledged } = pending;
             match write {
@@ -253,7 +260,8 @@ impl Writer {
     /// Decides each append in order and puts the accepted ones into the buffer and the index.
     fn draft(&mut self, requests: Vec<Request>, buffer: &mut Buffer) -> Draft {
         let now = self.clock.now().as_micros();
-        let recorded_at = self.ledger.last_time.map_or(now, |last| last.max(now));
+        let last_time = self.ledger.last_time.filter(|_| !planted!(TimeGoesBack));
+        let recorded_at = last_time.map_or(now, |last| last.max(now));
         let mut draft = Draft {
             first: self.ledger.last + 1,
             recorded_at,
@@ -270,6 +278,10 @@ impl Writer {
                 continue;
             }
             match decide::decide(&self.ledger, &prepared) {
+                Verdict::Conflict(conflict) if planted!(ConflictIsWritten) => {
+                    accept(&mut self.ledger, buffer, &mut draft, &prepared);
+                    draft.others.push((reply, Err(AppendError::Conflict(conflict))));
+                }
                 Verdict::Accept => {
                     let appended = accept(&mut self.ledger, buffer, &mut draft, &prepared);
                     draft.accepted.push((reply, Ok(appended)));

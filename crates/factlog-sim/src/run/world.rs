@@ -111,7 +111,7 @@ impl World {
     fn step(&mut self) -> Result<(), String> {
         let weights = self.swarm.weights;
         let shares = [weights.client, weights.writer, weights.sealer, weights.indexer, weights.clock, weights.close];
-        let mut at = self.rng.u32(..shares.iter().sum());
+        let mut at = self.rng.u32(..shares.iter().sum::<u32>());
         let which = shares.iter().position(|&share| {
             let here = at < share;
             at = at.saturating_sub(share);
@@ -378,7 +378,7 @@ impl World {
             }
             let store = opened.map_err(|error| format!("opening failed without a fault: {error}"))?;
             let damage = store.engine().damage();
-            if let Some(damage) = damage.iter().find(|damage| damage.lost().is_some() || !store.is_writable()) {
+            if let Some(damage) = damage.iter().find(|damage| damage.first.is_some() || !store.is_writable()) {
                 return Err(format!("opening found damage that was not done: {damage}"));
             }
             self.store = Some(store);
