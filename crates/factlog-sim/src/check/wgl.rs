@@ -69,9 +69,14 @@ impl<'h> Search<'h> {
         let held = remaining().filter(|&at| !is_unknown(&operations[at]));
         let first_answer = held.filter_map(|at| operations[at].ended).min().unwrap_or(u64::MAX);
         for at in remaining().filter(|&at| operations[at].begun <= first_answer) {
-            let Some(next) = store.after(at, &operations[at].what) else { continue };
+            let left = left & !(1 << at);
             self.order.push(at);
-            if self.go(left & !(1 << at), next.as_ref().unwrap_or(store)) {
+            let is_found = match store.after(at, &operations[at].what) {
+                After::Impossible => false,
+                After::Same => self.go(left, store),
+                After::Changed(next) => self.go(left, &next),
+            };
+            if is_found {
                 return true;
             }
             self.order.pop();
@@ -84,6 +89,20 @@ fn is_unknown(operation: &Operation) -> bool {
     matches!(operation.what, What::Append { outcome: Outcome::Unknown, .. })
 }
 
+/// What an operation does to the store, if this was the answer.
+enum After<'h> {
+    /// The store would answer something else.
+    Impossible,
+    Same,
+    Changed(Store<'h>),
+}
+
+impl After<'_> {
+    fn same_if(is_right: bool) -> Self {
+        if is_right { Self::Same } else { Self::Impossible }
+    }
+}
+
 /// The sequential store.
 #[derive(Clone, Debug, Default)]
 struct Store<'h> {
@@ -94,8 +113,7 @@ struct Store<'h> {
 }
 
 impl<'h> Store<'h> {
-    /// What the store is afterwards, if this is what it answers: `Some(None)` if it stays as it is.
-    fn after(&self, at: usize, what: &'h What) -> Option<Option<Self>> {
+    fn after(&self, at: usize, what: &'h What) -> After<'h> {
         let is_right = match what {
             What::Append { append, outcome } => return self.append(at, append, outcome),
             What::Read { query, options, head, found } => {
@@ -105,11 +123,11 @@ impl<'h> Store<'h> {
             What::Tracking { source, found } => self.tracking.get(source) == found.as_ref(),
             What::Deliveries { .. } | What::CaughtUp { .. } => true,
         };
-        is_right.then_some(None)
+        After::same_if(is_right)
     }
 
-    fn append(&self, at: usize, append: &'h Append, outcome: &Outcome) -> Option<Option<Self>> {
-        let id = append.events.first()?.id;
+    fn append(&self, at: usize, append: &'h Append, outcome: &Outcome) -> After<'h> {
+        let Some(id) = append.events.first().map(|event| event.id) else { return After::Impossible };
         if let Some(&(first, count)) = self.commits.get(&id) {
             let is_same =
                 self.events[first..first + count].iter().map(|(event, _)| *event).eq(&append.events);
@@ -118,7 +136,7 @@ impl<'h> Store<'h> {
                 Outcome::Conflict(_) => false,
                 Outcome::Refused | Outcome::Unknown => true,
             };
-            return is_right.then_some(None);
+            return After::same_if(is_right);
         }
         let failed = self.failed(append);
         if !failed.is_empty() {
@@ -127,7 +145,7 @@ impl<'h> Store<'h> {
                 Outcome::Appended(_) => false,
                 Outcome::Refused | Outcome::Unknown => true,
             };
-            return is_right.then_some(None);
+            return After::same_if(is_right);
         }
         let mut next = self.clone();
         let (first, count) = (next.events.len(), append.events.len());
@@ -145,7 +163,7 @@ impl<'h> Store<'h> {
             Outcome::Unknown => true,
             Outcome::Conflict(_) | Outcome::Refused => false,
         };
-        is_right.then_some(Some(next))
+        if is_right { After::Changed(next) } else { After::Impossible }
     }
 
     fn answer(&self, first: usize, count: usize, deduplicated: bool) -> Appended {

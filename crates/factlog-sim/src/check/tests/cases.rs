@@ -39,7 +39,13 @@ impl Tale {
         self.ask(begun, ended, What::Append { append, outcome });
     }
 
-    fn conflict(&mut self, begun: Moment, ended: Moment, append: Append, failed: Vec<FailedCondition>) {
+    pub(super) fn conflict(
+        &mut self,
+        begun: Moment,
+        ended: Moment,
+        append: Append,
+        failed: Vec<FailedCondition>,
+    ) {
         self.ask(begun, ended, What::Append { append, outcome: Outcome::Conflict(Conflict { failed }) });
     }
 
@@ -60,15 +66,15 @@ pub(super) fn one(number: u64) -> Append {
     Append::new([event(number, "a").tagged(tags(&["x:1"]))])
 }
 
-fn in_stream(number: u64) -> Event {
+pub(super) fn in_stream(number: u64) -> Event {
     event(number, "a").in_stream(stream("s-1")).tagged(tags(&["x:1"]))
 }
 
-fn none_match(index: usize, at: u64) -> FailedCondition {
+pub(super) fn none_match(index: usize, at: u64) -> FailedCondition {
     FailedCondition::NoneMatch { index, position: position(at) }
 }
 
-fn guarded(number: u64) -> Append {
+pub(super) fn guarded(number: u64) -> Append {
     one(number).when(AppendCondition::none_match(tagged("x:1"), None))
 }
 

@@ -54,3 +54,18 @@ fn a_subscription_goes_on_where_it_stopped_and_knows_when_it_has_caught_up() {
     tale(&[3, 4], 3).breaks(Property::Subscriptions);
     tale(&[2, 3], 3).breaks(Property::Subscriptions);
 }
+
+/// It had begun by the time its first question was answered; what was asked for later was for it to deliver.
+#[test]
+fn a_subscription_from_the_end_that_found_nothing_leaves_nothing_out_later() {
+    let tale = |begun| {
+        let mut tale = Tale::default();
+        tale.append(1, 2, one(1));
+        deliveries(&mut tale, 3, 5, StartFrom::End, &[]);
+        tale.append(begun, 8, one(2));
+        tale.ask(9, 10, What::CaughtUp { subscription: 1, found: Some(position(2)) });
+        tale
+    };
+    tale(5).passes();
+    tale(6).breaks(Property::Subscriptions);
+}

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use pollster::block_on;
 
 use super::append_of;
-use super::questions::Asker;
+use super::questions::{self, Asker};
 use crate::history::{History, Operation, Outcome, What};
 
 pub(super) const CLIENTS: usize = 4;
@@ -179,15 +179,15 @@ impl World {
                 What::Append { append, outcome: Outcome::Unknown }
             }
             5..7 => {
-                let (query, options) = self.asker.read(rng);
+                let (query, options) = questions::read(rng);
                 What::Read { query, options, head: None, found: Vec::new() }
             }
             7 => What::Head { found: None },
-            8 => What::Tracking { source: self.asker.source(rng), found: None },
+            8 => What::Tracking { source: questions::source(rng), found: None },
             9.. => {
                 let its = self.subscriptions[client].get_or_insert_with(|| Followed {
-                    query: self.asker.query(rng),
-                    from: self.asker.start(self.head, rng),
+                    query: questions::query(rng),
+                    from: questions::start(self.head, rng),
                     deliveries: None,
                 });
                 let (subscription, query, from) = (client as u64, its.query.clone(), its.from);

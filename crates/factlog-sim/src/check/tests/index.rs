@@ -4,7 +4,7 @@ use factlog_core::Query;
 use fastrand::Rng;
 
 use super::generate::{Mix, seeded};
-use super::questions::Asker;
+use super::questions::query as query_of;
 use crate::check::index::Index;
 
 #[test]
@@ -15,7 +15,7 @@ fn the_index_agrees_with_a_scan() {
         let index = Index::new(&history.log);
         let mut rng = Rng::with_seed(seed);
         for _ in 0..50 {
-            let query = Asker::default().query(&mut rng);
+            let query = query_of(&mut rng);
             let (after, upto) = (rng.u64(..30), rng.u64(..60));
             let due: Vec<u64> =
                 (after + 1..=upto.min(index.end())).filter(|&at| scan(&index, &query, at)).collect();

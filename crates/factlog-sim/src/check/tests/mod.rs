@@ -2,11 +2,12 @@
 //!
 //! * [`generate`] makes histories with the reference store as the truth, [`twins`] breaks them one promise at a time.
 //! * [`agree`] holds the linear checkers against the search for an order.
-//! * [`cases`] and [`cases_of_subscriptions`] are the histories by hand in which the instant matters.
+//! * [`cases`], [`cases_of_windows`] and [`cases_of_subscriptions`] are the histories by hand in which the instant matters.
 
 mod agree;
 mod cases;
 mod cases_of_subscriptions;
+mod cases_of_windows;
 mod generate;
 mod index;
 mod questions;
@@ -20,7 +21,7 @@ use factlog_core::{
     Tracking, TrackingSource,
 };
 
-use super::{Property, Violation, check};
+use super::{At, Property, Violation, check};
 use crate::history::{History, Operation, Outcome, What};
 
 const TYPES: [&str; 3] = ["a", "b", "c"];

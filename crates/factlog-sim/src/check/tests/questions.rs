@@ -33,7 +33,7 @@ impl Asker {
         }
         let mut append = Append::new((0..rng.usize(1..4)).map(|_| self.event(rng)).collect::<Vec<_>>());
         for _ in 0..rng.usize(..3) {
-            append = append.when(self.condition(head, rng));
+            append = append.when(condition(head, rng));
         }
         if rng.u8(..3) == 0 {
             append = append.tracking(tracking(SOURCES[rng.usize(..2)], rng.u64(1..12)));
@@ -50,61 +50,61 @@ impl Asker {
             at => event.in_stream(stream(STREAMS[at])),
         }
     }
+}
 
-    fn condition(&self, head: Option<Position>, rng: &mut Rng) -> AppendCondition {
-        if rng.bool() {
-            let after = if rng.u8(..4) == 0 { None } else { head };
-            return AppendCondition::NoneMatch { query: self.query(rng), after };
-        }
-        let expected = match rng.u8(..6) {
-            0 => ExpectedRevision::Any,
-            1 => ExpectedRevision::NoStream,
-            2 => ExpectedRevision::Exists,
-            3.. => ExpectedRevision::At(Revision::new(rng.u64(..4))),
-        };
-        AppendCondition::Revision { stream: stream(STREAMS[rng.usize(..3)]), expected }
+fn condition(head: Option<Position>, rng: &mut Rng) -> AppendCondition {
+    if rng.bool() {
+        let after = if rng.u8(..4) == 0 { None } else { head };
+        return AppendCondition::NoneMatch { query: query(rng), after };
     }
+    let expected = match rng.u8(..6) {
+        0 => ExpectedRevision::Any,
+        1 => ExpectedRevision::NoStream,
+        2 => ExpectedRevision::Exists,
+        3.. => ExpectedRevision::At(Revision::new(rng.u64(..4))),
+    };
+    AppendCondition::Revision { stream: stream(STREAMS[rng.usize(..3)]), expected }
+}
 
-    pub(super) fn query(&self, rng: &mut Rng) -> Query {
-        match rng.u8(..5) {
-            0 => Query::All,
-            1.. => Query::AnyOf((0..rng.usize(1..3)).map(|_| item(rng)).collect()),
-        }
+pub(super) fn query(rng: &mut Rng) -> Query {
+    match rng.u8(..5) {
+        0 => Query::All,
+        1.. => Query::AnyOf((0..rng.usize(1..3)).map(|_| item(rng)).collect()),
     }
+}
 
-    pub(super) fn read(&self, rng: &mut Rng) -> (Query, ReadOptions) {
-        let mut query = self.query(rng);
-        let mut options = ReadOptions::default();
-        if rng.u8(..4) == 0 {
-            options = options.backwards();
-        }
-        if rng.u8(..4) == 0 {
-            options = options.limit(rng.u64(1..5));
-        }
-        if rng.u8(..4) == 0 {
-            options = options.after(Position::new(rng.u64(..9)));
-        }
-        if rng.u8(..4) == 0 {
-            options = options.until(position(rng.u64(1..20)));
-        }
-        if rng.u8(..5) == 0 {
-            query = Query::stream(stream(STREAMS[rng.usize(..3)]));
-            options = options.from_revision(Revision::new(rng.u64(..3)));
-        }
-        (query, options)
+pub(super) fn read(rng: &mut Rng) -> (Query, ReadOptions) {
+    let mut query = query(rng);
+    let mut options = ReadOptions::default();
+    if rng.u8(..4) == 0 {
+        options = options.backwards();
     }
+    if rng.u8(..4) == 0 {
+        options = options.limit(rng.u64(1..5));
+    }
+    if rng.u8(..4) == 0 {
+        options = options.after(Position::new(rng.u64(..9)));
+    }
+    if rng.u8(..4) == 0 {
+        options = options.until(position(rng.u64(1..20)));
+    }
+    if rng.u8(..5) == 0 {
+        query = Query::stream(stream(STREAMS[rng.usize(..3)]));
+        options = options.from_revision(Revision::new(rng.u64(..3)));
+    }
+    (query, options)
+}
 
-    pub(super) fn start(&self, head: Option<Position>, rng: &mut Rng) -> StartFrom {
-        match (rng.u8(..3), head) {
-            (0, Some(head)) => StartFrom::After(head),
-            (1, _) => StartFrom::End,
-            (0 | 2.., _) => StartFrom::Beginning,
-        }
+pub(super) fn start(head: Option<Position>, rng: &mut Rng) -> StartFrom {
+    match (rng.u8(..3), head) {
+        (0, Some(head)) => StartFrom::After(head),
+        (1, _) => StartFrom::End,
+        (0 | 2.., _) => StartFrom::Beginning,
     }
+}
 
-    pub(super) fn source(&self, rng: &mut Rng) -> TrackingSource {
-        TrackingSource::new(SOURCES[rng.usize(..2)]).expect("a source")
-    }
+pub(super) fn source(rng: &mut Rng) -> TrackingSource {
+    TrackingSource::new(SOURCES[rng.usize(..2)]).expect("a source")
 }
 
 fn item(rng: &mut Rng) -> QueryItem {

@@ -68,7 +68,7 @@ pub(super) fn acknowledged(operation: &Operation) -> Option<(u64, u64)> {
 
 #[test]
 fn right_histories_pass() {
-    for seed in 0..400 {
+    for seed in 0..250 {
         let history = seeded(seed, Mix::Everything, 200, 70);
         let found = check(&history);
         assert!(found.is_empty(), "seed {seed}:\n{}\n{history:#?}", told(&found));
@@ -77,10 +77,11 @@ fn right_histories_pass() {
 
 #[test]
 fn every_broken_twin_is_caught_by_the_property_it_breaks() {
+    let right: Vec<History> = (0..120).map(|seed| seeded(seed, Mix::Everything, 200, 70)).collect();
     for twin in all() {
         let (mut applied, name) = (0, twin.name);
-        for seed in 0..120 {
-            let mut history = seeded(seed, Mix::Everything, 200, 70);
+        for (seed, history) in (0..).zip(&right) {
+            let mut history = history.clone();
             if (twin.apply)(&mut history, &mut Rng::with_seed(seed)).is_none() {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Broken twins whose log is wrong: lost, doubled, torn, foreign and swapped events.
 
-use factlog_core::{Position, Revision, Timestamp};
+use factlog_core::{Position, RecordedEvent, Revision, Timestamp};
 use fastrand::Rng;
 
 use super::twins::{Twin, acknowledged, pick, twins};
@@ -16,6 +16,7 @@ twins! {
     an_acknowledged_append_is_lost breaks Recorded;
     an_acknowledged_append_is_cut breaks Recorded;
     an_acknowledged_byte_is_changed breaks Recorded;
+    an_acknowledgement_tells_a_wrong_revision breaks Recorded;
     a_stranger_appends breaks Recorded;
     what_was_refused_is_recorded breaks Recorded;
     an_unknown_append_is_half_there breaks Recorded;
@@ -80,6 +81,21 @@ fn an_acknowledged_byte_is_changed(history: &mut History, rng: &mut Rng) -> Opti
     Some(())
 }
 
+fn an_acknowledgement_tells_a_wrong_revision(history: &mut History, rng: &mut Rng) -> Option<()> {
+    let (at, count) = pick(history, rng, |it| match append_of(it)?.1 {
+        Outcome::Appended(appended) if !appended.deduplicated => {
+            Some(appended.revisions.len()).filter(|it| 0 < *it)
+        }
+        Outcome::Appended(_) | Outcome::Conflict(_) | Outcome::Refused | Outcome::Unknown => None,
+    })?;
+    let What::Append { outcome: Outcome::Appended(appended), .. } = &mut history.operations[at].what else {
+        return None;
+    };
+    let known = &mut appended.revisions[rng.usize(..count)].revision;
+    *known = known.next();
+    Some(())
+}
+
 fn a_stranger_appends(history: &mut History, _: &mut Rng) -> Option<()> {
     let mut stranger = history.log.last()?.clone();
     stranger.event = event(1_000_000, "a");
@@ -93,7 +109,7 @@ fn put(history: &mut History, at: usize, count: usize) -> Option<()> {
     let events = append_of(&history.operations[at])?.0.events.clone();
     let last = history.log.last()?.clone();
     for event in events.into_iter().take(count) {
-        history.log.push(factlog_core::RecordedEvent { event, ..last.clone() });
+        history.log.push(RecordedEvent { event, ..last.clone() });
     }
     renumber(&mut history.log);
     Some(())
