@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, ValueEnum};
+use factlog_engine::simulation::Bug;
+use factlog_sim::run::sensitivity::{self, Caught};
 use factlog_sim::run::{self, Failure, Kind, Plan, Summary};
 
 /// Run the engine on a simulated disk with crashes that a seed decides; exit code 1 if a promise breaks
@@ -32,6 +34,9 @@ struct Arguments {
     /// Print the calls of the disk of the first seed
     #[arg(long)]
     trace: bool,
+    /// Plant every deliberate bug in turn, and say which seed catches it
+    #[arg(long, exclusive = true)]
+    bugs: bool,
     /// Print what came of it as one line of JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +46,8 @@ const EXAMPLES: &str = "\
 Examples:
   factlog-sim --kind kill --runs 20000
   factlog-sim --kind power --runs 2000 --twice
-  factlog-sim --kind kill --seed 42 --trace";
+  factlog-sim --kind kill --seed 42 --trace
+  factlog-sim --bugs";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Crash {
@@ -61,6 +67,9 @@ fn main() -> ExitCode {
         let plan = Plan { kind, seed: arguments.seed, steps: arguments.steps };
         run::trace(plan).iter().for_each(|line| println!("{line}"));
     }
+    if arguments.bugs {
+        return bugs();
+    }
     match run_all(&arguments, kind) {
         Ok(all) => {
             println!("{}", told(&arguments, kind, &all));
@@ -71,6 +80,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Plants each bug; exit code 1 if one is not caught.
+fn bugs() -> ExitCode {
+    // They are meant to panic, and each is told in one line.
+    std::panic::set_hook(Box::new(|_| {}));
+    let mut missed = 0;
+    for &bug in Bug::ALL {
+        match sensitivity::catch(bug, sensitivity::SEEDS_MAX) {
+            Some(Caught { plan, seeds, what, .. }) => {
+                println!("{bug:?}: {seeds} seeds ({}, seed {}): {what}", plan.kind, plan.seed);
+            }
+            None => {
+                missed += 1;
+                println!("{bug:?}: NOT CAUGHT within {} seeds", sensitivity::SEEDS_MAX);
+            }
+        }
+    }
+    println!("{} of {} bugs caught", Bug::ALL.len() - missed, Bug::ALL.len());
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs all seeds on all cores, until one fails.

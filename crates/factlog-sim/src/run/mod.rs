@@ -7,10 +7,12 @@
 
 mod asking;
 mod clock;
+pub mod sensitivity;
 mod swarm;
 mod world;
 
 use std::fmt;
+use std::panic::catch_unwind;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -85,8 +87,17 @@ pub fn trace(plan: Plan) -> Vec<String> {
     disk.trace().into_iter().chain(broken).collect()
 }
 
-/// One execution.
+/// One execution. A panic is a broken promise like any other.
 fn attempt(plan: Plan) -> Result<Summary, Vec<String>> {
+    let ran = catch_unwind(|| execute(plan));
+    ran.unwrap_or_else(|panic| {
+        let told = panic.downcast_ref::<String>().map(String::as_str);
+        let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
+        Err(vec![format!("a panic, which said: {told}")])
+    })
+}
+
+fn execute(plan: Plan) -> Result<Summary, Vec<String>> {
     let mut world = World::new(plan, Swarm::draw(plan.seed));
     let one = |what: String| vec![what];
     world.live().map_err(one)?;
