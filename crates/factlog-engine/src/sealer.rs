@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -200,7 +201,10 @@ impl Desk {
         drop(job);
         let mut inner = self.inner.lock();
         match done {
-            Ok(()) => inner.job = None,
+            Ok(()) => {
+                inner.job = None;
+                sealer.shared.sealing.store(false, Ordering::Release);
+            }
             Err(error) => inner.failed = Some(error),
         }
         self.changed.notify_all();

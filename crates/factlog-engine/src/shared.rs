@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// Damage that takes nothing away: found in what can be rebuilt, when the store was opened or later.
     notes: Mutex<Vec<Damage>>,
     head: AtomicU64,
+    /// Whether a generation is being sealed, or what its sealing freed is still being sorted.
+    pub(crate) sealing: AtomicBool,
     pub(crate) life: Life,
     pub(crate) background: Background,
     cache: Cache<(u64, u64), Arc<Records>, Weigh>,
@@ -102,6 +104,7 @@ impl Shared {
             store,
             queue: Queue::new(settings.queue_appends, settings.queue_bytes),
             head: AtomicU64::new(head),
+            sealing: AtomicBool::new(false),
             view: ArcSwap::from_pointee(view),
             changing: Mutex::new(()),
             tracking: Mutex::new(tracking),

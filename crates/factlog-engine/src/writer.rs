@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, Timestamp, TrackingSource};
@@ -364,6 +365,7 @@ impl Writer {
         self.shared.change_view(|view| Some(view.with_generation(grows)));
         let tracking = self.shared.tracking.lock().clone();
         let wal_first = self.journal.roll();
+        self.shared.sealing.store(true, Ordering::Release);
         self.sealer.seal(SealJob { generation, tracking, wal_first });
     }
 

@@ -167,7 +167,8 @@ fn settle(engine: &Engine) {
         let due = levels
             .windows(8)
             .any(|levels| levels[0] < Some(3) && levels.iter().all(|level| *level == levels[0]));
-        if view.generations.len() == 1 && !due && view.slots.iter().all(Slot::is_whole) {
+        let sealing = engine.shared().sealing.load(Ordering::Acquire);
+        if !sealing && view.generations.len() == 1 && !due && view.slots.iter().all(Slot::is_whole) {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
