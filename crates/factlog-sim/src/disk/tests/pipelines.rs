@@ -86,6 +86,20 @@ fn latency_keeps_writes_under_way_for_those_who_do_not_wait() {
 }
 
 #[test]
+fn a_write_that_has_to_wait_does_not_end_before() {
+    for seed in 0..20 {
+        let (disk, mount) = disk(seed);
+        let mut pipeline = pipeline(&mount, JournalMode::Auto);
+        submit(&mut *pipeline, 0);
+        submit(&mut *pipeline, 1);
+        disk.0.machine().under_way[0].steps = 100;
+        let told = (0..50).flat_map(|_| pipeline.finished(false)).map(|done| done.number);
+        assert_eq!(told.collect::<Vec<_>>(), [1]);
+        assert_eq!(pipeline.finished(true).pop().expect("who waits hears of it").number, 0);
+    }
+}
+
+#[test]
 fn a_pipeline_has_bounds_and_says_what_it_cannot_do() {
     let (_disk, mount) = disk(1);
     assert_eq!(errno(mount.pipeline(&at("none"), JournalMode::Auto)), 2);
