@@ -71,6 +71,8 @@ pub(super) struct Machine {
     pub(super) lanes_made: u64,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) latency: u32,
+    /// At one call of so many an orphan happens.
+    pub(super) delay: u32,
     pub(super) capacity: Option<u64>,
 }
 
@@ -88,6 +90,7 @@ impl Machine {
             lanes_made: 0,
             under_way: Vec::new(),
             latency: 0,
+            delay: 1,
             capacity: None,
         }
     }

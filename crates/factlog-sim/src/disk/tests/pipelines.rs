@@ -194,7 +194,7 @@ fn a_direct_write_may_happen_after_its_process_is_gone_and_never_once_it_was_wai
         }
         disk.kill();
         let (mount, before) = (disk.mount(), disk.files());
-        for _ in 0..3 {
+        for _ in 0..100 {
             drop(mount.open(&at("wal")).expect("open"));
         }
         later += usize::from(disk.files() != before);
