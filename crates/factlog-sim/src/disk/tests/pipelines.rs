@@ -209,6 +209,22 @@ fn a_direct_write_may_happen_after_its_process_is_gone_and_never_once_it_was_wai
 }
 
 #[test]
+fn a_direct_pipeline_waits_for_former_writes_into_its_file_and_others_do_not() {
+    for (mode, waits) in
+        [(JournalMode::Uring, true), (JournalMode::Threads, false), (JournalMode::Plain, false)]
+    {
+        let (disk, mount) = disk(1);
+        let mut old = pipeline(&mount, JournalMode::Uring);
+        submit(&mut *old, 0);
+        disk.restore(&disk.image());
+        disk.0.machine().delay = 1_000_000;
+        let mut new = disk.mount().pipeline(Path::new("/store"), mode).expect("a pipeline");
+        new.turn_to(&at("wal")).expect("turn");
+        assert_eq!(disk.0.machine().under_way.is_empty(), waits, "{mode:?}");
+    }
+}
+
+#[test]
 fn a_write_under_way_when_the_power_fails_is_torn_and_ended_ones_are_not() {
     let mut seen = BTreeSet::new();
     for seed in 0..200 {
