@@ -39,7 +39,7 @@ pub(super) struct UnderWay {
     pub(super) bytes: Bytes,
     pub(super) offset: u64,
     /// So many looks later it may end.
-    steps: u32,
+    pub(super) steps: u32,
     pub(super) direct: bool,
     verdict: Verdict,
 }

@@ -4,7 +4,7 @@
 //! * Randomness comes from one generator in the order of the calls: who makes the same calls gets the same disk.
 //! * A handle belongs to a life of the machine. When that ends, all its handles fail for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,13 +65,14 @@ pub(super) struct Machine {
     pub(super) life: u64,
     /// Whether the process ended in a call and nobody has cleared up yet.
     pub(super) dead: bool,
-    /// Who holds the lock of a file.
-    pub(super) locks: BTreeMap<Id, u64>,
-    pub(super) locks_taken: u64,
+    /// The files whose lock somebody holds.
+    pub(super) locks: BTreeSet<Id>,
     pub(super) lanes: BTreeMap<u64, Lane>,
     pub(super) lanes_made: u64,
     pub(super) under_way: Vec<UnderWay>,
     pub(super) latency: u32,
+    /// At one call of so many an orphan happens.
+    pub(super) delay: u32,
     pub(super) capacity: Option<u64>,
 }
 
@@ -84,12 +85,12 @@ impl Machine {
             trace: Trace::new(),
             life: 0,
             dead: false,
-            locks: BTreeMap::new(),
-            locks_taken: 0,
+            locks: BTreeSet::new(),
             lanes: BTreeMap::new(),
             lanes_made: 0,
             under_way: Vec::new(),
             latency: 0,
+            delay: 1,
             capacity: None,
         }
     }

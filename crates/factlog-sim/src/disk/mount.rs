@@ -40,12 +40,12 @@ impl Mount {
             }
             Ok(id)
         })?;
-        Ok(self.file(&mut machine, id, subject, None))
+        Ok(self.file(&mut machine, id, subject, false))
     }
 
-    fn file(&self, machine: &mut Machine, id: Id, subject: Subject, lock: Option<u64>) -> Box<dyn DiskFile> {
+    fn file(&self, machine: &mut Machine, id: Id, subject: Subject, is_lock: bool) -> Box<dyn DiskFile> {
         machine.tree.opened(id);
-        Box::new(SimFile { shared: self.shared.clone(), life: self.life, id, subject, lock })
+        Box::new(SimFile { shared: self.shared.clone(), life: self.life, id, subject, is_lock })
     }
 }
 
@@ -101,7 +101,7 @@ impl Disk for Mount {
             }
             Ok(id)
         })?;
-        Ok(self.file(&mut machine, id, subject, None))
+        Ok(self.file(&mut machine, id, subject, false))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -141,13 +141,11 @@ impl Disk for Mount {
         let mut machine = self.shared.machine();
         let id = machine.run(self.life, Call::Lock, &subject, [0; 2], |machine, _| {
             let (id, _) = machine.tree.find_or_create(path)?;
-            Ok(if machine.locks.contains_key(&id) { None } else { Some(id) })
+            Ok(if machine.locks.contains(&id) { None } else { Some(id) })
         })?;
         let Some(id) = id else { return Ok(None) };
-        machine.locks_taken += 1;
-        let lock = machine.locks_taken;
-        machine.locks.insert(id, lock);
-        Ok(Some(self.file(&mut machine, id, subject, Some(lock))))
+        machine.locks.insert(id);
+        Ok(Some(self.file(&mut machine, id, subject, true)))
     }
 }
 
@@ -165,8 +163,8 @@ struct SimFile {
     life: u64,
     id: Id,
     subject: Subject,
-    /// Which taking of the lock this is.
-    lock: Option<u64>,
+    /// Whether it holds the lock of its file.
+    is_lock: bool,
 }
 
 impl DiskFile for SimFile {
@@ -224,7 +222,7 @@ impl Drop for SimFile {
     fn drop(&mut self) {
         let mut machine = self.shared.machine();
         if machine.is_alive(self.life) {
-            if self.lock.is_some() && machine.locks.get(&self.id) == self.lock.as_ref() {
+            if self.is_lock {
                 machine.locks.remove(&self.id);
             }
             machine.tree.closed(self.id);

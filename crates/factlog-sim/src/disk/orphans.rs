@@ -12,9 +12,13 @@ use super::machine::Machine;
 use super::survival::torn;
 use super::tree::Id;
 
+/// An orphan happens at one call of so many: some at once, some long after their file was looked at.
+const DELAYS: [u32; 3] = [4, 40, 400];
+
 impl Machine {
     /// Their process was killed: each write under way happened wholly, in part, not at all, or may still happen.
     pub(super) fn abandon(&mut self) {
+        self.delay = DELAYS[self.rng.usize(..DELAYS.len())];
         for mut write in std::mem::take(&mut self.under_way) {
             write.lane = None;
             if write.direct && self.rng.u8(..3) == 0 {
@@ -39,7 +43,7 @@ impl Machine {
     /// Now and then a write of a process that is gone happens.
     pub(super) fn land_some(&mut self) {
         let orphans = |write: &UnderWay| write.lane.is_none();
-        if self.under_way.iter().any(orphans) && self.rng.u8(..4) == 0 {
+        if self.under_way.iter().any(orphans) && self.rng.u32(..self.delay) == 0 {
             let index = self.under_way.iter().position(orphans).unwrap_or_default();
             let write = self.under_way.remove(index);
             self.land(&write);

@@ -20,6 +20,8 @@ pub(super) struct SimPipeline {
     life: u64,
     lane: u64,
     depth: usize,
+    /// Whether its writes are the kernel's.
+    direct: bool,
     /// The writes that were begun and not told, for when their process is gone.
     begun: BTreeSet<u64>,
 }
@@ -32,20 +34,23 @@ impl SimPipeline {
             JournalMode::Plain => (1, false),
         };
         let lane = shared.machine().open_lane(life, depth, direct);
-        Self { shared, life, lane, depth, begun: BTreeSet::new() }
+        Self { shared, life, lane, depth, direct, begun: BTreeSet::new() }
     }
 }
 
 impl Pipeline for SimPipeline {
     fn turn_to(&mut self, path: &Path) -> io::Result<u64> {
         let mut machine = self.shared.machine();
-        let subject = Subject::new(path);
+        let (subject, direct) = (Subject::new(path), self.direct);
         if machine.is_alive(self.life) {
             machine.turn_away(self.lane);
         }
         let id = machine.run(self.life, Call::Open, &subject, [1, 0], |machine, _| {
             let id = machine.tree.find_file(path)?;
-            machine.settle(id);
+            // Only a direct file is locked, for which its former writes must be over.
+            if direct {
+                machine.settle(id);
+            }
             Ok(id)
         })?;
         let length = machine.tree.file(id)?.length();

@@ -135,6 +135,16 @@ fn an_emptied_file_is_what_it_was_or_what_was_written_since() {
     assert!(some(&found, |bytes| bytes == [1; 2048]));
     assert!(some(&found, <[u8]>::is_empty));
     assert!(some(&found, |bytes| bytes == [2; 1024]));
+    let found = after_power_loss("a", |_, mount| {
+        durable(mount, "a", &[1; 512]);
+        for byte in [2, 3] {
+            mount.create(&at("a")).expect("create").write_at(&[byte; 512], 0).expect("write");
+        }
+    });
+    assert!(
+        (1..=3).all(|byte| some(&found, |bytes| bytes == [byte; 512])),
+        "whichever was the last to count"
+    );
 }
 
 #[test]

@@ -67,6 +67,33 @@ fn a_seed_is_one_history_and_another_seed_another() {
 }
 
 #[test]
+fn a_hash_tells_what_was_answered_and_not_only_what_was_asked() {
+    let hash = |rot| {
+        let (disk, mount) = disk(1);
+        let file = durable(&mount, "a", &[0; 10]);
+        disk.set_odds(Odds { rot, ..Odds::default() });
+        assert_eq!(file.read_at(&mut [0; 10], 0).expect("read"), 10);
+        disk.trace_hash()
+    };
+    assert_ne!(hash(0), hash(1_000_000));
+}
+
+#[test]
+fn a_process_that_dies_in_a_sync_makes_nobody_forget_what_it_wrote() {
+    for seed in 0..100 {
+        let (disk, mount) = disk(seed);
+        let file = durable(&mount, "a", &[1; 1024]);
+        file.write_at(&[2; 1024], 0).expect("write");
+        disk.add_fault(Fault::once(&[Call::Sync], 1).with(Cause::Death));
+        assert!(file.sync().is_err());
+        disk.kill();
+        disk.mount().open(&at("a")).expect("open").sync().expect("sync");
+        disk.power_loss(Profile::WORST);
+        assert_eq!(read(&disk, "a"), Some(vec![2; 1024]));
+    }
+}
+
+#[test]
 fn a_hash_tells_one_changed_byte() {
     let hash = |byte| {
         let (disk, mount) = disk(1);

@@ -144,6 +144,23 @@ fn after_a_failed_sync_another_one_says_ok_and_makes_nothing_durable() {
 }
 
 #[test]
+fn a_failed_sync_may_have_made_some_sectors_durable_and_forgets_the_others() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let (disk, mount) = disk(seed);
+        let file = durable(&mount, "a", &[1; 1024]);
+        file.write_at(&[2; 1024], 0).expect("write");
+        disk.add_fault(Fault::once(&[Call::Sync], 1).doing(Effect::Part));
+        assert_eq!(errno(file.sync()), 5);
+        file.sync().expect("the system takes it for written");
+        disk.power_loss(Profile::WORST);
+        let bytes = read(&disk, "a").expect("a file");
+        seen.insert((bytes[0], bytes[1023]));
+    }
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
 fn what_a_failed_sync_has_dropped_is_gone_with_the_cache() {
     let (disk, mount) = disk(1);
     let file = durable(&mount, "a", &[1; 512]);

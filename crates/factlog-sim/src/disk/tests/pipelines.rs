@@ -86,6 +86,20 @@ fn latency_keeps_writes_under_way_for_those_who_do_not_wait() {
 }
 
 #[test]
+fn a_write_that_has_to_wait_does_not_end_before() {
+    for seed in 0..20 {
+        let (disk, mount) = disk(seed);
+        let mut pipeline = pipeline(&mount, JournalMode::Auto);
+        submit(&mut *pipeline, 0);
+        submit(&mut *pipeline, 1);
+        disk.0.machine().under_way[0].steps = 100;
+        let told = (0..50).flat_map(|_| pipeline.finished(false)).map(|done| done.number);
+        assert_eq!(told.collect::<Vec<_>>(), [1]);
+        assert_eq!(pipeline.finished(true).pop().expect("who waits hears of it").number, 0);
+    }
+}
+
+#[test]
 fn a_pipeline_has_bounds_and_says_what_it_cannot_do() {
     let (_disk, mount) = disk(1);
     assert_eq!(errno(mount.pipeline(&at("none"), JournalMode::Auto)), 2);
@@ -180,7 +194,7 @@ fn a_direct_write_may_happen_after_its_process_is_gone_and_never_once_it_was_wai
         }
         disk.kill();
         let (mount, before) = (disk.mount(), disk.files());
-        for _ in 0..3 {
+        for _ in 0..100 {
             drop(mount.open(&at("wal")).expect("open"));
         }
         later += usize::from(disk.files() != before);
@@ -192,6 +206,22 @@ fn a_direct_write_may_happen_after_its_process_is_gone_and_never_once_it_was_wai
         assert_eq!(disk.files(), settled);
     }
     assert!(20 < later, "{later} of 200");
+}
+
+#[test]
+fn a_direct_pipeline_waits_for_former_writes_into_its_file_and_others_do_not() {
+    for (mode, waits) in
+        [(JournalMode::Uring, true), (JournalMode::Threads, false), (JournalMode::Plain, false)]
+    {
+        let (disk, mount) = disk(1);
+        let mut old = pipeline(&mount, JournalMode::Uring);
+        submit(&mut *old, 0);
+        disk.restore(&disk.image());
+        disk.0.machine().delay = 1_000_000;
+        let mut new = disk.mount().pipeline(Path::new("/store"), mode).expect("a pipeline");
+        new.turn_to(&at("wal")).expect("turn");
+        assert_eq!(disk.0.machine().under_way.is_empty(), waits, "{mode:?}");
+    }
 }
 
 #[test]

@@ -40,6 +40,19 @@ fn space_comes_back_when_a_file_is_removed_and_closed() {
 }
 
 #[test]
+fn a_removed_file_that_is_open_lives_as_long_as_its_process() {
+    let (disk, mount) = disk(1);
+    let file = durable(&mount, "a", &[1; 1000]);
+    mount.remove(&at("a")).expect("remove");
+    mount.sync_dir(Path::new("/store")).expect("sync directory");
+    assert_eq!(file.read_at(&mut [0; 2000], 0).expect("read"), 1000);
+    file.write_at(&[2; 1000], 1000).expect("write");
+    assert_eq!(disk.used(), 2000);
+    disk.kill();
+    assert_eq!(disk.used(), 0, "nobody has it open any more");
+}
+
+#[test]
 fn what_was_removed_for_good_takes_no_memory() {
     let (disk, mount) = disk(1);
     for _ in 0..10 {
