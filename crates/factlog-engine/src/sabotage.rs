@@ -37,8 +37,6 @@ bugs! {
     SkipWriteAheadSync,
     /// The name of a new write-ahead file is not synced.
     SkipWriteAheadDirectorySync,
-    /// Write-ahead files are used again before the manifest says that their events are sealed.
-    RecycleTooEarly,
     /// Sealing frees one write-ahead file too many.
     FreeOneFileTooMany,
     /// An opening has the epoch of the one before.

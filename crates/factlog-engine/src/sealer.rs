@@ -229,9 +229,6 @@ impl Sealer {
         let run = run.map_err(|cause| {
             storage::failed("write the index", &self.dir.join(run::relative_path(name)), cause)
         })?;
-        if planted!(RecycleTooEarly) {
-            self.recycle(self.manifest.current().wal_first..job.wal_first);
-        }
         let mut freed = 0..0;
         self.manifest.update(|manifest| {
             manifest.segments.push(entry);

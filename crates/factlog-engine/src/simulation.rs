@@ -90,6 +90,14 @@ impl Stepped {
         self.writer.is_some()
     }
 
+    /// Says whether appends are likely to come while the next group is written, which the writer else finds out by
+    /// itself: then the group is written while the writer goes on, together with those that follow.
+    pub fn expect_company(&mut self, company: bool) {
+        if let Some(Writing(Some(writer))) = &mut self.writer {
+            writer.lonely = !company;
+        }
+    }
+
     /// Does a piece of work; `false` if there was none.
     pub fn step(&mut self, worker: Worker) -> bool {
         let Some(Writing(Some(writer))) = &mut self.writer else { return false };

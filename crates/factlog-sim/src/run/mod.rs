@@ -14,9 +14,11 @@ mod world;
 use std::fmt;
 use std::panic::catch_unwind;
 
+use factlog_core::RecordedEvent;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::check::check;
+use crate::history::{History, Operation, Outcome, What};
 use swarm::Swarm;
 use world::World;
 
@@ -106,11 +108,36 @@ fn execute(plan: Plan) -> Result<Summary, Vec<String>> {
     if !violations.is_empty() {
         return Err(violations.iter().map(ToString::to_string).collect());
     }
-    let mut hash = Xxh3Default::new();
-    hash.update(&summary.trace.to_le_bytes());
-    hash.update(format!("{history:?}").as_bytes());
-    summary.trace = hash.digest();
+    summary.trace = digest(summary.trace, &history);
     Ok(summary)
+}
+
+/// A hash over the calls of the disk, the order and the moments of all questions and answers, and the log.
+fn digest(disk: u64, history: &History) -> u64 {
+    let mut hash = Xxh3Default::new();
+    hash.update(&disk.to_le_bytes());
+    for Operation { client, begun, ended, what } in &history.operations {
+        hash.update(&begun.to_le_bytes());
+        hash.update(&ended.unwrap_or_default().to_le_bytes());
+        let (kind, found): (u8, &[RecordedEvent]) = match what {
+            What::Append { outcome: Outcome::Appended(_), .. } => (0, &[]),
+            What::Append { outcome: Outcome::Conflict(_), .. } => (1, &[]),
+            What::Append { outcome: Outcome::Refused, .. } => (2, &[]),
+            What::Append { outcome: Outcome::Unknown, .. } => (3, &[]),
+            What::Read { found, .. } => (4, found),
+            What::Deliveries { found, .. } => (5, found),
+            What::CaughtUp { .. } => (6, &[]),
+            What::Tracking { .. } => (7, &[]),
+            What::Head { .. } => (8, &[]),
+        };
+        hash.update(&[kind, u8::try_from(*client).unwrap_or(u8::MAX)]);
+        found.iter().for_each(|event| hash.update(&event.position.get().to_le_bytes()));
+    }
+    for event in &history.log {
+        hash.update(event.event.id.as_bytes());
+        hash.update(&event.recorded_at.as_micros().to_le_bytes());
+    }
+    hash.digest()
 }
 
 /// The same run with the fewest steps that break a promise, found by halving.
@@ -149,7 +176,10 @@ impl fmt::Display for Failure {
         for line in &self.what {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "again: cargo run --release -p factlog-sim -- --kind {kind} --seed {seed} --steps {steps} --trace")
+        write!(
+            f,
+            "again: cargo run --release -p factlog-sim -- --kind {kind} --seed {seed} --steps {steps} --trace"
+        )
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Swarm {
     pub(super) crash_in: u32,
     /// Looks that a durable write may take.
     pub(super) latency: u32,
+    /// Of four groups, so many are written beside others.
+    pub(super) company: u32,
     pub(super) weights: Weights,
     pub(super) settings: Settings,
 }
@@ -58,6 +60,7 @@ impl Swarm {
             bytes: [20, 300, 3_000][rng.usize(..3)],
             crash_in: [20, 60, 150][rng.usize(..3)],
             latency: rng.u32(..4),
+            company: rng.u32(..5),
             weights,
             settings: settings(rng),
         }

@@ -17,7 +17,8 @@ fn no_promise_breaks_whatever_crashes() {
             all.segments += one.segments;
         }
         let Summary { crashes, acknowledged, unknown, conflicts, segments, .. } = all;
-        let enough = 300 < crashes && 1_000 < acknowledged && 50 < unknown && 300 < conflicts && 100 < segments;
+        let enough =
+            300 < crashes && 1_000 < acknowledged && 50 < unknown && 300 < conflicts && 100 < segments;
         assert!(enough, "runs that do too little prove nothing: {kind}, {all:?}");
     }
 }

@@ -110,7 +110,8 @@ impl World {
 
     fn step(&mut self) -> Result<(), String> {
         let weights = self.swarm.weights;
-        let shares = [weights.client, weights.writer, weights.sealer, weights.indexer, weights.clock, weights.close];
+        let shares =
+            [weights.client, weights.writer, weights.sealer, weights.indexer, weights.clock, weights.close];
         let mut at = self.rng.u32(..shares.iter().sum::<u32>());
         let which = shares.iter().position(|&share| {
             let here = at < share;
@@ -132,7 +133,9 @@ impl World {
     }
 
     fn work(&mut self, worker: Worker) -> Result<(), String> {
+        let company = self.rng.u32(..4) < self.swarm.company;
         if let Some(store) = &mut self.store {
+            store.expect_company(company);
             store.step(worker);
             if !store.is_writable() && !self.disk.is_dead() {
                 return Err("the writer gave up though the disk was well".to_owned());
@@ -378,7 +381,8 @@ impl World {
             }
             let store = opened.map_err(|error| format!("opening failed without a fault: {error}"))?;
             let damage = store.engine().damage();
-            if let Some(damage) = damage.iter().find(|damage| damage.first.is_some() || !store.is_writable()) {
+            if let Some(damage) = damage.iter().find(|damage| damage.first.is_some() || !store.is_writable())
+            {
                 return Err(format!("opening found damage that was not done: {damage}"));
             }
             self.store = Some(store);
