@@ -1,4 +1,9 @@
 //! `factlog-sim`: many runs, or one again.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks on its standard output"
+)]
 
 use std::process::ExitCode;
 use std::sync::Mutex;

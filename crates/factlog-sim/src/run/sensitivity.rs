@@ -5,7 +5,7 @@ use factlog_engine::simulation::{Bug, plant};
 use super::{Kind, Plan, attempt};
 
 /// Seeds within which every planted bug is caught.
-pub const SEEDS_MAX: u64 = 2_000;
+pub const SEEDS_MAX: u64 = 20_000;
 
 /// How a planted bug was caught.
 #[derive(Clone, Debug)]
