@@ -2,7 +2,7 @@
 
 use super::*;
 
-const KINDS: [Kind; 2] = [Kind::Kill, Kind::PowerLoss];
+const KINDS: [Kind; 3] = [Kind::Kill, Kind::PowerLoss, Kind::Errors];
 
 #[test]
 fn no_promise_breaks_whatever_crashes() {

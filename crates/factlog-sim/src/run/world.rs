@@ -59,6 +59,11 @@ pub(super) struct World {
     history: History,
     now: u64,
     subscriptions: u64,
+    /// Failed calls when the store was opened.
+    failures: u64,
+    /// Whether the disk's capacity is limited, and whether it was since the store was opened.
+    capped: bool,
+    was_capped: bool,
     summary: Summary,
 }
 
@@ -76,6 +81,9 @@ impl World {
             history: History::default(),
             now: 0,
             subscriptions: 0,
+            failures: 0,
+            capped: false,
+            was_capped: false,
             summary: Summary::default(),
             swarm,
         }
@@ -95,6 +103,8 @@ impl World {
             self.step()?;
             if self.disk.is_dead() {
                 self.crash()?;
+            } else if self.plan.kind == Kind::Errors && self.rng.u32(..12) == 0 {
+                self.fault();
             } else if self.rng.u32(..self.swarm.crash_in) == 0 {
                 if self.rng.bool() {
                     self.crash()?;
@@ -106,6 +116,34 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Something is going to fail, once or for a while.
+    fn fault(&mut self) {
+        let nth = self.rng.u64(1..20);
+        match self.rng.u32(..6) {
+            0 => self.disk.add_fault(Fault::from_then_on(Call::CHANGING, nth)),
+            1 => self.disk.add_fault(Fault::once(Call::CHANGING, nth).with(Cause::Full)),
+            2 => {
+                let room = self.rng.u64(..100_000);
+                self.disk.set_capacity(Some(self.disk.used() + room));
+                (self.capped, self.was_capped) = (true, true);
+            }
+            3 => self.disk.clear_faults(),
+            4 => self.space(),
+            _ => self.disk.add_fault(Fault::once(Call::CHANGING, nth)),
+        }
+    }
+
+    /// There is as much room as anybody likes.
+    fn space(&mut self) {
+        self.disk.set_capacity(None);
+        self.capped = false;
+    }
+
+    /// Whether the disk failed since the store was opened, so that the store may refuse.
+    fn has_failed(&self) -> bool {
+        self.failures < self.disk.fired() || self.was_capped
     }
 
     fn step(&mut self) -> Result<(), String> {
@@ -138,7 +176,11 @@ impl World {
             store.expect_company(company);
             store.step(worker);
             if !store.is_writable() && !self.disk.is_dead() {
-                return Err("the writer gave up though the disk was well".to_owned());
+                if !self.has_failed() {
+                    return Err("the writer gave up though the disk was well".to_owned());
+                }
+                self.close()?;
+                return self.open();
             }
         }
         Ok(())
@@ -155,7 +197,11 @@ impl World {
 
     /// What a client was told that it should not have been, while the disk is well.
     fn refused(&self, what: &str, error: &dyn std::fmt::Display) -> Result<(), String> {
-        if self.disk.is_dead() { Ok(()) } else { Err(format!("{what} failed without a fault: {error}")) }
+        if self.disk.is_dead() || self.has_failed() {
+            Ok(())
+        } else {
+            Err(format!("{what} failed without a fault: {error}"))
+        }
     }
 
     fn client(&mut self) -> Result<(), String> {
@@ -217,7 +263,14 @@ impl World {
                 Outcome::Conflict(conflict)
             }
             Err(AppendError::Failed(error)) if error.kind() == ErrorKind::Invalid => Outcome::Refused,
-            Err(AppendError::Failed(error)) => return self.refused("an append", &error),
+            Err(AppendError::Failed(error)) => {
+                self.refused("an append", &error)?;
+                self.summary.refused += 1;
+                match error.kind() {
+                    ErrorKind::Indeterminate => return Ok(()),
+                    _ => Outcome::Refused,
+                }
+            }
         };
         let ended = self.tick();
         let operation = &mut self.history.operations[at];
@@ -329,9 +382,15 @@ impl World {
 
     fn end_process(&mut self) {
         self.disk.clear_faults();
-        match self.plan.kind {
+        self.space();
+        let kind = match self.plan.kind {
+            Kind::Errors if self.rng.bool() => Kind::Kill,
+            Kind::Errors => Kind::PowerLoss,
+            kind => kind,
+        };
+        match kind {
             Kind::Kill => self.disk.kill(),
-            Kind::PowerLoss => {
+            Kind::PowerLoss | Kind::Errors => {
                 let names = if self.rng.bool() { Names::Any } else { Names::Ordered };
                 let garbage = self.rng.bool();
                 self.disk.power_loss(Profile { names, garbage });
@@ -360,7 +419,7 @@ impl World {
             self.end_process();
             return Ok(());
         }
-        closed.map_err(|error| format!("closing failed without a fault: {error}"))
+        closed.or_else(|error| self.refused("closing", &error))
     }
 
     /// Opens the store; that may be interrupted too.
@@ -372,11 +431,19 @@ impl World {
             }
             let id = Uuid::from_u128(u128::from(self.plan.seed) << 64 | 7);
             let settings = self.swarm.settings.clone();
+            self.failures = self.disk.fired();
+            self.was_capped = self.capped;
             let opened = Stepped::open(self.disk.mount(), Path::new(DIR), settings, self.clock.clone(), id);
             if self.disk.is_dead() {
                 drop(opened);
                 self.summary.crashes += 1;
                 self.end_process();
+                continue;
+            }
+            if let (Err(_), true) = (&opened, self.has_failed()) {
+                // Somebody mends the disk, and tries again.
+                self.disk.clear_faults();
+                self.space();
                 continue;
             }
             let store = opened.map_err(|error| format!("opening failed without a fault: {error}"))?;
@@ -394,6 +461,7 @@ impl World {
     /// Closes, verifies, opens once more and reads everything.
     pub(super) fn finish(mut self) -> Result<(History, Summary), String> {
         self.disk.clear_faults();
+        self.space();
         self.close()?;
         self.disk.clear_faults();
         let report = simulation::verify(&*self.disk.mount(), Path::new(DIR), Extent::Full)
@@ -411,6 +479,7 @@ impl World {
         self.summary.segments = report.segments;
         self.history.log = log;
         store.close().map_err(|error| format!("the last closing failed: {error}"))?;
+        self.summary.failures = self.disk.fired();
         self.summary.trace = self.disk.trace_hash();
         Ok((self.history, self.summary))
     }
