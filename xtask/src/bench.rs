@@ -5,7 +5,7 @@
 
 mod arguments;
 mod chart;
-mod machine;
+pub(crate) mod machine;
 #[expect(
     unreachable_pub,
     reason = "the programs of benches/ compile this file as a module of their own library"

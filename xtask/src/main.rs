@@ -2,6 +2,7 @@
 //!
 //! * `tidy` checks what a compiler cannot: the crate table, file sizes, first lines, documents, absences.
 //! * `bench` measures the engine and its peers with the programs of `benches/`.
+//! * `evidence` runs the simulator and reports.
 //! * `test` is the whole gate, the same command on every machine and in `.ci/run`.
 //!
 //! It knows nothing of events, and no crate of the product depends on it. Reading order: [`gate`], then [`tidy`].
@@ -12,6 +13,7 @@
 )]
 
 mod bench;
+mod evidence;
 mod finding;
 mod gate;
 mod licences;
@@ -27,8 +29,9 @@ use anyhow::{Result, bail};
 use crate::{gate::Scope, workspace::Workspace};
 
 /// Every command with its one line of help. Documents may name these and no others.
-const COMMANDS: [(&str, &str); 3] = [
+const COMMANDS: [(&str, &str); 4] = [
     ("bench", "measure: `bench engine`, `bench peers` or `bench scale`; alone it says what they take"),
+    ("evidence", "run the simulator: `--size ci` or `--size full`, with `--record` for a dated report"),
     ("tidy", "check the crate table, sizes, first lines, documents and absences"),
     ("test", "run the whole gate; --quick: only format, tidy, clippy and tests"),
 ];
@@ -54,6 +57,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             bench::run(&Workspace::load()?.root, words)?;
             true
         }
+        ["evidence", words @ ..] => evidence::run(&Workspace::load()?.root, words)?,
         [] | ["help" | "--help" | "-h"] => {
             print!("{}", help());
             true
@@ -76,7 +80,7 @@ fn tidy_alone() -> Result<bool> {
 fn help() -> String {
     let mut help = String::from("usage: cargo xtask <command>\n\n");
     for (name, purpose) in COMMANDS {
-        help.push_str(&format!("  {name:<6} {purpose}\n"));
+        help.push_str(&format!("  {name:<8} {purpose}\n"));
     }
     help
 }

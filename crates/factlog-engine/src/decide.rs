@@ -21,7 +21,7 @@ pub(crate) enum Verdict {
 
 /// Decides one append, which knows all that the ledger does not cover.
 pub(crate) fn decide(ledger: &Ledger, append: &Prepared) -> Verdict {
-    if let Some(recorded) = ledger.recorded(append) {
+    if let Some(recorded) = ledger.recorded(append).filter(|_| !planted!(RepeatForgottenInTail)) {
         return repeated(append, &recorded);
     }
     let conditions = append.conditions.iter().enumerate();
@@ -30,7 +30,7 @@ pub(crate) fn decide(ledger: &Ledger, append: &Prepared) -> Verdict {
     let mut new_source = false;
     if let Some(stale) = &append.tracking {
         match ledger.tracking.get(&stale.source).copied() {
-            Some(recorded) if stale.position <= recorded => {
+            Some(recorded) if stale.position <= recorded && !planted!(TrackingUnchecked) => {
                 failed.push(FailedCondition::Tracking { stale: stale.clone(), recorded });
             }
             Some(_) => {}
@@ -68,7 +68,7 @@ fn check(
     match condition {
         AppendCondition::Revision { stream, expected } => {
             let count = ledger.count(stream, append);
-            let actual = count.checked_sub(1).map(Revision::new);
+            let actual = count.checked_sub(u64::from(!planted!(RevisionOffByOne))).map(Revision::new);
             let (stream, expected) = (stream.clone(), *expected);
             (!expected.holds(actual)).then_some(FailedCondition::Revision {
                 index: at,
@@ -80,7 +80,9 @@ fn check(
         AppendCondition::NoneMatch { query, after } => {
             let Checked { upto, newest } = append.known.checked.get(at).copied().unwrap_or_default();
             let since = Position::number(*after).max(upto);
-            let newest = ledger.newest(query, since).or(newest)?;
+            let newest = newest.filter(|_| !planted!(ConditionForgetsSealed));
+            let recent = if planted!(ConditionOutsideWriter) { None } else { ledger.newest(query, since) };
+            let newest = recent.or(newest)?;
             Position::new(newest).map(|position| FailedCondition::NoneMatch { index: at, position })
         }
     }

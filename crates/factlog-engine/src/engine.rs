@@ -85,6 +85,12 @@ impl Engine {
         Ok(Self { handle: Arc::new(Handle { shared, writer: Mutex::new(writer) }) })
     }
 
+    /// An engine whose writer is for somebody else to step.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self { handle: Arc::new(Handle { shared, writer: Mutex::new(None) }) }
+    }
+
     /// The store's identity, given when it was created.
     pub fn id(&self) -> Uuid {
         self.handle.shared.store

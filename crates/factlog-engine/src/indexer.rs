@@ -111,7 +111,7 @@ impl Shared {
             self.background.wait(failed);
             failed = false;
             while !self.background.is_stopping() && !failed {
-                match self.mend().and_then(|done| if done.is_break() { Ok(done) } else { self.merge() }) {
+                match self.tend() {
                     Ok(ControlFlow::Break(())) => {}
                     Ok(ControlFlow::Continue(())) => break,
                     Err(_) => failed = true,
@@ -121,6 +121,12 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// One piece of the indexer's work. `Break` if there was one.
+    pub(crate) fn tend(&self) -> Result<ControlFlow<()>> {
+        let mended = self.mend()?;
+        if mended.is_break() { Ok(mended) } else { self.merge() }
     }
 
     /// Rebuilds one run that is lost. `Break` if there was one.

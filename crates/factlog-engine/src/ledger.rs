@@ -132,7 +132,8 @@ impl Ledger {
         let before = || {
             let Some(stream) = &event.stream else { return 0 };
             let recent = older.iter().rev().find_map(|generation| generation.next_revision(stream));
-            recent.unwrap_or_else(|| append.known.streams.get(stream).copied().unwrap_or(0))
+            let sealed = append.known.streams.get(stream).filter(|_| !planted!(RevisionRestarts));
+            recent.unwrap_or_else(|| sealed.copied().unwrap_or(0))
         };
         *last += 1;
         active.add(*last, event, before)

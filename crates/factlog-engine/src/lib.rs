@@ -52,6 +52,20 @@
 //! Every byte on disk is described in `docs/format.md`; why things are as they are in `docs/decisions`, 0005 to 0009.
 //! Begin reading at [`Engine`], then `writer`, `recovery`, `search`.
 
+/// Whether a simulator has planted a bug here; never without the feature `simulation`.
+macro_rules! planted {
+    ($bug:ident) => {{
+        #[cfg(feature = "simulation")]
+        {
+            crate::sabotage::is_planted(crate::sabotage::Bug::$bug)
+        }
+        #[cfg(not(feature = "simulation"))]
+        {
+            false
+        }
+    }};
+}
+
 mod admin;
 mod checksum;
 mod damage;
@@ -77,11 +91,15 @@ mod record;
 mod records;
 mod recovery;
 mod run;
+#[cfg(feature = "simulation")]
+mod sabotage;
 mod sealer;
 mod search;
 mod segment;
 mod settings;
 mod shared;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod state;
 mod storage;
 mod tail;

@@ -27,6 +27,16 @@ use crate::wal::Wal;
 use crate::wal_files::{Files, FreeFiles, Workshop};
 use crate::writer::Writer;
 
+/// Who works for the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// Threads of their own.
+    Threads,
+    /// Whoever steps them.
+    #[cfg(feature = "simulation")]
+    Stepped,
+}
+
 /// Opens the store in a directory, or makes one.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
@@ -34,11 +44,34 @@ pub(crate) fn open(
     settings: Settings,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the identity of a store is drawn once, when it is created"
+    )]
+    let (shared, writer) = assemble(disk, dir, settings, clock, Workers::Threads, Uuid::now_v7)?;
+    let Some(writer) = writer else { return Ok((shared, None)) };
+    let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
+    if thread.is_err() {
+        shared.life.writer_stopped();
+    }
+    Ok((shared, Some(thread.map_err(|cause| storage::failed("start the threads for", dir, cause))?)))
+}
+
+/// The same without the writer's thread: the writer is for whoever calls; a damaged store has none. `id` makes the
+/// identity of a new store.
+pub(crate) fn assemble(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    workers: Workers,
+    id: impl FnOnce() -> Uuid,
+) -> Result<(Arc<Shared>, Option<Writer>)> {
     settings.validate()?;
-    let lock = prepare(&*disk, dir, &*clock)?;
+    let lock = prepare(&*disk, dir, &*clock, id)?;
     let pages = Arc::new(Pages::new(settings.index_cache_bytes, settings.filter_bytes));
     let recovered = recovery::load(&*disk, dir, &pages, &mut |_| {})?;
-    start(disk, dir, settings, clock, recovered, pages, lock)
+    start(disk, dir, settings, (clock, workers), recovered, pages, lock)
 }
 
 /// Whether the directory holds a store.
@@ -72,7 +105,12 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DiskFile>> {
 }
 
 /// Locks the directory and makes sure that there is a store in it.
-fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn DiskFile>> {
+fn prepare(
+    disk: &dyn Disk,
+    dir: &Path,
+    clock: &dyn Clock,
+    id: impl FnOnce() -> Uuid,
+) -> Result<Box<dyn DiskFile>> {
     create_durably(disk, dir)?;
     let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
     let known = identity::is_store(&names);
@@ -99,7 +137,7 @@ fn prepare(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<Box<dyn Dis
             )));
         }
     }
-    create(disk, dir, clock)?;
+    create(disk, dir, clock, id())?;
     Ok(lock)
 }
 
@@ -116,28 +154,23 @@ fn create_durably(disk: &dyn Disk, dir: &Path) -> Result<()> {
 }
 
 /// Makes an empty store. The file STORE comes last: without it there is none yet.
-fn create(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> Result<()> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the identity of a store is drawn once, when it is created"
-    )]
-    let store = Uuid::now_v7();
+fn create(disk: &dyn Disk, dir: &Path, clock: &dyn Clock, store: Uuid) -> Result<()> {
     let empty = Manifest::empty(store);
     manifest::write(disk, dir, &empty)?;
     manifest::write(disk, dir, &Manifest { sequence: 1, ..empty })?;
     identity::create(disk, dir, store, clock.now())
 }
 
-/// Puts the parts together and starts the threads; a damaged store gets none.
+/// Puts the parts together and starts the threads but the writer's; a damaged store gets none.
 fn start(
     disk: Arc<dyn Disk>,
     dir: &Path,
     settings: Settings,
-    clock: Arc<dyn Clock>,
+    (clock, workers): (Arc<dyn Clock>, Workers),
     recovered: Recovered,
     pages: Arc<Pages>,
     lock: Box<dyn DiskFile>,
-) -> Result<(Arc<Shared>, Option<JoinHandle<()>>)> {
+) -> Result<(Arc<Shared>, Option<Writer>)> {
     let Recovered { manifest, view, head, tracking, damage, notes, active, end, .. } = recovered;
     let (useless_runs, last_time, vouched) = (recovered.useless_runs, recovered.last_time, recovered.vouched);
     let durable = tracking.clone();
@@ -157,7 +190,7 @@ fn start(
         disk.sync_dir(&segments).map_err(|cause| storage::failed("make durable", &segments, cause))?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
-    manifest.update(|manifest| manifest.epoch += 1)?;
+    manifest.update(|manifest| manifest.epoch += u64::from(!planted!(EpochStays)))?;
     found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
     let wal_dir = dir.join("wal");
     let pipeline = disk
@@ -171,6 +204,7 @@ fn start(
         file_bytes,
         manifest: manifest.clone(),
         free: free.clone(),
+        workers,
     };
     let files = Files::new(workshop, recovered.ready, current.wal_last);
     let pipeline = (pipeline, shared.settings.groups_in_flight);
@@ -185,23 +219,28 @@ fn start(
         free,
         dictionary: Mutex::default(),
     };
+    let (sealer, indexer) = match workers {
+        Workers::Threads => (
+            SealerHandle::start(sealer).map_err(failed)?,
+            Some(Indexer::start(shared.clone()).map_err(failed)?),
+        ),
+        #[cfg(feature = "simulation")]
+        Workers::Stepped => (SealerHandle::stepped(sealer), None),
+    };
     let writer = Writer {
         shared: shared.clone(),
         clock,
         journal,
-        sealer: SealerHandle::start(sealer).map_err(failed)?,
-        _indexer: Indexer::start(shared.clone()).map_err(failed)?,
+        sealer,
+        _indexer: indexer,
         ledger: Ledger::new(active, head, last_time, tracking),
         vouched,
         pending: VecDeque::new(),
         lonely: true,
     };
     shared.life.writer_started();
-    let thread = std::thread::Builder::new().name("factlog-writer".into()).spawn(move || writer.run());
-    if thread.is_err() {
-        shared.life.writer_stopped();
-    }
-    Ok((shared, Some(thread.map_err(failed)?)))
+    shared.queue.set_bell(writer.journal.bell());
+    Ok((shared, Some(writer)))
 }
 
 /// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's

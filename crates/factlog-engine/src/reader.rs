@@ -48,6 +48,7 @@ impl Cursor {
     /// What keeps the index from telling where a revision is.
     pub(crate) fn new(shared: Arc<Shared>, query: Query, options: &ReadOptions, head: u64) -> Result<Self> {
         let mut after = Position::number(options.after);
+        let head = head - u64::from(planted!(ReadEndsEarly) && 1 < head);
         let until = options.until.map_or(head, |until| until.get().min(head));
         let damaged = !shared.damage.is_empty();
         if let (Some(from), false, Some(stream)) = (options.from_revision, damaged, named_stream(&query)) {
@@ -121,6 +122,9 @@ impl Cursor {
     fn next_position(&mut self) -> Result<Option<u64>> {
         match (&self.query, self.direction) {
             (Query::All, Direction::Forwards) => Ok(Some(self.after + 1)),
+            (Query::All, Direction::Backwards) if planted!(BackwardsOffByOne) && 1 < self.until => {
+                Ok(Some(self.until - 1))
+            }
             (Query::All, Direction::Backwards) => Ok(Some(self.until)),
             (Query::AnyOf(_), _) => self.search.next(&self.shared, &self.query),
         }
@@ -181,6 +185,7 @@ pub(crate) struct Follow {
 
 impl Follow {
     pub(crate) fn new(shared: Arc<Shared>, query: Query, after: u64) -> Self {
+        let after = after + u64::from(planted!(ResumeOffByOne) && after != 0);
         Self { shared, query, after, cursor: None, announced: false, wait: None, ended: false }
     }
 
@@ -200,6 +205,7 @@ impl Follow {
             if self.after < head {
                 let options = ReadOptions::default().after(Position::new(self.after));
                 match Cursor::new(self.shared.clone(), self.query.clone(), &options, head) {
+                    Ok(_) if planted!(PassOverNews) && self.wait.is_some() => {}
                     Ok(cursor) => self.cursor = Some(cursor),
                     Err(error) => return Some(Err(error)),
                 }

@@ -66,6 +66,8 @@ struct Inner {
 pub(crate) struct SealerHandle {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+    /// The sealer itself, where it has no thread.
+    stepped: Option<Sealer>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +86,25 @@ impl SealerHandle {
             its_desk.work(&sealer);
         };
         let thread = std::thread::Builder::new().name("factlog-sealer".into()).spawn(work)?;
-        Ok(Self { desk, thread: Some(thread) })
+        Ok(Self { desk, thread: Some(thread), stepped: None })
+    }
+
+    /// A sealer without a thread, which works when it is told to.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn stepped(sealer: Sealer) -> Self {
+        Self { desk: Arc::default(), thread: None, stepped: Some(sealer) }
+    }
+
+    /// Does the job at hand, if there is one and no thread does it. Says whether there was.
+    pub(crate) fn step(&self) -> bool {
+        let job = self.desk.inner.lock().job.clone();
+        match (&self.stepped, job) {
+            (Some(sealer), Some(job)) => {
+                self.desk.work_on(sealer, job);
+                true
+            }
+            (None, _) | (_, None) => false,
+        }
     }
 
     /// Whether a job can be handed over.
@@ -98,9 +118,10 @@ impl SealerHandle {
     /// # Errors
     /// The failure of the last attempt; another one is under way.
     pub(crate) fn wait(&self) -> Result<()> {
-        let mut inner = self.desk.inner.lock();
-        inner.failed = None;
+        self.desk.inner.lock().failed = None;
         self.desk.changed.notify_all();
+        self.step();
+        let mut inner = self.desk.inner.lock();
         while inner.job.is_some() {
             if inner.dead {
                 return Err(Error::unavailable(
@@ -171,18 +192,22 @@ impl Desk {
                     }
                 }
             };
-            let done = sealer.seal(&job);
-            drop(job);
-            let mut inner = self.inner.lock();
-            match done {
-                Ok(()) => {
-                    inner.job = None;
-                    sealer.shared.sealing.store(false, Ordering::Release);
-                }
-                Err(error) => inner.failed = Some(error),
-            }
-            self.changed.notify_all();
+            self.work_on(sealer, job);
         }
+    }
+
+    fn work_on(&self, sealer: &Sealer, job: Arc<SealJob>) {
+        let done = sealer.seal(&job);
+        drop(job);
+        let mut inner = self.inner.lock();
+        match done {
+            Ok(()) => {
+                inner.job = None;
+                sealer.shared.sealing.store(false, Ordering::Release);
+            }
+            Err(error) => inner.failed = Some(error),
+        }
+        self.changed.notify_all();
     }
 }
 
@@ -208,7 +233,10 @@ impl Sealer {
         self.manifest.update(|manifest| {
             manifest.segments.push(entry);
             freed = manifest.wal_first..job.wal_first;
-            manifest.wal_first = job.wal_first;
+            manifest.wal_first = job.wal_first + u64::from(planted!(FreeOneFileTooMany));
+            if planted!(TrackingNotSealed) {
+                return;
+            }
             manifest.tracking = tracking.clone();
         })?;
         let segment = Segment::new(self.shared.store, entry);
@@ -249,10 +277,12 @@ impl Sealer {
             *self.dictionary.lock() =
                 dictionary.map_err(|wrong| io::Error::other(format!("{wrong:?}")))?.into();
             written = Some(description);
-            file.sync()
+            if planted!(SkipSegmentSync) { Ok(()) } else { file.sync() }
         })?;
         self.disk.rename(&temporary, path)?;
-        self.disk.sync_dir(&dir)?;
+        if !planted!(SkipSegmentDirectorySync) {
+            self.disk.sync_dir(&dir)?;
+        }
         written.map(|description| description.entry()).ok_or_else(|| io::Error::other("nothing was written"))
     }
 
@@ -267,6 +297,9 @@ impl Sealer {
         let expected = kinds.iter().map(|&kind| generation.distinct(kind, generation.last())).sum();
         let mut builder = RunBuilder::new(self.shared.store, name, expected, ids.len() as u64, file);
         generation.visit_keys(|key, base, positions| {
+            if planted!(SealForgetsTags) && key.first() == Some(&keys::TAG) {
+                return Ok(());
+            }
             builder.key(key, base, positions.iter().map(|&position| Ok::<_, io::Error>(position)))
         })?;
         ids.into_iter().try_for_each(|(hash, position)| builder.id(hash, position))?;

@@ -71,6 +71,7 @@ impl Search {
             Some(Stage::Run { run, range, matches }) => {
                 let left = (range.0.max(self.after), range.1.min(self.until));
                 match matches.seek(left, self.direction) {
+                    Ok(Some(_)) if planted!(MergedRunSkipped) && 0 < run.name().level => *range,
                     Ok(Some(position)) => return Ok(Some(position)),
                     Ok(None) => *range,
                     Err(wrong) => {

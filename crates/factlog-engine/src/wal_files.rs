@@ -16,6 +16,7 @@ use factlog_core::{Error, Result};
 use parking_lot::Mutex;
 
 use crate::manifest::ManifestFile;
+use crate::open::Workers;
 use crate::storage::{self, Disk};
 
 /// The name of a file in the `wal` directory.
@@ -45,6 +46,8 @@ pub(crate) struct Workshop {
     pub(crate) file_bytes: usize,
     pub(crate) manifest: Arc<ManifestFile>,
     pub(crate) free: FreeFiles,
+    /// Whether files are made ahead on a thread, or at once.
+    pub(crate) workers: Workers,
 }
 
 impl Workshop {
@@ -59,7 +62,9 @@ impl Workshop {
         if self.file_bytes < bytes || !self.reuse(&path, number).map_err(failed)? {
             self.create(&path, bytes.max(self.file_bytes)).map_err(failed)?;
         }
-        self.disk.sync_dir(&self.dir).map_err(failed)?;
+        if !planted!(SkipWriteAheadDirectorySync) {
+            self.disk.sync_dir(&self.dir).map_err(failed)?;
+        }
         self.manifest.update(|manifest| manifest.wal_last = number)
     }
 
@@ -91,7 +96,7 @@ impl Workshop {
                 file.write_at(&ZEROS[..length], written as u64)?;
                 written += length;
             }
-            file.sync()
+            if planted!(SkipWriteAheadSync) { Ok(()) } else { file.sync() }
         })?;
         self.disk.rename(&temporary, path)
     }
@@ -127,6 +132,17 @@ impl Files {
     pub(crate) fn make_ahead(&mut self) {
         if self.making.is_none() && self.ready.is_empty() {
             let (workshop, number) = (self.workshop.clone(), self.last + 1);
+            match workshop.workers {
+                Workers::Threads => {}
+                #[cfg(feature = "simulation")]
+                Workers::Stepped => {
+                    if workshop.make(number, 0).is_ok() {
+                        self.last = number;
+                        self.ready.push_back(number);
+                    }
+                    return;
+                }
+            }
             let thread = std::thread::Builder::new().name("factlog-files".into());
             // Without a thread it is made when it is needed.
             self.making = thread.spawn(move || workshop.make(number, 0)).ok();

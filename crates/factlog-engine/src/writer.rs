@@ -6,36 +6,30 @@
 //! * After a failed write nothing that comes behind it is acknowledged, even if its own write succeeded.
 //! * It does no I/O but the durable writes of groups, which it does not wait for while there is something to decide.
 
+mod draft;
+mod sealing;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use factlog_core::{AppendError, Appended, Clock, Error, Position, Result, Timestamp, TrackingSource};
 use futures_channel::oneshot;
 
-use crate::checksum::seed_of;
-use crate::decide::{self, Verdict};
 use crate::frame;
 use crate::indexer::Indexer;
-use crate::ledger::{Commit, Ledger};
-use crate::queue::{Prepared, Request, Taken};
-use crate::record::{self, Stamp};
+use crate::ledger::Ledger;
+use crate::queue::{Request, Taken};
 use crate::records::Records;
-use crate::sealer::{SealJob, SealerHandle};
+use crate::sealer::SealerHandle;
 use crate::shared::Shared;
 use crate::state::poisoned;
 use crate::storage::{Buffer, Done};
-use crate::tail::{Generation, Inserter};
 use crate::wal::{Group, How, Journal};
-
-/// Halves of what is sealed at once: with so many it is due, with so many the writer waits for the sealer.
-const DUE: usize = 2;
-const OVERDUE: usize = 3;
-/// The memory that the index of what is not sealed may take, if a segment is smaller.
-const INDEX_BYTES: usize = 16 << 20;
+use draft::{Draft, frame_bytes};
+use sealing::free;
 
 /// Groups that may wait for their answers. Most have frames, but some may hold conflicts only.
 const PENDING_MAX: usize = 64;
@@ -51,8 +45,8 @@ pub(crate) struct Writer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Box<dyn Journal>,
     pub(crate) sealer: SealerHandle,
-    /// Held for its end.
-    pub(crate) _indexer: Indexer,
+    /// Held for its end; `None` without threads.
+    pub(crate) _indexer: Option<Indexer>,
     pub(crate) ledger: Ledger,
     /// The head that the last frame vouches for.
     pub(crate) vouched: u64,
@@ -85,17 +79,6 @@ enum Write {
     Failed(io::Error),
 }
 
-/// A group while it is put together.
-struct Draft {
-    first: u64,
-    recorded_at: i64,
-    appends: u32,
-    offsets: Vec<u32>,
-    tracking: HashMap<TrackingSource, Position>,
-    accepted: Vec<Answer>,
-    others: Vec<Answer>,
-}
-
 impl Writer {
     /// Works until the store is closed or a write fails.
     pub(crate) fn run(self) {
@@ -103,18 +86,28 @@ impl Writer {
         let _end = End(&shared);
         // Dropped before `_end`: files and sealer must be at rest when the writer is said to have stopped.
         let mut writer = self;
-        shared.queue.set_bell(writer.journal.bell());
         let mut done = Ok(true);
         while let Ok(true) = done {
             done = writer.step();
         }
-        if let Err(cause) = done.and_then(|_| writer.beacon()) {
-            poison(&shared, cause);
+        writer.finish(done);
+    }
+
+    /// The last thing it does: it vouches for the head, or says why it cannot go on.
+    pub(crate) fn finish(&mut self, done: Result<bool>) {
+        if let Err(cause) = done.and_then(|_| self.beacon()) {
+            poison(&self.shared, cause);
         }
     }
 
+    /// Whether a step would do anything but wait.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn has_work(&self) -> bool {
+        !self.pending.is_empty() || !self.shared.queue.is_empty() || self.vouched < self.shared.head()
+    }
+
     /// Does what is next; `false` when the store is closed. An error means that nobody knows what was written.
-    fn step(&mut self) -> Result<bool> {
+    pub(crate) fn step(&mut self) -> Result<bool> {
         if self.pending.is_empty() {
             let settings = &self.shared.settings;
             let idle_after = (self.vouched < self.shared.head()).then_some(settings.vouch_after);
@@ -177,7 +170,11 @@ impl Writer {
             let body = frame::HEADER_BYTES..buffer.len();
             let how = if self.lonely && self.pending.is_empty() { How::AtOnce } else { How::Behind };
             let (number, frame) = self.journal.submit(buffer, group, how);
-            Write::UnderWay { number, frame, body }
+            if planted!(AcknowledgeBeforeDurable) {
+                Write::Durable { frame, body }
+            } else {
+                Write::UnderWay { number, frame, body }
+            }
         };
         self.pending.push_back(Pending { draft, write, acknowledged });
         self.collect(false)
@@ -203,6 +200,9 @@ impl Writer {
             Some(_) if self.pending.len() == 1 => self.lonely,
             Some(_) => false,
         };
+        if planted!(AnswerOutOfOrder) {
+            self.pending.make_contiguous().sort_by_key(|pending| !pending.write.is_over());
+        }
         while let Some(pending) = self.pending.pop_front_if(|pending| pending.write.is_over()) {
             let Pending { draft, write, acknowledged } = pending;
             match write {
@@ -241,48 +241,6 @@ impl Writer {
         accepted.into_iter().chain(others).for_each(|(reply, result)| answer(reply, result));
     }
 
-    /// Decides each append in order and puts the accepted ones into the buffer and the index.
-    fn draft(&mut self, requests: Vec<Request>, buffer: &mut Buffer) -> Draft {
-        let now = self.clock.now().as_micros();
-        let recorded_at = self.ledger.last_time.map_or(now, |last| last.max(now));
-        let mut draft = Draft {
-            first: self.ledger.last + 1,
-            recorded_at,
-            appends: 0,
-            offsets: Vec::new(),
-            tracking: HashMap::new(),
-            accepted: Vec::new(),
-            others: Vec::new(),
-        };
-        frame::begin(buffer);
-        for Request { mut prepared, reply } in requests {
-            if let Err(error) = self.know_again(&mut prepared) {
-                draft.others.push((reply, Err(error.into())));
-                continue;
-            }
-            match decide::decide(&self.ledger, &prepared) {
-                Verdict::Accept => {
-                    let appended = accept(&mut self.ledger, buffer, &mut draft, &prepared);
-                    draft.accepted.push((reply, Ok(appended)));
-                }
-                Verdict::Duplicate(appended) => draft.others.push((reply, Ok(appended))),
-                Verdict::Conflict(conflict) => {
-                    draft.others.push((reply, Err(AppendError::Conflict(conflict))));
-                }
-                Verdict::Refused(error) => draft.others.push((reply, Err(error.into()))),
-            }
-        }
-        draft
-    }
-
-    /// Looks up again what an append must know, if the ledger no longer reaches back to where it had looked.
-    fn know_again(&self, append: &mut Prepared) -> Result<()> {
-        if append.known.sealed + 1 < self.ledger.covers_from() {
-            append.known = self.shared.know(&append.events, &append.conditions)?;
-        }
-        Ok(())
-    }
-
     /// Makes a durable group visible.
     fn show(
         &mut self,
@@ -298,53 +256,6 @@ impl Writer {
         self.shared.publish(head);
         drop(durable);
         self.shared.wake();
-    }
-
-    /// When sealing is due and possible, brings all groups to their end first: what is sealed is durable.
-    fn make_room(&mut self) -> Result<()> {
-        while !self.pending.is_empty()
-            && (self.is_due(OVERDUE) || (self.is_due(DUE) && self.sealer.is_idle()))
-        {
-            self.collect(true)?;
-        }
-        Ok(())
-    }
-
-    /// Seals what is due, unless a group is under way. On an error nothing was written.
-    fn seal_or_wait(&mut self) -> Result<()> {
-        if self.pending.is_empty() && 0 < self.ledger.active().events() && self.is_due(DUE) {
-            if self.is_due(OVERDUE) {
-                self.sealer.wait()?;
-            }
-            if self.sealer.is_idle() {
-                self.roll();
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether there is so many halves of what is sealed at once.
-    fn is_due(&self, halves: usize) -> bool {
-        let settings = &self.shared.settings;
-        let active = self.ledger.active();
-        let bytes = |most: usize| most.saturating_mul(halves).div_ceil(2) as u64;
-        bytes(settings.segment_bytes) <= active.bytes()
-            || bytes(settings.segment_bytes.max(INDEX_BYTES)) <= active.memory() as u64
-            || settings.segment_events.saturating_mul(halves as u64).div_ceil(2) <= active.events()
-            || bytes(settings.wal_bytes) <= self.journal.bytes_in_use()
-    }
-
-    /// Hands the active generation to the sealer and begins another; the next frame begins a new file.
-    fn roll(&mut self) {
-        let next = Inserter::new(self.ledger.last + 1, seed_of(self.shared.store));
-        let grows = next.generation().clone();
-        let generation = self.ledger.roll(next);
-        // Before any of its positions is published, so that a view taken after a head covers it.
-        self.shared.change_view(|view| Some(view.with_generation(grows)));
-        let tracking = self.shared.tracking.lock().clone();
-        let wal_first = self.journal.roll();
-        self.shared.sealing.store(true, Ordering::Release);
-        self.sealer.seal(SealJob { generation, tracking, wal_first });
     }
 
     /// Vouches for the head, if nothing did and it costs no new file.
@@ -397,21 +308,13 @@ fn worthwhile(under_way: usize) -> usize {
     under_way.div_ceil(2).max(1)
 }
 
-/// Frees memory on a thread of its own, or here where there is none to be had.
-fn free(generations: Vec<Arc<Generation>>) {
-    if !generations.is_empty() {
-        let freeing = move || drop(generations);
-        drop(std::thread::Builder::new().name("factlog-free".into()).spawn(freeing));
-    }
-}
-
 /// The body of a durable frame as readers keep it: the very bytes that were written, if little is lost by it.
 fn kept(frame: &Bytes, body: Range<usize>) -> Bytes {
     if SHARED_FROM <= frame.len() { frame.slice(body) } else { Bytes::copy_from_slice(&frame[body]) }
 }
 
 /// Ends the writer's part in the store, also when it panics.
-struct End<'a>(&'a Shared);
+pub(crate) struct End<'a>(pub(crate) &'a Shared);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
@@ -430,39 +333,6 @@ fn poison(shared: &Shared, cause: Error) {
     for request in shared.queue.drain() {
         answer(request.reply, Err(closed.clone().into()));
     }
-}
-
-/// Stamps an append, copies it into the frame and enters it into the ledger.
-fn accept(ledger: &mut Ledger, buffer: &mut Buffer, draft: &mut Draft, append: &Prepared) -> Appended {
-    let tracking =
-        append.tracking.as_ref().map(|tracking| (tracking.source.as_str(), tracking.position.get()));
-    let count = u32::try_from(append.events.len()).expect("bounded by the contract");
-    frame::push_append_head(buffer, count, tracking, append.records.len());
-    let start = buffer.len();
-    buffer.extend_from_slice(&append.records);
-    let first = ledger.last + 1;
-    let mut revisions = Vec::new();
-    for ((position, event), &offset) in (first..).zip(&append.events).zip(&append.offsets) {
-        let revision = ledger.add(event, append);
-        let at = start + offset as usize;
-        record::stamp(&mut buffer[at..], Stamp { position, recorded_at: draft.recorded_at, revision });
-        draft.offsets.push(u32::try_from(at - frame::HEADER_BYTES).expect("a group is far below 4 GiB"));
-        revisions.push(revision);
-    }
-    ledger.add_commit(&append.events[0].id, Commit { first, count, content: append.content });
-    ledger.last_time = Some(draft.recorded_at);
-    draft.appends += 1;
-    if let Some(tracking) = &append.tracking {
-        ledger.tracking.insert(tracking.source.clone(), tracking.position);
-        draft.tracking.insert(tracking.source.clone(), tracking.position);
-    }
-    decide::appended(append, first, &append.last_revisions(&revisions), false)
-}
-
-/// Bytes of an append in a frame.
-fn frame_bytes(append: &Prepared) -> usize {
-    let source = append.tracking.as_ref().map_or(0, |tracking| tracking.source.as_str().len());
-    frame::APPEND_BYTES + source + append.records.len()
 }
 
 fn indeterminate(cause: &io::Error) -> Error {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// Name and value, in reading order.
-pub(super) fn describe(root: &Path, dir: &Path) -> Vec<(String, String)> {
+pub(crate) fn describe(root: &Path, dir: &Path) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
     let cpu = read("/proc/cpuinfo");
     let memory = read("/proc/meminfo");
@@ -19,12 +19,12 @@ pub(super) fn describe(root: &Path, dir: &Path) -> Vec<(String, String)> {
 }
 
 /// Processes that ran or waited to, over the last 1, 5 and 15 minutes.
-pub(super) fn load() -> String {
+pub(crate) fn load() -> String {
     read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// The day and the minute, in UTC.
-pub(super) fn now() -> (String, String) {
+pub(crate) fn now() -> (String, String) {
     let text = said(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]));
     let (day, minute) = text.split_once(' ').unwrap_or((&text, ""));
     (day.to_owned(), minute.to_owned())

@@ -10,9 +10,10 @@ use super::{
     Outcome, Scope, Step,
     tests_run::{self, Counts, Runner},
 };
+use crate::evidence::{Size, battery};
 use crate::{licences, process, tidy, workspace::Workspace};
 
-pub(super) const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 9] = [
     Step { name: "fmt", scope: Scope::Quick, run: fmt },
     Step { name: "tidy", scope: Scope::Quick, run: tidy },
     Step { name: "clippy", scope: Scope::Quick, run: clippy },
@@ -21,10 +22,17 @@ pub(super) const STEPS: [Step; 8] = [
     Step { name: "doc", scope: Scope::Full, run: doc },
     Step { name: "features", scope: Scope::Full, run: features },
     Step { name: "licences", scope: Scope::Full, run: licences },
+    Step { name: "evidence", scope: Scope::Full, run: evidence },
 ];
 
 fn fmt(workspace: &Workspace) -> Result<Outcome> {
     run(cargo(workspace, "fmt --check"))
+}
+
+fn evidence(workspace: &Workspace) -> Result<Outcome> {
+    let (passed, _) = battery(&workspace.root, Size::Ci)?;
+    let note = "20,000 kills, 2,000 losses of power, every planted bug".to_owned();
+    Ok(Outcome { passed, note, ..Outcome::default() })
 }
 
 fn tidy(workspace: &Workspace) -> Result<Outcome> {

@@ -177,7 +177,11 @@ impl Loader<'_> {
             let Ok(frame) = frame::parse(&bytes[at..], place) else {
                 continue;
             };
-            let follows = frame.header.first == self.next && tail.epoch <= frame.header.epoch;
+            let in_order = tail.epoch <= frame.header.epoch || planted!(AnyEpochFollows);
+            let follows = frame.header.first == self.next && in_order;
+            if planted!(CutOneFrameTooMany) && frame::claims(&bytes[at + frame.length..]).is_none() {
+                return None;
+            }
             let vouches = self.next <= frame.header.acknowledged;
             if (at == offset && follows) || vouches {
                 return Some((at, frame));
@@ -198,7 +202,7 @@ impl Loader<'_> {
                 )?;
                 offsets.push(u32::try_from(start).map_err(|_| Malformed("a frame is too large"))? + offset);
             }
-            if let Some((source, position)) = append.tracking {
+            if let Some((source, position)) = append.tracking.filter(|_| !planted!(TrackingNotRecovered)) {
                 let source =
                     TrackingSource::new(source).map_err(|_| Malformed("a tracking source is too long"))?;
                 let position = Position::new(position).ok_or(Malformed("a tracking position is zero"))?;

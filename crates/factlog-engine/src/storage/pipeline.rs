@@ -14,7 +14,8 @@ use bytes::Bytes;
 use super::{Disk, DiskFile};
 
 /// Writes under way.
-pub(crate) trait Pipeline: Debug + Send {
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
+pub trait Pipeline: Debug + Send {
     /// What is begun from now on goes into this file. Says how long it is. After an error it must be called again.
     fn turn_to(&mut self, path: &Path) -> io::Result<u64>;
 
@@ -37,15 +38,19 @@ pub(crate) trait Pipeline: Debug + Send {
 }
 
 /// The end of a write.
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
 #[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) number: u64,
+pub struct Done {
+    /// The number that it was begun with.
+    pub number: u64,
     /// `Ok`: it is durable. After an error nobody knows.
-    pub(crate) result: io::Result<()>,
+    pub result: io::Result<()>,
 }
 
 /// Wakes whoever sleeps in [`Pipeline::finished`].
-pub(crate) trait Bell: Debug + Send + Sync {
+#[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
+pub trait Bell: Debug + Send + Sync {
+    /// Ends a sleep, now or the next one.
     fn ring(&self);
 }
 

@@ -100,8 +100,17 @@ pub fn verify(dir: &Path, extent: Extent, progress: &mut dyn FnMut(Progress)) ->
             "a sample of {percent} percent; it must be above 0, and at most 100"
         )));
     }
-    let disk = LocalDisk;
-    if !open::is_store(&disk, dir)? {
+    verify_on(&LocalDisk, dir, extent, progress)
+}
+
+/// The same on any disk.
+pub(crate) fn verify_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    extent: Extent,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report> {
+    if !open::is_store(disk, dir)? {
         if !["wal", "segments"]
             .iter()
             .any(|name| disk.list(&dir.join(name)).is_ok_and(|names| !names.is_empty()))
@@ -110,9 +119,9 @@ pub fn verify(dir: &Path, extent: Extent, progress: &mut dyn FnMut(Progress)) ->
         }
         return Ok(unreadable("the file is missing; restore it from a copy".to_owned()));
     }
-    let _lock = lock(&disk, dir)?;
-    match identity::read(&disk, dir) {
-        Ok(_) => Check::new(&disk, dir, progress)?.run(extent),
+    let _lock = lock(disk, dir)?;
+    match identity::read(disk, dir) {
+        Ok(_) => Check::new(disk, dir, progress)?.run(extent),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(unreadable(error.to_string())),
         Err(error) => Err(error),
     }

@@ -1,0 +1,139 @@
+//! `cargo xtask evidence`: runs the simulator at a chosen size and tells what came of it, as a dated report if asked.
+//!
+//! It judges nothing itself: a program that ends badly ends it badly, with a report that says so.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bench::machine;
+use crate::process;
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// What the gate runs: a few minutes.
+    Ci,
+    /// What is recorded before a release: an hour or so.
+    Full,
+}
+
+/// What it takes.
+const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 500 of each twice, every planted bug (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 5,000 of each twice, every planted bug
+  --record     write docs/evidence/<day>-<size>.md as well\n";
+
+/// Runs what the words say.
+pub(crate) fn run(root: &Path, words: &[&str]) -> Result<bool> {
+    let (mut size, mut record) = (Size::Ci, false);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, words.as_slice().first()) {
+            ("--record", _) => record = true,
+            ("--size", Some(&name)) => {
+                words.next();
+                size = match name {
+                    "ci" => Size::Ci,
+                    "full" => Size::Full,
+                    other => bail!("there is no size `{other}`\n\n{HELP}"),
+                };
+            }
+            (other, _) => bail!("there is no option `{other}`, or it wants a value\n\n{HELP}"),
+        }
+    }
+    let (passed, report) = battery(root, size)?;
+    if record {
+        let (day, _) = machine::now();
+        let directory = root.join("docs/evidence");
+        fs::create_dir_all(&directory).context("docs/evidence could not be made")?;
+        let path = directory.join(format!("{day}-{}.md", size.name()));
+        fs::write(&path, report).with_context(|| format!("{} could not be written", path.display()))?;
+        println!("wrote {}", path.display());
+    }
+    Ok(passed)
+}
+
+/// Runs everything of a size; whether all passed, and the report.
+pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
+    let before = machine::load();
+    let mut passed = true;
+    let mut sections = String::new();
+    for (title, arguments) in size.parts() {
+        let mut command = process::cargo(root);
+        command.args(["run", "--release", "--quiet", "-p", "factlog-sim", "--"]).args(arguments.split(' '));
+        println!("$ {}", process::spelled(&command));
+        let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
+        passed &= status.success();
+        let verdict = if status.success() { "passed" } else { "FAILED" };
+        let spelled = process::spelled(&command);
+        sections.push_str(&format!(
+            "\n## {title}: {verdict}\n\n`{spelled}`\n\n```text\n{}\n```\n",
+            lines.join("\n")
+        ));
+    }
+    let (day, minute) = machine::now();
+    let mut report = format!(
+        "# Evidence, {day}, size `{}`\n\nWritten by `cargo xtask evidence --size {} --record`. A simulated disk, a stepped \
+         engine, one seed a run: `crates/factlog-sim`. Each run ends with a verification of the store and with its \
+         whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
+        size.name(),
+        size.name()
+    );
+    let facts = machine::describe(root, root).into_iter();
+    for (name, value) in
+        facts.chain([("load before and after".to_owned(), format!("{before} and {}", machine::load()))])
+    {
+        report.push_str(&format!("| {name} | {value} |\n"));
+    }
+    report.push_str(&sections);
+    Ok((passed, report))
+}
+
+impl Size {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ci => "ci",
+            Self::Full => "full",
+        }
+    }
+
+    /// What is run, and what it is called.
+    fn parts(self) -> [(&'static str, &'static str); 5] {
+        let [kills, losses, kills_twice, losses_twice] = match self {
+            Self::Ci => [
+                "--kind kill --runs 20000",
+                "--kind power --runs 2000",
+                "--kind kill --seed 2000000 --runs 500 --twice",
+                "--kind power --seed 2000000 --runs 500 --twice",
+            ],
+            Self::Full => [
+                "--kind kill --runs 1000000",
+                "--kind power --runs 100000",
+                "--kind kill --seed 2000000 --runs 5000 --twice",
+                "--kind power --seed 2000000 --runs 5000 --twice",
+            ],
+        };
+        [
+            ("The process is killed", kills),
+            ("The power fails", losses),
+            ("Killed, each run twice and compared", kills_twice),
+            ("Power lost, each run twice and compared", losses_twice),
+            ("Planted bugs, and the seeds that catch them", "--bugs"),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A word that is not understood must not pass for a battery that ran.
+    use super::*;
+
+    #[test]
+    fn unknown_words_are_refused_before_anything_runs() {
+        for words in [&["--size"][..], &["--size", "huge"], &["--fast"], &["ci"]] {
+            let error = run(Path::new("/nowhere"), words).expect_err("refused").to_string();
+            assert!(error.contains("usage: cargo xtask evidence"), "{error}");
+        }
+    }
+}
