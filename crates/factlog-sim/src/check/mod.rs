@@ -2,7 +2,7 @@
 //!
 //! What makes this linear is that the store numbers its events: whatever a client saw, the state of the store at that
 //! instant was a prefix of the log that is there at the end, and a whole number of appends. So there is no order to
-//! search for, only instants to find, and the earliest one that fits is always the right choice ([`order`]).
+//! search for, only instants to find, and the earliest one that fits is always the right choice (`order.rs`).
 //!
 //! * Everything here is pure, and O(n log n) in the length of the history; conditions and reads cost what the events
 //!   cost that share their rarest type, tag or stream within the bounds asked for.
