@@ -6,6 +6,7 @@
 //!   against the promises of the contract by [`crate::check`].
 
 mod asking;
+mod clients;
 mod clock;
 pub mod sensitivity;
 mod swarm;
