@@ -20,8 +20,8 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 500 of each twice, every planted bug (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 5,000 of each twice, every planted bug
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -99,26 +99,29 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str); 5] {
-        let [kills, losses, kills_twice, losses_twice] = match self {
+    fn parts(self) -> [(&'static str, &'static str); 6] {
+        let [kills, losses, errors, kills_twice, errors_twice] = match self {
             Self::Ci => [
                 "--kind kill --runs 20000",
                 "--kind power --runs 2000",
+                "--kind errors --runs 5000",
                 "--kind kill --seed 2000000 --runs 500 --twice",
-                "--kind power --seed 2000000 --runs 500 --twice",
+                "--kind errors --seed 2000000 --runs 500 --twice",
             ],
             Self::Full => [
                 "--kind kill --runs 1000000",
                 "--kind power --runs 100000",
+                "--kind errors --runs 100000",
                 "--kind kill --seed 2000000 --runs 5000 --twice",
-                "--kind power --seed 2000000 --runs 5000 --twice",
+                "--kind errors --seed 2000000 --runs 5000 --twice",
             ],
         };
         [
             ("The process is killed", kills),
             ("The power fails", losses),
+            ("Calls fail or the disk is full, and processes end both ways", errors),
             ("Killed, each run twice and compared", kills_twice),
-            ("Power lost, each run twice and compared", losses_twice),
+            ("Failing calls, each run twice and compared", errors_twice),
             ("Planted bugs, and the seeds that catch them", "--bugs"),
         ]
     }

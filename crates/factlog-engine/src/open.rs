@@ -111,7 +111,7 @@ fn prepare(
     clock: &dyn Clock,
     id: impl FnOnce() -> Uuid,
 ) -> Result<Box<dyn DiskFile>> {
-    create_durably(disk, dir)?;
+    disk.create_dir(dir).map_err(|cause| storage::failed("create", dir, cause))?;
     let names = disk.list(dir).map_err(|cause| storage::failed("list", dir, cause))?;
     let known = identity::is_store(&names);
     if !known && let Some(foreign) = foreign(&names) {
@@ -119,6 +119,9 @@ fn prepare(
         return Err(Error::invalid(format!(
             "{dir} is no factlog store, and not empty ({foreign}); name another directory"
         )));
+    }
+    if !known {
+        make_durable(disk, dir)?;
     }
     let lock = lock(disk, dir)?;
     for name in ["wal", "segments", "index"] {
@@ -141,14 +144,17 @@ fn prepare(
     Ok(lock)
 }
 
-/// Makes a directory and the entries of all that lead to it durable.
-fn create_durably(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    let exists = |path: &Path| path.as_os_str().is_empty() || disk.list(path).is_ok();
-    let missing: Vec<_> = dir.ancestors().take_while(|path| !exists(path)).collect();
-    disk.create_dir(dir).map_err(|cause| storage::failed("create", dir, cause))?;
-    for made in missing {
-        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        disk.sync_dir(parent).map_err(|cause| storage::failed("make durable", parent, cause))?;
+/// Makes the entries durable of a directory and of all that lead to it, whoever made them: an opening that was
+/// interrupted may have made them and no more.
+fn make_durable(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    for made in dir.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        let Some(parent) = made.parent() else { return Ok(()) };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match disk.sync_dir(parent) {
+            // What may not be looked at was not made by us.
+            Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {}
+            done => done.map_err(|cause| storage::failed("make durable", parent, cause))?,
+        }
     }
     Ok(())
 }
@@ -184,10 +190,11 @@ fn start(
     for frame in &recovered.unvouched {
         write_again(&*disk, dir, frame)?;
     }
-    if recovered.adopted {
-        // The names of segments must last before the files go that have their events too.
-        let segments = dir.join("segments");
-        disk.sync_dir(&segments).map_err(|cause| storage::failed("make durable", &segments, cause))?;
+    // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
+    // are about to be adopted, files that are about to be written into.
+    for names in ["wal", "segments"] {
+        let path = dir.join(names);
+        disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += u64::from(!planted!(EpochStays)))?;

@@ -60,6 +60,8 @@ enum Crash {
     Kill,
     /// The power fails; what was not synced may be gone
     Power,
+    /// Calls of the disk fail or it is full, and processes end both ways
+    Errors,
 }
 
 fn main() -> ExitCode {
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
     let kind = match arguments.kind {
         Crash::Kill => Kind::Kill,
         Crash::Power => Kind::PowerLoss,
+        Crash::Errors => Kind::Errors,
     };
     if arguments.trace {
         let plan = Plan { kind, seed: arguments.seed, steps: arguments.steps };
@@ -158,6 +161,8 @@ fn add(all: &mut Summary, one: &Summary) {
     all.crashes += one.crashes;
     all.acknowledged += one.acknowledged;
     all.unknown += one.unknown;
+    all.refused += one.refused;
+    all.failures += one.failures;
     all.conflicts += one.conflicts;
     all.events += one.events;
     all.segments += one.segments;
@@ -166,17 +171,28 @@ fn add(all: &mut Summary, one: &Summary) {
 }
 
 fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
-    let Summary { steps, crashes, acknowledged, unknown, conflicts, events, segments, trace } = all;
+    let Summary {
+        steps,
+        crashes,
+        acknowledged,
+        unknown,
+        refused,
+        failures,
+        conflicts,
+        events,
+        segments,
+        trace,
+    } = all;
     let runs = arguments.runs;
     if arguments.json {
         return format!(
-            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
+            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
             arguments.seed, arguments.twice
         );
     }
     format!(
         "{kind}: {runs} runs, {steps} steps, {crashes} crashes, {acknowledged} appends acknowledged and none lost, {unknown} \
-         never answered and none half there, {conflicts} conflicts, {events} events and {segments} segments at the \
+         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {events} events and {segments} segments at the \
          ends; trace {trace:016x}"
     )
 }

@@ -50,8 +50,6 @@ pub(crate) struct Recovered {
     pub(crate) notes: Vec<Damage>,
     /// Index files that are not needed, or not whole.
     pub(crate) useless_runs: Vec<PathBuf>,
-    /// Whether there are segments that the manifest does not name.
-    pub(crate) adopted: bool,
     /// Where writing goes on; `None` while there is no write-ahead file.
     pub(crate) end: Option<End>,
     /// The frames in front of it that nothing vouches for, in order: those that were under way together, or the last.
@@ -118,7 +116,6 @@ pub(crate) fn load(
     let generations = vec![loader.tail.generation().clone()];
     let view = View { segments: Arc::new(segments), slots: index.slots, generations };
     Ok(Recovered {
-        adopted: more_sealed,
         view,
         active: loader.tail,
         head,

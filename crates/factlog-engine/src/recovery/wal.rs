@@ -11,7 +11,7 @@ use super::loader::Loader;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
 use crate::fields::Malformed;
-use crate::frame::{self, ALIGNMENT, Frame};
+use crate::frame::{self, ALIGNMENT, Frame, Header};
 use crate::manifest::Manifest;
 use crate::record;
 use crate::records::Records;
@@ -39,6 +39,17 @@ impl Tail {
     /// A tail that begins behind the last sealed position.
     pub(super) fn behind(sealed: u64) -> Self {
         Self { vouched: sealed, ..Self::default() }
+    }
+
+    /// Counts a frame among those that nothing vouches for, and those that it vouches for no longer. Frames whose
+    /// events are sealed count as well: what is written next stands behind them.
+    fn add(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
+        let Header { first, events, acknowledged, .. } = frame.header;
+        let (offset, length, checksum) = (at as u64, frame.length, frame.checksum);
+        let found = FrameAt { number, offset, length, first, events, checksum };
+        self.unvouched.retain(|before| !before.is_vouched_for(acknowledged));
+        self.unvouched.push(found);
+        found
     }
 }
 
@@ -101,9 +112,11 @@ impl Loader<'_> {
         } else {
             tail.ready.push(number);
         }
-        while let Some((end, previous)) = self.sealed_frame(number, bytes, offset) {
-            offset = end;
-            tail.end = Some(End { number, offset: offset as u64, previous });
+        while let Some(frame) = self.sealed_frame(number, bytes, offset) {
+            let at = offset;
+            offset += frame.length;
+            tail.end = Some(End { number, offset: offset as u64, previous: frame.checksum });
+            tail.add((number, at), &frame);
             // Writing goes on behind these, so that this file is not one to begin with.
             tail.ready.clear();
         }
@@ -128,28 +141,24 @@ impl Loader<'_> {
                 self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
                 self.next = lost.1 + 1;
             }
-            let Frame { header, length, checksum, .. } = frame;
+            let Frame { header, length, checksum, .. } = frame.clone();
             self.newest_epoch = self.newest_epoch.max(header.epoch);
             offset = at + length;
             (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
             tail.wal_bytes += length as u64;
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
-            let (offset, first, events) = (at as u64, header.first, header.events);
-            let frame = FrameAt { number, offset, length, first, events, checksum };
-            tail.last_frame = Some(frame);
-            tail.unvouched.retain(|before| !before.is_vouched_for(tail.vouched));
-            tail.unvouched.push(frame);
+            tail.last_frame = Some(tail.add((number, at), &frame));
             tail.ready.clear();
         }
     }
 
-    /// The end and the checksum of the frame at `offset`, if all its events are sealed: a crash came between the
-    /// segment and the manifest, or the manifest is an older one.
-    fn sealed_frame(&self, number: u64, bytes: &[u8], offset: usize) -> Option<(usize, u64)> {
+    /// The frame at `offset`, if all its events are sealed: a crash came between the segment and the manifest, or the
+    /// manifest is an older one.
+    fn sealed_frame<'b>(&self, number: u64, bytes: &'b [u8], offset: usize) -> Option<Frame<'b>> {
         let place = Place { store: self.store, file: FileKind::Wal, number, offset: offset as u64 };
         let frame = frame::parse(bytes.get(offset..)?, place).ok()?;
         let behind = frame.header.first.checked_add(frame.header.events.into())?;
-        (behind <= self.sealed + 1).then_some((offset + frame.length, frame.checksum))
+        (behind <= self.sealed + 1).then_some(frame)
     }
 
     /// Positions up to `first` were acknowledged and cannot be read.

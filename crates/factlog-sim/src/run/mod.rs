@@ -6,6 +6,7 @@
 //!   against the promises of the contract by [`crate::check`].
 
 mod asking;
+mod clients;
 mod clock;
 pub mod sensitivity;
 mod swarm;
@@ -29,6 +30,9 @@ pub enum Kind {
     Kill,
     /// The power fails, with any subset of what was not synced gone.
     PowerLoss,
+    /// Calls of the disk fail that change something, doing any part of what they should, or it is full; and processes end
+    /// in both of the other ways. What was refused for it must not have been written.
+    Errors,
 }
 
 /// Which run.
@@ -53,6 +57,10 @@ pub struct Summary {
     pub acknowledged: u64,
     /// Appends of which nobody was told what became.
     pub unknown: u64,
+    /// Appends that were refused because the disk had failed.
+    pub refused: u64,
+    /// Calls of the disk that failed.
+    pub failures: u64,
     /// Appends whose conditions did not hold.
     pub conflicts: u64,
     /// Events in the log at the end.
@@ -164,6 +172,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Kill => "kill",
             Self::PowerLoss => "power",
+            Self::Errors => "errors",
         })
     }
 }
