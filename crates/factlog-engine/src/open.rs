@@ -1,6 +1,7 @@
 //! Opening a store: the lock, what recovery finds, cleaning up after a crash, starting the threads.
 //!
-//! * Nothing is changed before the lock is held, and nothing at all where there is damage.
+//! * No file is changed before the lock is held, and none of the log where there is damage: only a lost part of the
+//!   index may be built again there.
 //! * Only what an interrupted step is known to leave behind is removed; anything else is refused by name.
 
 use std::collections::VecDeque;

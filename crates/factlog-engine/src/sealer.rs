@@ -1,8 +1,9 @@
 //! The sealer: writes a generation into an immutable segment with its index run and frees its write-ahead files.
 //!
 //! Order matters: the run and the segment are written and durable, then the manifest names the segment and no longer
-//! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash between two steps leaves a store whose
-//! next opening finishes the step, or undoes it. A failed step is repeated from the start with a new file.
+//! needs the files, then readers see it, then both copies of the manifest are so, then the files are free. A crash
+//! between two steps leaves a store whose next opening finishes the step, or undoes it. A failed step is repeated from
+//! the start with a new file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

@@ -39,18 +39,15 @@ mod wrong;
 
 use uuid::Uuid;
 
-#[expect(unused_imports, reason = "used when the engine is put on it")]
 pub(crate) use self::{
     build::Builder,
     cache::SegmentCache,
     footer::Description,
     lookup::Segment,
-    scan::{Scanned, scan},
+    scan::scan,
     settings::{Codec, DictionaryPolicy, Settings},
     sink::FileSink,
-    table::BlockEntry,
-    tracking::Tracking,
-    wrong::{Cause, Wrong},
+    wrong::Wrong,
 };
 
 use crate::checksum::{FileKind, Place, push_trailer, trailer_holds};

@@ -6,7 +6,8 @@ use factlog_core::Event;
 
 use super::{Memory, STORE, Written, cache, event, record_of, settings, write};
 use crate::Damage;
-use crate::segment::{BlockEntry, Codec, DictionaryPolicy, Segment, scan};
+use crate::segment::table::BlockEntry;
+use crate::segment::{Codec, DictionaryPolicy, Segment, scan};
 use crate::storage::DiskFile;
 
 /// A small segment with several blocks; with a dictionary if `trained`.

@@ -12,10 +12,9 @@ use factlog_core::{ContentType, Event, EventId, EventType, Position, StreamId, T
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use super::table::BlockEntry;
 use super::tracking::Tracking;
-use super::{
-    BlockEntry, Builder, Codec, Description, DictionaryPolicy, Segment, SegmentCache, Settings, scan,
-};
+use super::{Builder, Codec, Description, DictionaryPolicy, Segment, SegmentCache, Settings, scan};
 use crate::manifest::SegmentEntry;
 use crate::record::{self, Boundary, Stamp};
 use crate::storage::DiskFile;
