@@ -38,8 +38,9 @@ pub(crate) struct Background {
     work: Mutex<bool>,
     changed: Condvar,
     stop: AtomicBool,
-    /// Held while a lost run is rebuilt, so that it is done once.
-    rebuilding: Mutex<()>,
+    /// Held while a lost run is rebuilt, so that it is done once, and while runs are replaced and their files
+    /// removed, so that no file goes that was just built again under the same name.
+    pub(crate) rebuilding: Mutex<()>,
     /// Segments that are damaged themselves, by first position.
     hopeless: Mutex<HashSet<u64>>,
 }
@@ -178,6 +179,7 @@ impl Shared {
             }
             Ok(merged) => merged,
         };
+        let _nobody_rebuilds = self.background.rebuilding.lock();
         self.change_view(|view| Some(view.with_slots(name.first, name.last, [Slot::ready(merged)])));
         runs.iter().for_each(|run| self.remove_run(run.name()));
         Ok(ControlFlow::Break(()))

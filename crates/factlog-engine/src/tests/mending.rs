@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use factlog_core::{Append, Category, EventStore, Position, Query, QueryItem, ReadOptions, Tags};
 
@@ -227,4 +229,42 @@ fn verify_says_what_happened_to_the_index_and_the_manifest() {
         }
     }
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn merging_removes_no_file_that_is_just_being_built_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), settings());
+    let runs = || -> Vec<_> {
+        let view = engine.shared().view();
+        view.slots.iter().filter_map(|slot| slot.run.as_ref().map(|run| run.name())).collect()
+    };
+    let somebody_builds = engine.shared().background.rebuilding.lock();
+    for n in 1..=EVENTS {
+        pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
+        while engine.shared().sealing.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let is_merged = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        path.contains("/1-") && path.ends_with(".idx")
+    };
+    for _ in 0..600 {
+        if indexes(dir.path()).iter().any(is_merged) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // Time enough to do what it must not do.
+    std::thread::sleep(Duration::from_millis(50));
+    let shown = runs();
+    assert!(8 <= shown.len() && shown.iter().all(|run| run.level == 0), "{shown:?}");
+    for run in shown {
+        assert!(dir.path().join(crate::run::relative_path(run)).exists(), "{run:?} is shown, and gone");
+    }
+    drop(somebody_builds);
+    settle(&engine);
+    assert_eq!(runs().iter().filter(|run| run.level == 1).count(), 1);
+    check(&engine, EVENTS, "once nobody builds any more");
 }
