@@ -87,6 +87,7 @@ mod pieces;
 mod plan;
 mod queue;
 mod reader;
+mod rebuild;
 mod record;
 mod records;
 mod recovery;
