@@ -10,7 +10,7 @@ use factlog_core::{
 
 use super::asking::Asking;
 use super::world::{World, read};
-use crate::history::{Operation, Outcome, What};
+use factlog_check::history::{Operation, Outcome, What};
 
 pub(super) type Answer = BoxFuture<'static, Result<Appended, AppendError>>;
 

@@ -3,7 +3,7 @@
 //!
 //! * What may go wrong in a run is its [`Kind`]; how much is asked, and how the store is set, is drawn by the seed.
 //! * After the last crash the store is closed, verified, opened once more and read, and the whole history is held
-//!   against the promises of the contract by [`crate::check`].
+//!   against the promises of the contract by [`factlog_check`].
 
 mod asking;
 mod clients;
@@ -18,8 +18,8 @@ use std::panic::catch_unwind;
 use factlog_core::RecordedEvent;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::check::check;
-use crate::history::{History, Operation, Outcome, What};
+use factlog_check::check;
+use factlog_check::history::{History, Operation, Outcome, What};
 use swarm::Swarm;
 use world::World;
 

@@ -14,7 +14,7 @@ use super::clock::SimClock;
 use super::swarm::Swarm;
 use super::{Kind, Plan, Summary};
 use crate::disk::{Call, Cause, Fault, Names, Profile, SimDisk};
-use crate::history::History;
+use factlog_check::history::History;
 
 const DIR: &str = "/store";
 /// Openings that may be interrupted one after the other.

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::generate::{Mix, history, seeded};
 use super::twins::{all, pick};
 use super::{check, position, told};
-use crate::check::wgl;
 use crate::history::{History, Operation, Outcome, What};
+use crate::wgl;
 
 /// Operations of a history that is searched.
 const MOST: usize = 12;

@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 use super::generate::{Mix, seeded};
 use super::questions::query as query_of;
-use crate::check::index::Index;
+use crate::index::Index;
 
 #[test]
 fn the_index_agrees_with_a_scan() {

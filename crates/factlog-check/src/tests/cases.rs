@@ -6,8 +6,8 @@ use factlog_core::{
 };
 
 use super::{Property, broken, check, event, position, stream, tagged, tags, told, tracking};
-use crate::check::wgl;
 use crate::history::{History, Moment, Operation, Outcome, What};
+use crate::wgl;
 
 /// A history that is being written down.
 #[derive(Clone, Default)]

@@ -21,6 +21,7 @@
 mod conditions;
 mod conflict;
 mod facts;
+pub mod history;
 mod index;
 mod layout;
 mod log;
