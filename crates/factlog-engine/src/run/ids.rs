@@ -99,7 +99,7 @@ impl IdTree {
 
 /// Goes through the entries of a leaf.
 #[derive(Clone, Copy, Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     at: usize,
     index: usize,
     hash: u64,
@@ -107,12 +107,12 @@ struct Leaf {
 
 impl Leaf {
     /// In front of the first entry.
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { at: HEAD, index: 0, hash: 0 }
     }
 
     /// In front of the group in which entries with this hash begin.
-    fn before(page: &[u8], hash: u64) -> Result<Self, Malformed> {
+    pub(super) fn before(page: &[u8], hash: u64) -> Result<Self, Malformed> {
         let (entries, table) = shape(page)?;
         let group = |index: usize| -> Result<(usize, u64), Malformed> {
             let offset = usize::from(Numbers::new(page, table + 2 * index).u16()?);
@@ -127,7 +127,7 @@ impl Leaf {
         Ok(Self { at: group(index)?.0, index: index * GROUP, hash: 0 })
     }
 
-    fn next(&mut self, page: &[u8], span: Span) -> Result<Option<(u64, u64)>, Malformed> {
+    pub(super) fn next(&mut self, page: &[u8], span: Span) -> Result<Option<(u64, u64)>, Malformed> {
         let (entries, table) = shape(page)?;
         if entries <= self.index {
             return Ok(None);

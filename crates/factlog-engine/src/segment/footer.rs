@@ -137,7 +137,7 @@ impl Description {
         page
     }
 
-    fn decode(store: Uuid, offset: u64, page: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn decode(store: Uuid, offset: u64, page: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Fields::new(&page[..page.len().saturating_sub(8)]);
         if fields.array()? != MAGIC {
             return Err(Malformed("there is no footer"));

@@ -1,0 +1,54 @@
+//! The table of all targets, and the memory that each may take.
+
+use std::sync::LazyLock;
+
+use factlog_engine::fuzzing;
+
+use crate::words;
+
+/// One decoder, or some that take the same bytes, with what must hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and that of its directory in the corpus.
+    pub name: &'static str,
+    /// Decodes, and panics if something does not hold.
+    pub run: fn(&[u8]),
+    /// Real encodings, each with a name.
+    pub seeds: fn() -> Vec<(&'static str, Vec<u8>)>,
+    /// What one run may allocate, all its allocations added up.
+    pub memory: Memory,
+}
+
+/// A bound on allocations.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Whatever the input.
+    pub bytes: usize,
+    /// And for each byte of the input.
+    pub per_byte: usize,
+}
+
+impl Memory {
+    /// The most bytes for an input of this length.
+    pub fn most(self, length: usize) -> usize {
+        self.bytes + self.per_byte * length
+    }
+}
+
+const USUAL: Memory = Memory { bytes: 64 << 10, per_byte: 64 };
+
+/// What takes more, and why.
+const MORE: [(&str, Memory); 0] = [];
+
+/// Every target, in the order of their names.
+pub static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(|| {
+    let rows = fuzzing::TARGETS.iter().chain(words::TARGETS);
+    let mut targets: Vec<Target> = rows
+        .map(|&(name, run, seeds)| {
+            let more = MORE.iter().find(|(more, _)| *more == name);
+            Target { name, run, seeds, memory: more.map_or(USUAL, |(_, memory)| *memory) }
+        })
+        .collect();
+    targets.sort_unstable_by_key(|target| target.name);
+    targets
+});
