@@ -97,6 +97,10 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
     if sum != checksum_without_itself(&bytes[..length], place) {
         return Err(Malformed("a frame's checksum is wrong"));
     }
+    let behind = first.checked_add(events.into()).filter(|&behind| behind < u64::MAX);
+    if behind.is_none() || first <= acknowledged || epoch == u64::MAX {
+        return Err(Malformed("a frame's positions are wrong"));
+    }
     Fields::new(bytes[end..length].get(..sections).unwrap_or(&[0])).sections()?;
     let header = Header { appends, first, events, recorded_at, acknowledged, epoch, previous };
     Ok(Frame { header, length, checksum: sum, body: &bytes[HEADER_BYTES..end] })

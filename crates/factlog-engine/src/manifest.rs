@@ -126,7 +126,8 @@ impl Manifest {
     }
 }
 
-fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position>) {
+/// Appends position, length and name of each source, as segments have them too.
+pub(crate) fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position>) {
     for (source, position) in tracking {
         let length = u16::try_from(source.as_str().len()).expect("a validated source");
         out.extend_from_slice(&position.get().to_le_bytes());
@@ -135,7 +136,8 @@ fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position
     }
 }
 
-fn parse_tracking(
+/// Reads so many sources, which are in order.
+pub(crate) fn parse_tracking(
     fields: &mut Fields<'_>,
     count: u32,
 ) -> Result<BTreeMap<TrackingSource, Position>, Malformed> {
@@ -143,8 +145,12 @@ fn parse_tracking(
     for _ in 0..count {
         let position = Position::new(fields.u64()?).ok_or(Malformed("a tracking position is zero"))?;
         let length = fields.u16()?;
-        let source = TrackingSource::new(fields.text(length.into())?);
-        tracking.insert(source.map_err(|_| Malformed("a source is empty"))?, position);
+        let source = TrackingSource::new(fields.text(length.into())?)
+            .map_err(|_| Malformed("a tracking source is out of its bounds"))?;
+        if tracking.last_key_value().is_some_and(|(last, _)| source <= *last) {
+            return Err(Malformed("tracking sources are not in order"));
+        }
+        tracking.insert(source, position);
     }
     Ok(tracking)
 }

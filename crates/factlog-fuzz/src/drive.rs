@@ -85,7 +85,7 @@ impl Driver {
         self.watched.input.lock().0 += 1;
         self.memory = self.memory.max(taken.saturating_sub(self.target.memory.per_byte * input.len()));
         let what = match result {
-            Err(_) => PANIC.take().unwrap_or_else(|| "a panic".to_owned()),
+            Err(_) => brief(&PANIC.take().unwrap_or_else(|| "a panic".to_owned())),
             Ok(()) if self.target.memory.most(input.len()) < taken => {
                 let most = self.target.memory.most(input.len());
                 format!("{taken} bytes were allocated for an input of {}; at most {most} are allowed", input.len())
@@ -138,6 +138,12 @@ impl Driver {
         }
         failure
     }
+}
+
+/// The beginning of what a panic says: an assertion may show whole files.
+fn brief(text: &str) -> String {
+    const CHARS: usize = 400;
+    text.chars().take(CHARS).collect()
 }
 
 impl Drop for Driver {

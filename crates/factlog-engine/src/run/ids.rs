@@ -133,7 +133,11 @@ impl Leaf {
             return Ok(None);
         }
         let mut numbers = Numbers::new(&page[..table], self.at);
-        let before = if self.index.is_multiple_of(GROUP) { 0 } else { self.hash };
+        let opens = self.index.is_multiple_of(GROUP);
+        if opens && usize::from(Numbers::new(page, table + 2 * (self.index / GROUP)).u16()?) != self.at {
+            return Err(Malformed("a group of ids is in another's place"));
+        }
+        let before = if opens { 0 } else { self.hash };
         let hash = before.checked_add(numbers.varint()?).filter(|&hash| hash < 1 << 40);
         self.hash = hash.ok_or(Malformed("the hash of an id is too large"))?;
         let position = span.position(numbers.varint()?)?;

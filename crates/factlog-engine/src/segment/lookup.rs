@@ -136,8 +136,7 @@ impl Segment {
             let first = |at| {
                 let (offset, bytes) = self.page_bytes(file, description, at)?;
                 let entry = Page::new(&bytes).and_then(|page| page.entry(0));
-                let entry = entry.map_err(|what| Wrong::at(offset, what))?;
-                Ok(TopEntry { first: entry.first, recorded_at: entry.recorded_at })
+                entry.map(|entry| entry.begins()).map_err(|what| Wrong::at(offset, what))
             };
             (0..pages).map(first).collect::<Result<_, Wrong>>().map_err(|_| wrong)
         })

@@ -7,6 +7,7 @@ use super::block::Block;
 use super::codec::Dictionary;
 use super::footer::{self, Section};
 use super::lookup::{Segment, entry_of};
+use super::table::{self, Page};
 use super::table_walk::{Known, TableWalk, read_page};
 use super::tracking::{self, Tracking};
 use super::walk::Walk;
@@ -219,11 +220,25 @@ impl Scan<'_> {
         tracking
     }
 
+    /// Every page is whole, and begins as the top says. A top that is damaged says nothing.
     fn table_pages(&mut self, description: &Description) {
         let (pages, start) = description.table();
-        for at in 0..pages {
+        let top = description.section(footer::TOP).and_then(|section| {
+            let bytes = self.segment.section(self.file, section).ok()?;
+            let first = self.segment.entry.first;
+            Some((section.offset, table::decode_top(self.store, first, section.offset, &bytes).ok()?))
+        });
+        for (at, number) in (0..pages).zip(0..) {
             let offset = start + at * PAGE_BYTES as u64;
-            self.check(offset, |scan| read_page(scan.store, scan.segment, scan.file, offset).map(drop));
+            let read = |scan: &Self| read_page(scan.store, scan.segment, scan.file, offset);
+            let Some(bytes) = self.check(offset, read) else { continue };
+            let begins = Page::new(&bytes).and_then(|page| page.entry(0)).ok().map(|entry| entry.begins());
+            if let Some((offset, top)) = &top
+                && top.get(number) != begins.as_ref()
+            {
+                let what = Malformed("the table's top does not say where its pages begin");
+                self.report(&Wrong::at(*offset, what));
+            }
         }
     }
 

@@ -40,6 +40,11 @@ impl BlockEntry {
     pub(super) fn end(&self) -> u64 {
         self.offset + self.length
     }
+
+    /// What the top says of a page that begins with this block.
+    pub(super) fn begins(&self) -> TopEntry {
+        TopEntry { first: self.first, recorded_at: self.recorded_at }
+    }
 }
 
 /// Where a page of the table begins.
@@ -90,12 +95,13 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Whether these bytes are a page of this place.
+    /// Whether these bytes are a page of this place, with blocks in order.
     pub(super) fn check(store: Uuid, segment: u64, offset: u64, bytes: &[u8]) -> Result<(), Malformed> {
         if bytes.len() != PAGE_BYTES || !trailer_holds(place(store, segment, offset).seed(), bytes) {
             return Err(Malformed("the checksum of a page of the table is wrong"));
         }
-        Page::new(bytes).map(|_| ())
+        let page = Page::new(bytes)?;
+        (0..page.len()).try_for_each(|at| page.entry(at).map(drop))
     }
 
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
@@ -187,10 +193,14 @@ pub(super) fn decode_top(
     if !trailer_holds(place(store, segment, offset).seed(), bytes) {
         return Err(Malformed("the checksum of the table's top is wrong"));
     }
-    let entries = bytes[..bytes.len() - 8].chunks_exact(TOP_ENTRY_BYTES);
+    let (entries, rest) = bytes[..bytes.len() - 8].as_chunks::<TOP_ENTRY_BYTES>();
+    if !rest.is_empty() {
+        return Err(Malformed("the table's top is of another length"));
+    }
     entries
+        .iter()
         .map(|bytes| {
-            let mut fields = Fields::new(bytes);
+            let mut fields = Fields::new(bytes.as_slice());
             Ok(TopEntry { first: fields.u64()?, recorded_at: fields.i64()? })
         })
         .collect()

@@ -93,32 +93,19 @@ fn coded<T: PartialEq + std::fmt::Debug>(
         let found = locate(page, probe, parse);
         if let Ok(Some(located)) = &found
             && let Some((key, value)) = entries.get(located.index)
-            && whole_groups(page, &entries) && whole
+            && whole
         {
             assert!(key.as_slice() <= probe && &located.value == value, "a look-up finds what a walk does");
             assert!(entries.get(located.index + 1).is_none_or(|(next, _)| probe < next.as_slice()));
         }
     }
-    if whole && whole_groups(page, &entries) {
+    if whole {
         for (at, (key, value)) in entries.iter().enumerate() {
             let found = locate(page, key, parse).expect("a page that a walk went through");
             let found = found.expect("a key that a walk came to");
             assert_eq!((found.index, found.exact, &found.value), (at, true, value));
         }
     }
-}
-
-/// Whether the table of groups says the same as the entries, which a walk does not look at.
-fn whole_groups<T>(page: &[u8], entries: &[(Vec<u8>, T)]) -> bool {
-    let groups = entries.len().div_ceil(16);
-    (0..groups).all(|group| {
-        let at = BODY - 2 * groups + 2 * group;
-        let offset = usize::from(u16::from_le_bytes([page[at], page[at + 1]]));
-        let mut numbers = Numbers::new(&page[..BODY - 2 * groups], offset);
-        let key = &entries[group * 16].0;
-        let first = numbers.varint().is_ok_and(|shared| shared == 0);
-        first && numbers.length().is_ok_and(|length| numbers.bytes(length).is_ok_and(|bytes| bytes == key))
-    })
 }
 
 pub(crate) fn keys_seeds() -> Vec<(&'static str, Vec<u8>)> {
