@@ -32,7 +32,8 @@ pub(crate) fn encode(store: Uuid, created: Timestamp) -> Vec<u8> {
 
 /// The store's id, and when it was created.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Uuid, Timestamp), Malformed> {
-    let content = bytes.split_last_chunk::<8>().filter(|_| trailer_holds(0, bytes)).map(|(content, _)| content);
+    let content =
+        bytes.split_last_chunk::<8>().filter(|_| trailer_holds(0, bytes)).map(|(content, _)| content);
     let mut fields = Fields::new(content.ok_or(Malformed("its checksum is wrong"))?);
     if fields.array()? != MAGIC {
         return Err(Malformed("it is not what makes a store"));

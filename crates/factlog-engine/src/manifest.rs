@@ -29,6 +29,8 @@ use crate::storage::{self, Disk};
 /// The two copies.
 pub(crate) const FILES: [&str; 2] = ["MANIFEST.0", "MANIFEST.1"];
 const MAGIC: [u8; 8] = *b"FLMANIF1";
+/// More write-ahead files are never in use at once: what is in them is in memory too.
+const FILES_MAX: u64 = 1 << 20;
 
 /// The state of the files. Write-ahead files below `wal_first` are free to be used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +114,17 @@ impl Manifest {
         let tracking = Arc::new(parse_tracking(&mut fields, tracking_count)?);
         let sections = fields.sections()?.to_vec();
         let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
+        if !manifest.has_bounds() {
+            return Err(Malformed("its numbers are out of their bounds"));
+        }
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
+    }
+
+    /// Whether a next sequence, epoch and file can follow, and files can be looked for one by one.
+    fn has_bounds(&self) -> bool {
+        let files = self.wal_last.saturating_sub(self.wal_first);
+        let last = self.sequence.max(self.epoch).max(self.wal_first).max(self.wal_last);
+        last < u64::MAX && files < FILES_MAX
     }
 
     /// Whether segments follow each other without a gap.

@@ -214,7 +214,10 @@ pub(crate) fn names(bytes: &[u8]) -> Result<Names<'_>, Malformed> {
     let stream = fields.text(stream_length.into())?;
     let event_type = fields.text(type_length.into())?;
     fields.bytes(content_type_length.into())?;
-    if limits::STREAM_ID_BYTES_MAX < stream.len() || event_type.is_empty() || limits::TAGS_MAX < tag_count.into() {
+    if limits::STREAM_ID_BYTES_MAX < stream.len()
+        || event_type.is_empty()
+        || limits::TAGS_MAX < tag_count.into()
+    {
         return Err(Malformed("a name is out of its bounds"));
     }
     let (behind, mut last) = (fields, "");

@@ -88,7 +88,10 @@ impl Driver {
             Err(_) => brief(&PANIC.take().unwrap_or_else(|| "a panic".to_owned())),
             Ok(()) if self.target.memory.most(input.len()) < taken => {
                 let most = self.target.memory.most(input.len());
-                format!("{taken} bytes were allocated for an input of {}; at most {most} are allowed", input.len())
+                format!(
+                    "{taken} bytes were allocated for an input of {}; at most {most} are allowed",
+                    input.len()
+                )
             }
             Ok(()) => return Ok(()),
         };
@@ -156,7 +159,8 @@ impl Drop for Driver {
 pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     let before = take_hook();
     set_hook(Box::new(|panic| {
-        let place = panic.location().map_or(String::new(), |place| format!("{}:{}", place.file(), place.line()));
+        let place =
+            panic.location().map_or(String::new(), |place| format!("{}:{}", place.file(), place.line()));
         let text = panic.payload_as_str().unwrap_or("a panic");
         PANIC.set(Some(format!("{place}: {text}")));
     }));

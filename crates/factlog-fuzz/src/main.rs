@@ -59,7 +59,9 @@ fn main() -> Result<ExitCode> {
     }
     let chosen: Vec<&'static Target> = match arguments.targets.as_slice() {
         [] => TARGETS.iter().collect(),
-        names => names.iter().map(|name| target(name).with_context(|| unknown(name))).collect::<Result<_>>()?,
+        names => {
+            names.iter().map(|name| target(name).with_context(|| unknown(name))).collect::<Result<_>>()?
+        }
     };
     let mut failed = 0;
     for target in chosen {
@@ -102,7 +104,11 @@ fn one(target: &'static Target, arguments: &Arguments) -> Result<Result<(), Fail
     let result = driver.mutate(&inputs, arguments.seed, arguments.runs);
     if result.is_ok() {
         let (name, runs, memory) = (target.name, arguments.runs, driver.memory);
-        println!("{name}: {} inputs of the corpus, {runs} made of them; {memory} bytes and {} for each byte at most", inputs.len(), target.memory.per_byte);
+        println!(
+            "{name}: {} inputs of the corpus, {runs} made of them; {memory} bytes and {} for each byte at most",
+            inputs.len(),
+            target.memory.per_byte
+        );
     }
     Ok(result)
 }
@@ -130,7 +136,11 @@ fn report(target: &Target, failure: &Failure) -> Result<()> {
     let path = write(&format!("{}-{:016x}", target.name, xxh3_64(&failure.input)), &failure.input)?;
     println!("{}: {}", target.name, failure.what);
     println!("  {} bytes: {}", failure.input.len(), shown(&failure.input));
-    println!("  again with: cargo run --profile fuzz -p factlog-fuzz -- {} --input {}", target.name, path.display());
+    println!(
+        "  again with: cargo run --profile fuzz -p factlog-fuzz -- {} --input {}",
+        target.name,
+        path.display()
+    );
     Ok(())
 }
 

@@ -42,13 +42,13 @@ const USUAL: Memory = Memory { bytes: 256 << 10, per_byte: 64 };
 const MORE: [(&str, Memory); 5] = [
     // Every four compressed bytes may stand for 128 KiB of columns, and those for six times as many of records.
     ("segment_block", Memory { bytes: 4 << 20, per_byte: 256 << 10 }),
-    // A file of 256 KiB may be packed in a few bytes; it is read in several ways.
-    ("segment_file", Memory { bytes: 32 << 20, per_byte: 1 << 10 }),
+    // A file of 256 KiB may be packed in a few bytes; it is read in several ways, block by block.
+    ("segment_file", Memory { bytes: 64 << 20, per_byte: 256 << 10 }),
     ("run_file", Memory { bytes: 32 << 20, per_byte: 1 << 10 }),
     // A frame without its padding takes 72 bytes at least, and with it 4096; the tail's index is made in large pieces.
     ("recovery", Memory { bytes: 16 << 20, per_byte: 4 << 10 }),
     // The same, for 512 KiB of files.
-    ("store", Memory { bytes: 64 << 20, per_byte: 1 << 10 }),
+    ("store", Memory { bytes: 64 << 20, per_byte: 256 << 10 }),
 ];
 
 /// Every target, in the order of their names.

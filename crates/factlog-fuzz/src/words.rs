@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use factlog_core::{
-    Category, ContentType, Event, EventId, EventType, Position, Query, QueryItem, Revision, StreamFilter, StreamId,
-    Tag, Tags, Timestamp, TrackingSource,
+    Category, ContentType, Event, EventId, EventType, Position, Query, QueryItem, Revision, StreamFilter,
+    StreamId, Tag, Tags, Timestamp, TrackingSource,
 };
 use factlog_engine::fuzzing::Row;
 
@@ -70,7 +70,8 @@ fn query(bytes: &[u8]) {
         StreamFilter::Category(_) => None,
     });
     let Some(event_type) = event.types.first() else { return };
-    let mut event = Event::new(event_type.clone(), "").tagged(event.tags).with_id(EventId::from_bytes([7; 16]));
+    let mut event =
+        Event::new(event_type.clone(), "").tagged(event.tags).with_id(EventId::from_bytes([7; 16]));
     event.stream = stream;
     let Ok(query) = Query::any_of(items.clone()) else { return };
     let by_hand = items.iter().any(|item| {

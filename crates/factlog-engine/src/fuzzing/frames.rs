@@ -47,7 +47,11 @@ pub(super) fn check_record(bytes: &[u8], recorded: &RecordedEvent, boundary: Bou
     record::stamp(&mut again, Stamp { position, recorded_at, revision });
     let same = record::decode(&again).expect("what was decoded is encoded and decoded again");
     assert_eq!((&same.0, same.1), (recorded, boundary), "an event comes back");
-    if again.len() == bytes.len() && bytes[5] == 0 && bytes[4] < 4 && (recorded.revision.is_some() || names.revision == 0) {
+    if again.len() == bytes.len()
+        && bytes[5] == 0
+        && bytes[4] < 4
+        && (recorded.revision.is_some() || names.revision == 0)
+    {
         assert_eq!(again, bytes, "without sections and flags nobody knows, so do its bytes");
     }
 }
@@ -59,7 +63,12 @@ pub(super) fn record_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let length = section.len() as u32;
     section[..4].copy_from_slice(&length.to_le_bytes());
     let several = (0..6).flat_map(kit::record).collect();
-    vec![("plain", plain), ("bytes-and-tags", kit::record(14)), ("with-a-section", section), ("several", several)]
+    vec![
+        ("plain", plain),
+        ("bytes-and-tags", kit::record(14)),
+        ("with-a-section", section),
+        ("several", several),
+    ]
 }
 
 fn place(offset: u64) -> Place {
@@ -112,7 +121,13 @@ pub(super) fn padded(bytes: &[u8], place: Place) -> Vec<u8> {
 }
 
 /// A frame of these events, an append each, without its padding.
-pub(super) fn frame_of(events: std::ops::Range<u64>, acknowledged: u64, number: u64, offset: u64, previous: u64) -> (Vec<u8>, u64) {
+pub(super) fn frame_of(
+    events: std::ops::Range<u64>,
+    acknowledged: u64,
+    number: u64,
+    offset: u64,
+    previous: u64,
+) -> (Vec<u8>, u64) {
     let mut buffer = Buffer::default();
     frame::begin(&mut buffer);
     for n in events.clone() {

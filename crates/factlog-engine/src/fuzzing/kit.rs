@@ -81,7 +81,9 @@ pub(crate) fn event(n: u64) -> Event {
         .with_id(EventId::from_bytes(id))
         .tagged(tags.expect("tags"));
     if n % 4 != 3 {
-        event = event.in_stream(StreamId::new(["order-1", "order-2", "-", "cart"][(n % 4) as usize]).expect("a stream"));
+        event = event.in_stream(
+            StreamId::new(["order-1", "order-2", "-", "cart"][(n % 4) as usize]).expect("a stream"),
+        );
     }
     if n % 5 == 4 {
         event = event.with_metadata(r#"{"user":"ada"}"#).with_content_type(ContentType::BYTES);
@@ -94,7 +96,8 @@ pub(crate) fn record(n: u64) -> Vec<u8> {
     let (event, mut bytes) = (event(n), Vec::new());
     let last = n % 4 != 1;
     record::encode(&event, Boundary { first: n % 4 != 2, last }, &mut bytes);
-    let before = (0..n).filter(|&before| event.stream.is_some() && self::event(before).stream == event.stream);
+    let before =
+        (0..n).filter(|&before| event.stream.is_some() && self::event(before).stream == event.stream);
     let stamp = Stamp { position: n + 1, recorded_at: time(n), revision: before.count() as u64 };
     record::stamp(&mut bytes, stamp);
     bytes

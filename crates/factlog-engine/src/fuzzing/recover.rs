@@ -38,7 +38,8 @@ pub(super) fn recovery(bytes: &[u8]) {
         if one[4] & 4 != 0 {
             file.resize(file.len() + ALIGNMENT, 0);
         }
-        let mut whole = padded(one, Place { store: STORE, file: FileKind::Wal, number, offset: file.len() as u64 });
+        let mut whole =
+            padded(one, Place { store: STORE, file: FileKind::Wal, number, offset: file.len() as u64 });
         if one[4] & 2 != 0 {
             whole[frame::HEADER_BYTES - 1] ^= 1;
         }
@@ -169,8 +170,11 @@ fn mend(name: u8, file: &mut Vec<u8>) {
         7 => run::fuzzing::mend(run_name(1, (one.0, other.1)), file),
         number => {
             let number = u64::from(number - 8);
-            for (at, page) in file.chunks_mut(ALIGNMENT).enumerate().filter(|(_, page)| page.starts_with(b"FLF1")) {
-                let place = Place { store: STORE, file: FileKind::Wal, number, offset: (at * ALIGNMENT) as u64 };
+            for (at, page) in
+                file.chunks_mut(ALIGNMENT).enumerate().filter(|(_, page)| page.starts_with(b"FLF1"))
+            {
+                let place =
+                    Place { store: STORE, file: FileKind::Wal, number, offset: (at * ALIGNMENT) as u64 };
                 let whole = padded(page, place);
                 page.copy_from_slice(&whole[..page.len()]);
             }

@@ -5,7 +5,5 @@
 mod pages;
 mod whole;
 
-pub(crate) use pages::{
-    footer, footer_seeds, ids, ids_seeds, keys, keys_seeds, postings, postings_seeds,
-};
+pub(crate) use pages::{footer, footer_seeds, ids, ids_seeds, keys, keys_seeds, postings, postings_seeds};
 pub(crate) use whole::{file, file_seeds, mend};

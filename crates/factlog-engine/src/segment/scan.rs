@@ -128,16 +128,22 @@ impl Scan<'_> {
             let length = dictionary::length(&head).map_err(damaged)?;
             let bytes = wrong::read(scan.file, offset, dictionary::HEAD_BYTES + length)?;
             let at = place(scan.store, scan.segment.entry.first, offset);
-            dictionary::decode(at, &bytes).and_then(Dictionary::new).map_err(damaged)
+            dictionary::decode(at, &bytes).map(<[u8]>::to_vec).map_err(damaged)
         };
         let Some(description) = description else {
             // Without a footer nobody knows whether there is one: what is missed, the blocks will tell.
-            return front(self).ok();
+            return front(self).ok().and_then(|bytes| Dictionary::new(&bytes).ok());
         };
         let section = description.section(footer::DICTIONARY)?;
         let behind = self.segment.section(self.file, section).ok();
         let front = self.check(offset, front);
-        front.or_else(|| Dictionary::new(&behind?).ok())
+        if let (Some(front), Some(behind)) = (&front, &behind)
+            && front != behind
+        {
+            self.report(&Wrong::at(offset, Malformed("the two copies of the dictionary differ")));
+        }
+        let ready = Dictionary::new(&front.or(behind)?);
+        self.check(offset, |_| ready.map_err(|what| Wrong::at(offset, what)))
     }
 
     /// Reads block after block, each at the place where the one before ended or the table says.

@@ -128,7 +128,10 @@ pub(crate) fn ids(bytes: &[u8]) {
     let mut entries = Vec::new();
     let mut leaf = Leaf::start();
     while let Ok(Some((hash, position))) = leaf.next(&page, SPAN) {
-        assert!(hash < 1 << 40 && (SPAN.first..=SPAN.last).contains(&position), "what a leaf has is in its bounds");
+        assert!(
+            hash < 1 << 40 && (SPAN.first..=SPAN.last).contains(&position),
+            "what a leaf has is in its bounds"
+        );
         entries.push((hash, position));
         assert!(entries.len() <= usize::from(u16::MAX), "a page is short");
     }
@@ -163,7 +166,10 @@ pub(crate) fn postings(bytes: &[u8]) {
 
 fn come_back(found: &[u64]) {
     assert!(!found.is_empty() && found.is_sorted_by(|one, other| one < other), "postings grow");
-    assert!(found.iter().all(|position| (SPAN.first..=SPAN.last).contains(position)), "postings are in their run");
+    assert!(
+        found.iter().all(|position| (SPAN.first..=SPAN.last).contains(position)),
+        "postings are in their run"
+    );
     for part in found.chunks(chunk::CHUNK) {
         let from_first: Vec<u64> = part.iter().map(|position| position - SPAN.first).collect();
         let (mut packed, mut again) = (Vec::new(), Vec::new());

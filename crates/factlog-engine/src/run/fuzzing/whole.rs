@@ -83,7 +83,10 @@ fn seek(run: &Arc<Run>, found: &super::super::Found, all: &[u64], whole: bool) -
     }
     for n in [0, 1, 127, 128, found.count / 2, found.count - 1, found.count] {
         let nth = run.nth(found, n)?;
-        assert!(!whole || nth == usize::try_from(n).ok().and_then(|n| all.get(n).copied()), "the n-th is the n-th");
+        assert!(
+            !whole || nth == usize::try_from(n).ok().and_then(|n| all.get(n).copied()),
+            "the n-th is the n-th"
+        );
     }
     Ok(())
 }
@@ -121,7 +124,10 @@ pub(super) fn built(events: std::ops::Range<u64>) -> Vec<u8> {
     gather.write(last, &file).expect("a run in memory");
     let bytes = file.0.lock().clone();
     let (name, footer) = (RunName { level: 0, first: BASE + 1, last }, bytes.len() - PAGE);
-    assert!(Footer::decode(&bytes[footer..], STORE, name, (bytes.len() / PAGE) as u64).is_ok(), "it is a run");
+    assert!(
+        Footer::decode(&bytes[footer..], STORE, name, (bytes.len() / PAGE) as u64).is_ok(),
+        "it is a run"
+    );
     bytes
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn block_seeds() -> Vec<(&'static str, Vec<u8>)> {
         gathered.add(&kit::record(n)).expect("a record");
     }
     let encode = |dictionary: Option<&[u8]>| {
-        let mut compressor = dictionary.map(|dictionary| Compressor::new(3, dictionary).expect("a compressor"));
+        let mut compressor =
+            dictionary.map(|dictionary| Compressor::new(3, dictionary).expect("a compressor"));
         let with_dictionary = dictionary.is_some_and(|dictionary| !dictionary.is_empty());
         let at = place(STORE, SEGMENT, OFFSET);
         gathered.encode(at, compressor.as_mut(), with_dictionary).expect("a block")
@@ -103,7 +104,8 @@ pub(crate) fn columns(bytes: &[u8]) {
     if let Ok((ids_again, columns_again)) = decoded::encode(&bytes, &offsets, head.first, head.recorded_at) {
         let mut head = head;
         head.ids = ids_again.len() as u32;
-        let again = decoded::decode(&head, &ids_again, &columns_again).expect("what was taken apart comes back");
+        let again =
+            decoded::decode(&head, &ids_again, &columns_again).expect("what was taken apart comes back");
         assert_eq!(again, (bytes, offsets));
     }
 }

@@ -6,8 +6,8 @@ use super::super::block::{HEAD_BYTES, Head};
 use super::super::footer::{self as footers, Description};
 use super::super::tracking::Tracking;
 use super::super::{
-    Builder, Codec, DictionaryPolicy, HEADER_BYTES, PAGE_BYTES, Segment, SegmentCache, Settings, dictionary, place,
-    scan,
+    Builder, Codec, DictionaryPolicy, HEADER_BYTES, PAGE_BYTES, Segment, SegmentCache, Settings, dictionary,
+    place, scan,
 };
 use super::{SECTION_AT, SECTION_BYTES, mend_block};
 use crate::checksum::checksum;
@@ -17,7 +17,7 @@ use crate::manifest::SegmentEntry;
 /// The most bytes of a file.
 const BYTES_MAX: usize = 256 << 10;
 /// The most positions that are read one by one.
-const READS: u64 = 64;
+const READS: u64 = 8;
 const SEGMENT: u64 = 1;
 
 /// A file, packed: as it is and with its checksums put right.
@@ -48,7 +48,8 @@ fn check(bytes: &[u8]) {
     if scanned.damage.is_empty() {
         assert_eq!(served, entry.last - entry.first + 1, "without damage, every position is there");
     }
-    let lost: u64 = scanned.damage.iter().filter_map(crate::Damage::lost).map(|(first, last)| last - first + 1).sum();
+    let lost: u64 =
+        scanned.damage.iter().filter_map(crate::Damage::lost).map(|(first, last)| last - first + 1).sum();
     assert_eq!(served + lost, entry.last - entry.first + 1, "every position is there or named as lost");
     read(&file, entry, scanned.damage.is_empty());
 }
@@ -88,8 +89,11 @@ pub(crate) fn mend(first: u64, file: &mut [u8]) {
     reseal(seed(0), &mut file[..HEADER_BYTES]);
     let copies = [length - PAGE_BYTES, length - 2 * PAGE_BYTES];
     copies.iter().for_each(|&at| reseal(seed(at), &mut file[at..at + PAGE_BYTES]));
-    let found = copies.iter().find_map(|&at| Description::decode(STORE, at as u64, &file[at..at + PAGE_BYTES]).ok());
-    let Some(found) = found.filter(|found| found.first == first && found.bytes == length as u64) else { return };
+    let found =
+        copies.iter().find_map(|&at| Description::decode(STORE, at as u64, &file[at..at + PAGE_BYTES]).ok());
+    let Some(found) = found.filter(|found| found.first == first && found.bytes == length as u64) else {
+        return;
+    };
     let start = found.blocks_offset as usize;
     if HEADER_BYTES < start && HEADER_BYTES + dictionary::HEAD_BYTES <= start {
         let content = file[HEADER_BYTES + dictionary::HEAD_BYTES..start].to_vec();
@@ -134,7 +138,8 @@ pub(crate) fn tracked(until: u64) -> Tracking {
 /// A segment of these events and what the manifest says of it. With many events it has a dictionary.
 pub(crate) fn segment_of(events: std::ops::Range<u64>) -> (Vec<u8>, SegmentEntry) {
     let text = (1_000..1_003).flat_map(kit::record).collect::<Vec<u8>>().into();
-    let settings = Settings { codec: Codec::Dense, dictionary: DictionaryPolicy::Reuse(text), block_bytes: 512 };
+    let settings =
+        Settings { codec: Codec::Dense, dictionary: DictionaryPolicy::Reuse(text), block_bytes: 512 };
     built(events, settings)
 }
 
