@@ -64,6 +64,9 @@ mod codec;
 mod decide;
 mod event;
 mod execute;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kit;
 mod lanes;
 mod load;

@@ -12,6 +12,7 @@
 
 pub mod corpus;
 pub mod drive;
+mod facts;
 mod mutate;
 mod targets;
 mod words;

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use factlog_cli::fuzzing as cli;
 use factlog_engine::fuzzing;
 
-use crate::words;
+use crate::{facts, words};
 
 /// One decoder, or some that take the same bytes, with what must hold.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +40,14 @@ impl Memory {
 const USUAL: Memory = Memory { bytes: 256 << 10, per_byte: 64 };
 
 /// What takes more, and why.
-const MORE: [(&str, Memory); 5] = [
+const MORE: [(&str, Memory); 6] = [
     // Every four compressed bytes may stand for 128 KiB of columns, and those for six times as many of records.
     ("segment_block", Memory { bytes: 4 << 20, per_byte: 256 << 10 }),
     // A file of 256 KiB may be packed in a few bytes; it is read in several ways, block by block.
     ("segment_file", Memory { bytes: 64 << 20, per_byte: 256 << 10 }),
     ("run_file", Memory { bytes: 32 << 20, per_byte: 1 << 10 }),
+    // gzip packs a thousand bytes into one, and reading has two buffers of 256 KiB.
+    ("lines", Memory { bytes: 4 << 20, per_byte: 8 << 10 }),
     // A frame without its padding takes 72 bytes at least, and with it 4096; the tail's index is made in large pieces.
     ("recovery", Memory { bytes: 16 << 20, per_byte: 4 << 10 }),
     // The same, for 512 KiB of files.
@@ -53,7 +56,7 @@ const MORE: [(&str, Memory); 5] = [
 
 /// Every target, in the order of their names.
 pub static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(|| {
-    let rows = fuzzing::TARGETS.iter().chain(words::TARGETS);
+    let rows = fuzzing::TARGETS.iter().chain(cli::TARGETS).chain(facts::TARGETS).chain(words::TARGETS);
     let mut targets: Vec<Target> = rows
         .map(|&(name, run, seeds)| {
             let more = MORE.iter().find(|(more, _)| *more == name);
