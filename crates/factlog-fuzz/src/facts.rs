@@ -1,8 +1,5 @@
 //! Recorded events read as typed facts: the names, versions and upcasts of `factlog-app`.
 
-// The derives name the framework as its facade does.
-extern crate factlog_app as factlog;
-
 use factlog_app::{Event, EventSet, Recorded, Upcast, fuzzing};
 use factlog_core::{Event as RawEvent, EventId, EventType, Position, RecordedEvent, Timestamp};
 use factlog_engine::fuzzing::Row;
@@ -12,19 +9,21 @@ pub(crate) const TARGETS: &[Row] =
     &[("facts", facts, facts_seeds), ("snapshot", fuzzing::snapshot, fuzzing::snapshot_seeds)];
 
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[event(name = "account.opened", version = 3, upcast(OpenedV1, OpenedV2), renamed_from("account.created"))]
+#[event(name = "account.opened", version = 3, upcast(OpenedV2), renamed_from("account.created"))]
 struct Opened {
     owner: String,
     limit: Option<i64>,
     rates: Vec<f64>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "account.created")]
 struct OpenedV1 {
     name: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "account.opened", version = 2, upcast(OpenedV1), renamed_from("account.created"))]
 struct OpenedV2 {
     owner: String,
     limit: i64,

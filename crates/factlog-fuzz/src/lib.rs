@@ -10,6 +10,9 @@
 //! The decoders are private to their crates, which show the targets under their feature `fuzzing`. `docs/fuzzing.md`
 //! says how to run all this, and how to add a target.
 
+// The derives name the framework as its facade does.
+extern crate factlog_app as factlog;
+
 pub mod corpus;
 pub mod drive;
 mod facts;
