@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+mod amnesia;
+
 fn main() -> ExitCode {
     ExitCode::SUCCESS
 }

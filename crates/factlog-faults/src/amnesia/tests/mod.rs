@@ -1,0 +1,4 @@
+//! The disk holds itself to its promise: by itself, and mounted.
+
+mod bytes;
+mod mounted;
