@@ -39,11 +39,8 @@ pub(crate) fn enclose() -> Result<Enclosed> {
         Ok("namespace") => return Ok(Enclosed::Inside(Root::Namespace)),
         Ok(_) | Err(_) => {}
     }
-    let (flags, root) = if rustix::process::geteuid().is_root() {
-        ("-m", "machine")
-    } else {
-        ("-rm", "namespace")
-    };
+    let (flags, root) =
+        if rustix::process::geteuid().is_root() { ("-m", "machine") } else { ("-rm", "namespace") };
     possible(flags)?;
     let mut command = Command::new("unshare");
     command.args([flags, "--propagation", "private", "--"]);
@@ -60,7 +57,8 @@ pub(crate) fn enclose() -> Result<Enclosed> {
 /// Tries it with a program that does nothing.
 fn possible(flags: &str) -> Result<()> {
     let tried = Command::new("unshare").args([flags, "--propagation", "private", "--", "true"]).output();
-    let tried = tried.context("there is no `unshare`: install util-linux (Debian: `apt-get install util-linux`)")?;
+    let tried =
+        tried.context("there is no `unshare`: install util-linux (Debian: `apt-get install util-linux`)")?;
     if !tried.status.success() {
         bail!(
             "`unshare {flags}` failed: {}; allow mount namespaces here: run as root (in a container with `--cap-add \

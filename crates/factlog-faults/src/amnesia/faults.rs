@@ -47,7 +47,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// A call at a place: the last directory and the name, with numbers as `#`.
+/// A call at a place: the last directory and the name, with long numbers as `#`.
 pub(crate) type Site = (Call, String);
 
 /// The n-th call at a site fails.

@@ -31,6 +31,15 @@ pub(super) struct Machine {
     pub(super) fuse: Option<(u64, Loss)>,
     /// How many calls there were.
     pub(super) calls: BTreeMap<Call, u64>,
+    /// What was not durable when the power failed last.
+    pub(super) risk: Risk,
+}
+
+/// How much was done and not durable: of files, and of directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Risk {
+    pub(crate) changes: usize,
+    pub(crate) operations: usize,
 }
 
 /// Something open.
@@ -53,6 +62,7 @@ impl Machine {
             on: true,
             fuse: None,
             calls: BTreeMap::new(),
+            risk: Risk::default(),
         }
     }
 
@@ -61,6 +71,7 @@ impl Machine {
         self.on = false;
         self.fuse = None;
         self.handles.clear();
+        self.risk = self.tree.risk();
         self.tree.lose_power(loss, &mut self.rng);
     }
 

@@ -35,7 +35,7 @@ pub(crate) use faults::{Call, Fault, Site};
 pub(crate) use loss::Loss;
 
 use device::Device;
-use machine::Machine;
+use machine::{Machine, Risk};
 
 /// How many requests of the kernel are worked on at once.
 const THREADS: usize = 2;
@@ -91,6 +91,11 @@ impl Amnesia {
     /// Whether the power is on.
     pub(crate) fn is_on(&self) -> bool {
         self.machine.lock().on
+    }
+
+    /// What was not durable when it failed last.
+    pub(crate) fn at_risk(&self) -> Risk {
+        self.machine.lock().risk
     }
 
     /// The power is back. Whoever lived before must be gone.

@@ -15,6 +15,7 @@ use fuser::Errno;
 
 use super::content::Content;
 use super::loss::Loss;
+use super::machine::Risk;
 use super::names::{Directory, Operation};
 
 /// What a file or directory is known by.
@@ -33,7 +34,7 @@ pub(super) struct Tree {
 #[derive(Debug)]
 struct Node {
     kind: Kind,
-    /// Its last directory and its name, with numbers as `#`: what a fault is asked for at.
+    /// Its last directory and its name, with long numbers as `#`: what a fault is asked for at.
     place: String,
     /// How many have it open.
     opens: u32,
@@ -154,6 +155,18 @@ impl Tree {
         lengths.sum()
     }
 
+    /// What a loss of power may take away.
+    pub(super) fn risk(&self) -> Risk {
+        let mut risk = Risk::default();
+        for node in self.nodes.values() {
+            match &node.kind {
+                Kind::File(content) => risk.changes += content.pending.len(),
+                Kind::Directory(directory) => risk.operations += directory.pending.len(),
+            }
+        }
+        risk
+    }
+
     /// Drops what nobody can ever see again.
     pub(super) fn sweep(&mut self) {
         let mut seen = BTreeSet::from([ROOT]);
@@ -208,15 +221,19 @@ impl Tree {
     }
 }
 
-/// A name with each number as `#`.
+/// A name with each number of more than one digit as `#`: of an index run the level stays.
 fn masked(name: &str) -> String {
     let mut masked = String::new();
-    for letter in name.chars() {
-        match letter.is_ascii_digit() {
-            true if masked.ends_with('#') => {}
-            true => masked.push('#'),
-            false => masked.push(letter),
+    let mut digits = String::new();
+    for letter in name.chars().chain([' ']) {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
         }
+        masked.push_str(if digits.len() < 2 { &digits } else { "#" });
+        digits.clear();
+        masked.push(letter);
     }
+    masked.pop();
     masked
 }
