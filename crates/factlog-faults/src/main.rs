@@ -13,12 +13,14 @@
 //! | `enclosed`, `volume` | mounts of our own: small file systems, to be filled |
 //! | `amnesia` | a mounted file system that forgets what was not synced, and whose calls fail |
 //! | `power` | losses of power |
+//! | `full` | full disks |
 //!
 //! A fault is a subcommand: it starts workers, does its worst, and judges by `look` and `record`.
 
 mod amnesia;
 mod asking;
 mod enclosed;
+mod full;
 mod kill;
 mod life;
 mod look;
@@ -55,6 +57,7 @@ enum Command {
     Kill(kill::KillArguments),
     Check(kill::CheckArguments),
     Amnesia(power::AmnesiaArguments),
+    Full(full::FullArguments),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Kill(arguments) => kill::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Check(arguments) => kill::check_again(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Amnesia(arguments) => power::run(&arguments),
+        Command::Full(arguments) => full::run(&arguments),
     };
     match done {
         Ok(code) => code,

@@ -94,18 +94,14 @@ impl Volume {
 
     fn take_up(&self, but: u64) -> Result<()> {
         let mut ballast = File::options().create(true).append(true).open(self.path.join(BALLAST))?;
-        let mut left = self.free()?.saturating_sub(but);
+        // To the last byte if nothing is to be left. Whoever writes meanwhile takes part in it.
+        let mut left = if but == 0 { u64::MAX } else { self.free()?.saturating_sub(but) };
         let zeros = vec![0; 64 << 10];
-        while 0 < but && 0 < left {
-            let length = left.min(zeros.len() as u64);
-            ballast.write_all(&zeros[..usize::try_from(length)?])?;
-            left -= length;
-        }
-        // To the last byte: whoever writes meanwhile takes part in it.
-        let mut piece = if but == 0 { zeros.len() } else { 0 };
-        while 0 < piece {
-            match ballast.write(&zeros[..piece]) {
-                Ok(_) => {}
+        let mut piece = zeros.len();
+        while 0 < piece && 0 < left {
+            let length = piece.min(usize::try_from(left).unwrap_or(piece));
+            match ballast.write(&zeros[..length]) {
+                Ok(written) => left -= written as u64,
                 Err(cause) if cause.kind() == io::ErrorKind::StorageFull => piece /= 16,
                 Err(cause) => return Err(cause.into()),
             }
@@ -120,6 +116,18 @@ impl Volume {
             How::Bounded(disk, bytes) => {
                 disk.set_capacity(Some(*bytes));
                 Ok(())
+            }
+        }
+    }
+
+    /// The calls that were refused for lack of space, where that is known.
+    pub(crate) fn full_at(&self) -> Option<String> {
+        match &self.how {
+            How::Mounted => None,
+            How::Bounded(disk, _) => {
+                let sites = disk.full().into_iter();
+                let sites = sites.map(|((call, place), count)| format!("{call} {place} ({count})"));
+                Some(sites.collect::<Vec<_>>().join(", "))
             }
         }
     }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use fuser::Errno;
 
 use super::content::{Content, LENGTH_MAX, index};
-use super::faults::{Call, Faults};
+use super::faults::{Call, Faults, Site};
 use super::loss::{self, Loss};
 use super::names::Directory;
 use super::tree::{Id, Kind, Tree};
@@ -33,6 +33,8 @@ pub(super) struct Machine {
     pub(super) calls: BTreeMap<Call, u64>,
     /// What was not durable when the power failed last.
     pub(super) risk: Risk,
+    /// The calls that were refused for lack of space.
+    pub(super) full: BTreeMap<Site, u64>,
 }
 
 /// How much was done and not durable: of files, and of directories.
@@ -63,6 +65,7 @@ impl Machine {
             fuse: None,
             calls: BTreeMap::new(),
             risk: Risk::default(),
+            full: BTreeMap::new(),
         }
     }
 
@@ -77,6 +80,12 @@ impl Machine {
 
     pub(super) fn free(&self) -> u64 {
         self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.tree.used()))
+    }
+
+    /// Remembers where it was full.
+    fn is_full(&mut self, call: Call, place: String) -> Errno {
+        *self.full.entry((call, place)).or_default() += 1;
+        Errno::ENOSPC
     }
 
     /// Counts a call; `Ok(Some(...))` if it is to fail but may have done something.
@@ -172,7 +181,7 @@ impl Machine {
 
     fn add(&mut self, parent: Id, name: &OsStr, kind: Kind) -> Result<Id, Errno> {
         if self.free() == 0 {
-            return Err(Errno::ENOSPC);
+            return Err(self.is_full(Call::Create, self.tree.place_of(parent, name)));
         }
         self.tree.add(parent, name, kind)
     }
@@ -211,13 +220,14 @@ impl Machine {
         let most = content.length().saturating_add(free).min(LENGTH_MAX);
         let fitting = index(most.saturating_sub(offset)).min(bytes.len());
         if fitting == 0 && !bytes.is_empty() {
-            return Err(Errno::ENOSPC);
+            return Err(self.is_full(call, self.tree.place(id)));
         }
         let bytes = &bytes[..fitting];
         let parts = match failing {
             None => vec![(offset, bytes)],
             Some(_) => loss::torn(bytes, offset, &mut self.rng),
         };
+        let content = self.tree.file(id)?;
         for (offset, bytes) in parts {
             if durably { content.write_durably(bytes, offset) } else { content.write(bytes, offset) }
         }
@@ -229,7 +239,7 @@ impl Machine {
             let free = machine.free();
             let content = machine.tree.file(id)?;
             if free < length.saturating_sub(content.length()) {
-                return Err(Errno::ENOSPC);
+                return Err(machine.is_full(Call::Resize, machine.tree.place(id)));
             }
             if LENGTH_MAX < length {
                 return Err(Errno::EFBIG);

@@ -115,6 +115,11 @@ impl Amnesia {
         self.machine.lock().tree.used()
     }
 
+    /// The calls so far that were refused for lack of space, and how often.
+    pub(crate) fn full(&self) -> BTreeMap<Site, u64> {
+        self.machine.lock().full.clone()
+    }
+
     /// Makes a call fail. Its calls are counted from now.
     pub(crate) fn add_fault(&self, fault: Fault) {
         self.machine.lock().faults.add(fault);
