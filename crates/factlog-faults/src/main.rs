@@ -14,12 +14,14 @@
 //! | `amnesia` | a mounted file system that forgets what was not synced, and whose calls fail |
 //! | `power` | losses of power |
 //! | `full` | full disks |
+//! | `failing` | failing calls |
 //!
 //! A fault is a subcommand: it starts workers, does its worst, and judges by `look` and `record`.
 
 mod amnesia;
 mod asking;
 mod enclosed;
+mod failing;
 mod full;
 mod kill;
 mod life;
@@ -58,6 +60,7 @@ enum Command {
     Check(kill::CheckArguments),
     Amnesia(power::AmnesiaArguments),
     Full(full::FullArguments),
+    Failing(failing::FailingArguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => kill::check_again(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Amnesia(arguments) => power::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
+        Command::Failing(arguments) => failing::run(&arguments),
     };
     match done {
         Ok(code) => code,
