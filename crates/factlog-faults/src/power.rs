@@ -101,9 +101,9 @@ fn store(seed: u32, cycles: u32, tally: &mut Tally) -> Result<()> {
     let mut rng = Rng::with_seed(u64::from(seed));
     for cycle in 1..=cycles {
         let result = one(&disk, &mut trial, &mut rng, tally);
-        result.with_context(|| format!("cycle {cycle} of the store with seed {seed}")).or_else(|error| {
+        result.with_context(|| format!("cycle {cycle} of the store with seed {seed}")).map_err(|error| {
             let kept = keep(disk.path(), seed);
-            Err(error.context(format!("a promise was broken; what the disk holds: {kept}")))
+            error.context(format!("a promise was broken; what the disk holds: {kept}"))
         })?;
     }
     tally.sum.add(trial.check()?);

@@ -64,7 +64,7 @@ fn a_file_that_was_synced_with_its_directory_survives_and_others_do_not() {
     assert_eq!(fs::read(mounted.path("unnamed")).unwrap().len(), 5000);
     mounted.lose_all();
     assert_eq!(fs::read(mounted.path("synced")).unwrap(), [1; 5000]);
-    assert_eq!(fs::read(mounted.path("only-named")).unwrap(), []);
+    assert!(fs::read(mounted.path("only-named")).unwrap().is_empty());
     let names = fs::read_dir(mounted.disk.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["only-named", "synced"]);
     mounted.disk.unmount().unwrap();
