@@ -8,14 +8,18 @@
 //! | `life` | a worker seen from outside |
 //! | `record` | from lines to a history that the checkers of `factlog-check` judge |
 //! | `look` | verifying and reading a store that nobody has open, without touching it |
+//! | `check` | holding a history against its store |
 //! | `kill` | the supervisor that kills |
+//! | `misuse` | what operators, machines and limits do to a store |
 //!
 //! A fault is a subcommand: it starts workers, does its worst, and judges by `look` and `record`.
 
 mod asking;
+mod check;
 mod kill;
 mod life;
 mod look;
+mod misuse;
 mod record;
 mod setting;
 mod told;
@@ -36,7 +40,9 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   factlog-faults kill --cycles 50
-  factlog-faults kill --cycles 500 --seed 7 --record history.jsonl";
+  factlog-faults kill --cycles 500 --seed 7 --record history.jsonl
+  factlog-faults misuse
+  factlog-faults misuse --only copy";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -44,19 +50,21 @@ enum Command {
     #[command(hide = true)]
     Worker(worker::WorkerArguments),
     Kill(kill::KillArguments),
-    Check(kill::CheckArguments),
+    Misuse(misuse::MisuseArguments),
+    Check(check::CheckArguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Worker(arguments) => return worker::run(&arguments),
         Command::Kill(arguments) => kill::run(&arguments),
-        Command::Check(arguments) => kill::check_again(&arguments),
+        Command::Misuse(arguments) => misuse::run(&arguments),
+        Command::Check(arguments) => check::check_again(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            kill::say(&format!("{error:?}"));
+            check::say(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
