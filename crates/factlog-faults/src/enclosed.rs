@@ -4,7 +4,7 @@
 //! first, which is enough for tmpfs and FUSE, not for block devices.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,23 +20,14 @@ pub(crate) enum Root {
     Namespace,
 }
 
-/// Where the command stands.
-#[derive(Debug)]
-pub(crate) enum Enclosed {
-    /// In a mount namespace of its own.
-    Inside(Root),
-    /// Outside; the same command has run inside, and came to this.
-    Outside(ExitCode),
-}
-
-/// Runs this very command again inside, unless it is there.
+/// Runs this very command again inside, unless it is there, and ends as that does.
 ///
 /// # Errors
 /// When there can be no namespace here: what to install or allow.
-pub(crate) fn enclose() -> Result<Enclosed> {
+pub(crate) fn enclose() -> Result<Root> {
     match std::env::var(INSIDE).as_deref() {
-        Ok("machine") => return Ok(Enclosed::Inside(Root::Machine)),
-        Ok("namespace") => return Ok(Enclosed::Inside(Root::Namespace)),
+        Ok("machine") => return Ok(Root::Machine),
+        Ok("namespace") => return Ok(Root::Namespace),
         Ok(_) | Err(_) => {}
     }
     let (flags, root) =
@@ -50,8 +41,7 @@ pub(crate) fn enclose() -> Result<Enclosed> {
     if let Some(signal) = status.signal() {
         bail!("the command in its namespace was killed by signal {signal}");
     }
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(Enclosed::Outside(ExitCode::from(code)))
+    std::process::exit(status.code().unwrap_or(1));
 }
 
 /// Tries it with a program that does nothing.

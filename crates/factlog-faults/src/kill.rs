@@ -2,16 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use factlog_check::check;
 use factlog_check::history::{Outcome, What};
 use factlog_core::RecordedEvent;
 use fastrand::Rng;
 
 use crate::asking::World;
+use crate::check::{judged, say};
 use crate::life::{self, Life, News};
 use crate::look::{self, look};
 use crate::record::{Counts, Recorder};
@@ -21,8 +21,6 @@ use crate::worker::WorkerArguments;
 
 /// Appends of earlier lives that each life is given to repeat.
 const REPEATS: usize = 200;
-/// Violations that are shown.
-const SHOWN: usize = 20;
 const EVENT_BYTES: usize = 300;
 
 /// Kill a real process with writers, readers and subscribers, again and again, and hold all it told against its store
@@ -67,6 +65,8 @@ struct Trial {
     closed: u32,
     opening: u32,
     mended: usize,
+    /// Cycles that left runs of the index which were merged from others.
+    merged: u32,
     checked: usize,
 }
 
@@ -114,6 +114,7 @@ impl Trial {
             closed: 0,
             opening: 0,
             mended: 0,
+            merged: 0,
             checked: 0,
         };
         trial.write(&serde_json::to_string(&Line::World { seed, event_bytes: EVENT_BYTES })?)?;
@@ -132,6 +133,11 @@ impl Trial {
                 say(&format!("{cycle} of {} cycles: {}", arguments.cycles, self.summary()));
             }
         }
+        let is_long = 50 <= arguments.cycles;
+        ensure!(
+            !is_long || (0 < self.segments && 0 < self.merged),
+            "nothing was sealed and merged meanwhile"
+        );
         say(&format!(
             "kill: {} cycles ({} ended politely, {} before the store was open), {}, 0 violations",
             arguments.cycles,
@@ -226,6 +232,8 @@ impl Trial {
         look::is_sound(&seen.log, &self.log)?;
         self.segments = seen.report.segments;
         self.mended += seen.report.mendable.len();
+        let mut runs = fs::read_dir(store.join("index")).context("the index cannot be listed")?.flatten();
+        self.merged += u32::from(runs.any(|run| !run.file_name().to_string_lossy().starts_with('0')));
         self.log = seen.log;
         for operation in &self.recorder.history.operations {
             if let What::Append { append, outcome: Outcome::Appended(appended) } = &operation.what {
@@ -250,14 +258,10 @@ impl Trial {
     fn check(&mut self) -> Result<()> {
         let history = &mut self.recorder.history;
         history.log = std::mem::take(&mut self.log);
-        let violations = check(history);
+        let verdict = judged(history);
         self.log = std::mem::take(&mut history.log);
         self.checked = history.operations.len();
-        if violations.is_empty() {
-            return Ok(());
-        }
-        let shown: Vec<_> = violations.iter().take(SHOWN).map(ToString::to_string).collect();
-        bail!("{} violations:\n{}", violations.len(), shown.join("\n"))
+        verdict
     }
 
     fn summary(&self) -> String {
@@ -272,59 +276,4 @@ impl Trial {
             self.mended
         )
     }
-}
-
-/// Checks a history that was recorded against the store it is of, once more
-#[derive(Debug, clap::Args)]
-pub(crate) struct CheckArguments {
-    /// The recorded history
-    #[arg(long)]
-    history: PathBuf,
-    /// The directory of the store, which is only read
-    #[arg(long)]
-    store: PathBuf,
-}
-
-/// Reads what was recorded, and checks it.
-pub(crate) fn check_again(arguments: &CheckArguments) -> Result<()> {
-    let text = fs::read_to_string(&arguments.history)
-        .with_context(|| format!("{} cannot be read", arguments.history.display()))?;
-    let mut lines = text.lines().map(serde_json::from_str::<Line>);
-    let Some(Ok(Line::World { seed, event_bytes })) = lines.next() else {
-        bail!("{} is no recorded history", arguments.history.display());
-    };
-    let mut recorder = Recorder::new(World::new(seed, event_bytes));
-    let mut lives = 0;
-    for line in lines {
-        let line = line.context("a line of the history is none")?;
-        if matches!(line, Line::Life(_)) && lives != 0 {
-            recorder.end_of_life();
-        }
-        lives += u32::from(matches!(line, Line::Life(_)));
-        recorder.hear(&line);
-    }
-    recorder.end_of_life();
-    let copy = tempfile::tempdir_in(parent(&arguments.store))?;
-    let seen = look(&arguments.store, &copy.path().join("copy"))?;
-    look::is_sound(&seen.log, &[])?;
-    recorder.history.log = seen.log;
-    let violations = check(&recorder.history);
-    violations.iter().take(SHOWN).for_each(|violation| say(&violation.to_string()));
-    say(&format!(
-        "{lives} lives, {} operations: {} violations",
-        recorder.history.operations.len(),
-        violations.len()
-    ));
-    ensure!(violations.is_empty(), "a promise was broken");
-    Ok(())
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Says it to whoever runs this.
-#[expect(clippy::print_stdout, reason = "a command-line tool speaks on its standard output")]
-pub(crate) fn say(text: &str) {
-    println!("{text}");
 }

@@ -8,6 +8,7 @@
 //! | `life` | a worker seen from outside |
 //! | `record` | from lines to a history that the checkers of `factlog-check` judge |
 //! | `look` | verifying and reading a store that nobody has open, without touching it |
+//! | `check` | holding a history against its store |
 //! | `kill` | the supervisor that kills |
 //! | `trial` | one store through many lives, for the faults below |
 //! | `enclosed`, `volume` | mounts of our own: small file systems, to be filled |
@@ -15,17 +16,20 @@
 //! | `power` | losses of power |
 //! | `full` | full disks |
 //! | `failing` | failing calls |
+//! | `misuse` | what operators, machines and limits do to a store |
 //!
 //! A fault is a subcommand: it starts workers, does its worst, and judges by `look` and `record`.
 
 mod amnesia;
 mod asking;
+mod check;
 mod enclosed;
 mod failing;
 mod full;
 mod kill;
 mod life;
 mod look;
+mod misuse;
 mod power;
 mod record;
 mod setting;
@@ -49,7 +53,9 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   factlog-faults kill --cycles 50
-  factlog-faults kill --cycles 500 --seed 7 --record history.jsonl";
+  factlog-faults kill --cycles 500 --seed 7 --record history.jsonl
+  factlog-faults misuse
+  factlog-faults misuse --only copy";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -57,25 +63,27 @@ enum Command {
     #[command(hide = true)]
     Worker(worker::WorkerArguments),
     Kill(kill::KillArguments),
-    Check(kill::CheckArguments),
     Amnesia(power::AmnesiaArguments),
     Full(full::FullArguments),
     Failing(failing::FailingArguments),
+    Misuse(misuse::MisuseArguments),
+    Check(check::CheckArguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Worker(arguments) => return worker::run(&arguments),
-        Command::Kill(arguments) => kill::run(&arguments).map(|()| ExitCode::SUCCESS),
-        Command::Check(arguments) => kill::check_again(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Kill(arguments) => kill::run(&arguments),
         Command::Amnesia(arguments) => power::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),
         Command::Failing(arguments) => failing::run(&arguments),
+        Command::Misuse(arguments) => misuse::run(&arguments),
+        Command::Check(arguments) => check::check_again(&arguments),
     };
     match done {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            kill::say(&format!("{error:?}"));
+            check::say(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }

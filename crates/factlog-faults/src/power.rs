@@ -5,15 +5,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 
 use crate::amnesia::{Amnesia, Call, Loss};
-use crate::enclosed::{Enclosed, enclose};
-use crate::kill::say;
+use crate::check::say;
+use crate::enclosed::enclose;
 use crate::life::{Life, News};
 use crate::setting::StoreArguments;
 use crate::told::Line;
@@ -67,11 +66,8 @@ struct Tally {
 }
 
 /// Runs all cycles, inside.
-pub(crate) fn run(arguments: &AmnesiaArguments) -> Result<ExitCode> {
-    match enclose()? {
-        Enclosed::Outside(code) => return Ok(code),
-        Enclosed::Inside(_) => {}
-    }
+pub(crate) fn run(arguments: &AmnesiaArguments) -> Result<()> {
+    enclose()?;
     let mut tally = Tally::default();
     let mut left = arguments.cycles;
     while 0 < left {
@@ -90,7 +86,7 @@ pub(crate) fn run(arguments: &AmnesiaArguments) -> Result<ExitCode> {
          directory syncs; {}; 0 violations",
         arguments.cycles, tally.durable_writes, tally.syncs, tally.directory_syncs, tally.sum
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One store from its making on.

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-use factlog_check::check;
+use anyhow::{Result, ensure};
 use factlog_check::history::{Outcome, What};
 use factlog_core::RecordedEvent;
 use fastrand::Rng;
 use tempfile::TempDir;
 
 use crate::asking::World;
+use crate::check::judged;
 use crate::life::{self, Life};
 use crate::look::{self, look};
 use crate::record::{Counts, Recorder};
@@ -19,8 +19,6 @@ use crate::worker::WorkerArguments;
 
 /// Appends of earlier lives that each life is given to repeat.
 const REPEATS: usize = 200;
-/// Violations that are shown.
-const SHOWN: usize = 20;
 const EVENT_BYTES: usize = 300;
 
 /// A store, and what is known of it.
@@ -112,12 +110,9 @@ impl Trial {
     pub(crate) fn check(&mut self) -> Result<Sum> {
         let history = &mut self.recorder.history;
         history.log = std::mem::take(&mut self.log);
-        let violations = check(history);
+        let result = judged(history);
         self.log = std::mem::take(&mut history.log);
-        if !violations.is_empty() {
-            let shown: Vec<_> = violations.iter().take(SHOWN).map(ToString::to_string).collect();
-            bail!("{} violations:\n{}", violations.len(), shown.join("\n"));
-        }
+        result?;
         let operations = history.operations.len();
         Ok(Sum { counts: self.recorder.counts, operations, events: self.log.len() })
     }

@@ -55,7 +55,10 @@ pub(super) fn run(
         watch.stay_full(volume)?;
         volume.relieve()?;
         watch.until_resumed()?;
+        let delivered = watch.trial.recorder.counts.deliveries;
         watch.work(WORK)?;
+        let now = watch.trial.recorder.counts.deliveries;
+        ensure!(delivered < now, "subscriptions deliver nothing any more");
         watch.measured.fills += 1;
     }
     if rng.bool() {

@@ -7,14 +7,13 @@
 mod fills;
 mod opening;
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 
-use crate::enclosed::{Enclosed, Root, enclose};
-use crate::kill::say;
+use crate::check::say;
+use crate::enclosed::{Root, enclose};
 use crate::setting::StoreArguments;
 use crate::told::Refusal;
 use crate::trial::{Sum, Trial};
@@ -37,6 +36,9 @@ pub(crate) struct FullArguments {
     /// How often each is filled under one process
     #[arg(long, default_value_t = 5)]
     fills: u32,
+    /// How many stores are opened on a full disk, and how many made there
+    #[arg(long, default_value_t = 7)]
+    openings: usize,
     /// How large each is, in MiB
     #[arg(long, default_value_t = 64)]
     mebibytes: u64,
@@ -59,11 +61,8 @@ struct Measured {
 }
 
 /// Runs all kinds, inside.
-pub(crate) fn run(arguments: &FullArguments) -> Result<ExitCode> {
-    let root = match enclose()? {
-        Enclosed::Outside(code) => return Ok(code),
-        Enclosed::Inside(root) => root,
-    };
+pub(crate) fn run(arguments: &FullArguments) -> Result<()> {
+    let root = enclose()?;
     let mut kinds = arguments.on.clone();
     if kinds.is_empty() {
         kinds = vec![Kind::Tmpfs, Kind::Fuse];
@@ -78,7 +77,7 @@ pub(crate) fn run(arguments: &FullArguments) -> Result<ExitCode> {
     for kind in kinds {
         on(kind, arguments).with_context(|| format!("full disk on {kind}, --seed {}", arguments.seed))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn on(kind: Kind, arguments: &FullArguments) -> Result<()> {
@@ -89,9 +88,9 @@ fn on(kind: Kind, arguments: &FullArguments) -> Result<()> {
     let mut trial = Trial::begin(&volume.path().join("store"), arguments.seed)?;
     let (mut measured, mut sum) = (Measured::default(), Sum::default());
     fills::run(&volume, &mut trial, arguments.fills, &mut rng, &mut measured)?;
-    opening::again(&volume, &mut trial, &mut rng, &mut measured)?;
+    opening::again(&volume, &mut trial, arguments.openings, &mut rng, &mut measured)?;
     sum.add(trial.check()?);
-    sum.add(opening::anew(&volume, arguments.seed, &mut rng, &mut measured)?);
+    sum.add(opening::anew(&volume, (arguments.seed, arguments.openings), &mut rng, &mut measured)?);
     let Measured { fills, refused, refused_latest, resumed_latest, reads_when_full, .. } = measured;
     say(&format!(
         "full: {kind} of {} MiB filled {fills} times under one process: {refused} appends refused, each within {} ms; \

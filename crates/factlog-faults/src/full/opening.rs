@@ -10,7 +10,7 @@ use crate::trial::{Sum, Trial};
 use crate::volume::Volume;
 
 /// Bytes that are left each time: from nothing to more than an opening needs.
-const LEFT: [u64; 7] = [0, 0, 4 << 10, 40 << 10, 300 << 10, 1_100 << 10, 2_200 << 10];
+const LEFT: [u64; 7] = [0, 300 << 10, 4 << 10, 40 << 10, 0, 1_100 << 10, 2_200 << 10];
 /// Answers to be heard of a process that opened.
 const ANSWERS: u32 = 60;
 
@@ -28,9 +28,14 @@ pub(super) fn again(
 }
 
 /// Makes stores, each of which is to be opened again.
-pub(super) fn anew(volume: &Volume, seed: u32, rng: &mut Rng, measured: &mut Measured) -> Result<Sum> {
+pub(super) fn anew(
+    volume: &Volume,
+    (seed, openings): (u32, usize),
+    rng: &mut Rng,
+    measured: &mut Measured,
+) -> Result<Sum> {
     let mut sum = Sum::default();
-    for (but, n) in LEFT.into_iter().zip(1..) {
+    for (but, n) in LEFT.into_iter().cycle().take(openings).zip(1..) {
         let store = volume.path().join(format!("new-{n}"));
         let mut trial = Trial::begin(&store, seed + n)?;
         let done = full_then_not(volume, &mut trial, but, rng, measured);

@@ -21,6 +21,7 @@ use crate::told::{Answer, Found, Line, Question, Refusal};
 const REPEATS_MAX: usize = 1_000;
 /// Readers take breaths: they are quicker than writers, and everything they find is told.
 const BREATH: Duration = Duration::from_millis(2);
+const STACK_BYTES: usize = 512 << 10;
 /// After a refusal.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -37,7 +38,7 @@ impl Clients {
         let WorkerArguments { writers, readers, followers, .. } = *arguments;
         let start = |number: u32, live: fn(Client)| {
             let shared = shared.clone();
-            std::thread::spawn(move || live(Client::new(shared, number)))
+            spawn(move || live(Client::new(shared, number)))
         };
         let writing = (0..writers).map(|client| start(client, Client::write));
         let reading = (0..readers).map(|client| start(writers + client, Client::look));
@@ -45,10 +46,16 @@ impl Clients {
         let follow = |follower: u32| {
             let shared = shared.clone();
             let number = writers + readers + follower;
-            std::thread::spawn(move || Client::new(shared, number).follow(follower as usize))
+            spawn(move || Client::new(shared, number).follow(follower as usize))
         };
         Self { askers, followers: (0..followers).map(follow).collect() }
     }
+}
+
+/// A thread with a small stack, since memory may be short.
+fn spawn(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
+    thread.expect("a process that may have a store may have clients")
 }
 
 struct Client {
