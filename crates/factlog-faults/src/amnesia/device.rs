@@ -168,8 +168,7 @@ impl Filesystem for Device {
 
     fn create(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
         let made = self.0.lock().create(parent.0, name);
-        let made = made.and_then(|(id, handle)| Ok((self.attributes(id)?, handle)));
-        match made {
+        match made.and_then(|(id, handle)| Ok((self.attributes(id)?, handle))) {
             Ok((attributes, handle)) => {
                 reply.created(&NOT_AT_ALL, &attributes, Generation(0), FileHandle(handle), direct());
             }
@@ -206,7 +205,7 @@ impl Filesystem for Device {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        // The flag of `O_SYNC` contains that of `O_DSYNC`.
+        // `O_SYNC` contains it.
         let durably = flags.0 & OFlags::DSYNC.bits().cast_signed() != 0;
         match self.0.lock().write(handle.0, data, offset, durably) {
             Ok(written) => reply.written(u32::try_from(written).expect("a request is small")),
@@ -214,8 +213,8 @@ impl Filesystem for Device {
         }
     }
 
+    /// Closing makes nothing durable.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        // Closing makes nothing durable.
         reply.ok();
     }
 

@@ -18,10 +18,11 @@ const ANSWERS: u32 = 60;
 pub(super) fn again(
     volume: &Volume,
     trial: &mut Trial,
+    openings: usize,
     rng: &mut Rng,
     measured: &mut Measured,
 ) -> Result<()> {
-    for but in LEFT {
+    for but in LEFT.into_iter().cycle().take(openings) {
         full_then_not(volume, trial, but, rng, measured).with_context(|| format!("with {but} bytes left"))?;
     }
     Ok(())
