@@ -204,3 +204,24 @@ fn item(rng: &mut Rng, number: u64) -> QueryItem {
     }
     item
 }
+
+#[cfg(test)]
+mod tests {
+    //! Were an event not a function of its id, everything that was read would look like damage, or damage like an event.
+    use super::*;
+
+    #[test]
+    fn events_can_be_told_by_their_ids_alone_and_differ() {
+        let world = World::new(7, 300);
+        for n in 0..300 {
+            let known = Knowledge { head: u64::from(n), revision: Some(3) };
+            let append = world.append(number(n, n % 12, n), known);
+            assert!(append.validate().is_ok());
+            assert_eq!(append, world.append(number(n, n % 12, n), known));
+            for event in &append.events {
+                assert_eq!(*event, world.event(event.id));
+                assert_ne!(event.id, World::new(8, 300).append(number(n, n % 12, n), known).events[0].id);
+            }
+        }
+    }
+}

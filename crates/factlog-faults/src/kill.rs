@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &KillArguments) -> Result<()> {
             let (store, history) = (dir.join("store"), history.display());
             let store = store.display();
             Err(error.context(format!(
-                "a promise was broken; see what is left with\n  factlog verify {store}\n  factlog-faults check \
+                "a promise was broken; see what is left with\n  factlog verify --data {store}\n  factlog-faults check \
                  --history {history} --store {store}"
             )))
         }

@@ -147,3 +147,20 @@ fn listen(mut output: impl BufRead, told: &Sender<News>) {
     }
     drop(told.send(News::Ended));
 }
+
+#[cfg(test)]
+mod tests {
+    //! A line that was being written when the process was killed must not pass for one that was told.
+    use super::*;
+
+    #[test]
+    fn a_line_without_its_end_was_not_told() {
+        let (sender, news) = channel();
+        let whole = serde_json::to_string(&Line::Opened(7)).expect("plain data");
+        // The second one could be read: what is missing of it is only its end.
+        listen(format!("{whole}\n{whole}").as_bytes(), &sender);
+        assert!(matches!(news.try_recv(), Ok(News::Told(_, Line::Opened(7)))));
+        assert!(matches!(news.try_recv(), Ok(News::Ended)));
+        assert!(news.try_recv().is_err());
+    }
+}

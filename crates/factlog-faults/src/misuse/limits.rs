@@ -1,7 +1,7 @@
 //! What the system does not let a process have: memory, open files, large files.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,6 +13,8 @@ use crate::worker::{Limits, WorkerArguments};
 
 /// Bytes of memory for a store with a log that is larger.
 const MEMORY: u64 = 96 << 20;
+/// Bytes that are too few.
+const STARVING: u64 = 28 << 20;
 const LARGE_EVENT: usize = 20_000;
 /// What a worker may do under a limit before it is ended.
 const ANSWERS: u64 = 400;
@@ -39,14 +41,40 @@ pub(super) fn memory() -> Result<String> {
         scene.hear(&mut life, 200)?;
     }
     scene.close(life)?;
-    worker = WorkerArguments { store, ..scene.worker() };
+    worker = WorkerArguments { store: store.clone(), ..scene.worker() };
     worker.limits = Limits { limit_data: Some(MEMORY), ..Limits::default() };
     let mut life = start(&worker)?;
     scene.hear(&mut life, 3 * ANSWERS)?;
     scene.close(life)?;
     let log = scene.judge()?;
+    worker = WorkerArguments { store, ..scene.worker() };
+    let ended = starved(&mut scene, worker)?;
+    scene.judge_with_refusals()?;
     let (data, size) = (MEMORY >> 20, bytes(&scene) >> 20);
-    Ok(format!("{data} MiB of memory, {size} MiB of files, {} events", log.len()))
+    Ok(format!(
+        "{data} MiB of memory, {size} MiB of files, {} events; with {} MiB the process ended: {ended}; nothing was lost",
+        log.len(),
+        STARVING >> 20
+    ))
+}
+
+/// Runs a process that cannot have the memory it needs, and is ended for it. What it was told holds all the same.
+fn starved(scene: &mut Scene, mut worker: WorkerArguments) -> Result<String> {
+    worker.limits = Limits { limit_data: Some(STARVING), ..Limits::default() };
+    let mut command = life::command(&worker)?;
+    // That memory ran out is expected, and told by the status.
+    command.env("RUST_BACKTRACE", "0").stderr(Stdio::null());
+    let mut life = Life::start(command, &[])?;
+    let mut left = 3 * ANSWERS;
+    while let Some(line) = life.next_line()? {
+        left = left.saturating_sub(u64::from(matches!(line, Line::Answered(..))));
+        scene.recorder.hear(&line);
+        if left == 0 {
+            life.end_input();
+        }
+    }
+    scene.recorder.end_of_life();
+    Ok(life.wait()?.to_string())
 }
 
 /// What became of a worker under a limit.

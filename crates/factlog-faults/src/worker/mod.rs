@@ -32,7 +32,7 @@ const ARRIVAL_STEPS: u32 = 3_000;
 const ARRIVAL_STEP: Duration = Duration::from_millis(10);
 
 /// What a worker does. Everything it does follows from these and the moments at which its threads run.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(crate) struct WorkerArguments {
     /// The store's directory
     #[arg(long)]
@@ -194,4 +194,31 @@ fn end(shared: &Shared, clients: Clients) -> Result<(), (Error, ExitCode)> {
     clients.followers.into_iter().for_each(|thread| drop(thread.join()));
     shared.teller.tell(&Line::Closed);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    //! A setting that is lost on the way to the process would leave it untried.
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        worker: WorkerArguments,
+    }
+
+    #[test]
+    fn a_worker_is_told_everything_that_was_drawn_for_it() {
+        for seed in 0..50 {
+            let store = StoreArguments::draw(&mut fastrand::Rng::with_seed(seed));
+            store.settings().validate().expect("a store can be set so");
+            let mut worker = WorkerArguments::usual(Path::new("/there"), store);
+            (worker.seed, worker.life, worker.time) = (9, 8, Time::Backwards);
+            worker.limits = Limits { limit_data: Some(1), limit_files: None, limit_file_bytes: Some(seed) };
+            let words = [&["program".to_owned()][..], &worker.words()].concat();
+            assert_eq!(Program::parse_from(words).worker, worker);
+        }
+    }
 }
