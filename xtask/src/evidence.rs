@@ -22,9 +22,9 @@ pub(crate) enum Size {
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug,
-               50 real processes killed, the misuse battery (default)
+               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug,
-               500 real processes killed, the misuse battery
+               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -102,25 +102,32 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str, &'static str); 8] {
-        let [kills, losses, errors, kills_twice, errors_twice, real_kills] = match self {
-            Self::Ci => [
-                "--kind kill --runs 20000",
-                "--kind power --runs 2000",
-                "--kind errors --runs 5000",
-                "--kind kill --seed 2000000 --runs 500 --twice",
-                "--kind errors --seed 2000000 --runs 500 --twice",
-                "kill --cycles 50",
-            ],
-            Self::Full => [
-                "--kind kill --runs 1000000",
-                "--kind power --runs 100000",
-                "--kind errors --runs 100000",
-                "--kind kill --seed 2000000 --runs 5000 --twice",
-                "--kind errors --seed 2000000 --runs 5000 --twice",
-                "kill --cycles 500",
-            ],
-        };
+    fn parts(self) -> [(&'static str, &'static str, &'static str); 11] {
+        let [kills, losses, errors, kills_twice, errors_twice, real_kills, real_losses, full, failing] =
+            match self {
+                Self::Ci => [
+                    "--kind kill --runs 20000",
+                    "--kind power --runs 2000",
+                    "--kind errors --runs 5000",
+                    "--kind kill --seed 2000000 --runs 500 --twice",
+                    "--kind errors --seed 2000000 --runs 500 --twice",
+                    "kill --cycles 50",
+                    "amnesia --cycles 25",
+                    "full --fills 2 --openings 3",
+                    "failing",
+                ],
+                Self::Full => [
+                    "--kind kill --runs 1000000",
+                    "--kind power --runs 100000",
+                    "--kind errors --runs 100000",
+                    "--kind kill --seed 2000000 --runs 5000 --twice",
+                    "--kind errors --seed 2000000 --runs 5000 --twice",
+                    "kill --cycles 500",
+                    "amnesia --cycles 500",
+                    "full --fills 10",
+                    "failing --times 5",
+                ],
+            };
         let (sim, faults) = ("factlog-sim", "factlog-faults");
         [
             ("The process is killed", sim, kills),
@@ -130,6 +137,9 @@ impl Size {
             ("Failing calls, each run twice and compared", sim, errors_twice),
             ("Planted bugs, and the seeds that catch them", sim, "--bugs"),
             ("Real processes are killed", faults, real_kills),
+            ("The power fails under real processes, on a file system that forgets", faults, real_losses),
+            ("Real file systems are full under real processes", faults, full),
+            ("Calls of real processes fail, each at every place", faults, failing),
             ("What operators, machines and limits do", faults, "misuse"),
         ]
     }

@@ -77,7 +77,9 @@ pub(crate) fn run(arguments: &AmnesiaArguments) -> Result<()> {
         store(seed, cycles, &mut tally)
             .with_context(|| format!("the store after {done} cycles of --seed {}", arguments.seed))?;
         left -= cycles;
-        say(&format!("{} of {} cycles", arguments.cycles - left, arguments.cycles));
+        if (arguments.cycles - left).is_multiple_of(100) {
+            say(&format!("{} of {} cycles", arguments.cycles - left, arguments.cycles));
+        }
     }
     let Tally { stores, opening, closed, bytes_at_risk, names_at_risk, .. } = tally;
     say(&format!(

@@ -25,8 +25,7 @@ use super::tree::{Id, Kind, Tree};
 /// For how long the kernel may believe what it was told.
 const NOT_AT_ALL: Duration = Duration::ZERO;
 const BLOCK: u32 = 4096;
-/// What a disk without a bound says it has.
-const PLENTY: u64 = 1 << 40;
+const PLENTY: u64 = 1 << 40; // What a disk without a bound says it has.
 
 /// The disk for the kernel.
 #[derive(Debug)]
