@@ -42,7 +42,8 @@ const THREADS: usize = 2;
 
 /// What to do where nothing can be mounted.
 const ADVICE: &str = "a FUSE file system needs /dev/fuse (`modprobe fuse`; in a container `--device /dev/fuse \
-                      --cap-add SYS_ADMIN`) and either root or the program `fusermount3` (Debian: `apt-get install fuse3`)";
+                      --cap-add SYS_ADMIN`), open to this user, and either root or the program `fusermount3` (Debian: \
+                      `apt-get install fuse3`)";
 
 /// The mounted file system; it is unmounted when this is dropped.
 #[derive(Debug)]
