@@ -60,27 +60,37 @@
 //! ```
 
 mod app;
+mod cache;
+mod closure;
 mod codec;
+mod contention;
 mod decide;
 mod event;
 mod execute;
+mod fold;
+mod key;
 mod kit;
 mod lanes;
 mod load;
 mod metadata;
 mod model;
 mod names;
+mod outcome;
+mod policy;
 pub mod projection;
+mod slot;
 pub mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod view;
 
 pub use app::{App, AppBuilder, IdSource};
+pub use closure::Rule;
 pub use codec::{CodecError, Recorded};
+pub use contention::BoundaryCounts;
 pub use decide::{Context, Decide, Events};
 pub use event::{Encoded, Event, EventSet, Stored, Upcast};
-pub use execute::{Execute, ExecuteError, Outcome};
+pub use execute::Execute;
 pub use factlog_core::{
     Clock, Error, ErrorKind, EventId, EventStore, EventStoreExt, MemoryStore, Position, Result, Revision,
     StreamId, SystemClock, Tag, Tags, Timestamp,
@@ -90,8 +100,10 @@ pub use kit::{Given, When, given, given_nothing};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;
+pub use outcome::{ExecuteError, Outcome};
+pub use policy::LoadPolicy;
 pub use projection::{OnTimeout, Projection, ReadModel};
-pub use snapshot::Snapshots;
+pub use snapshot::{SnapshotPolicy, Snapshots};
 pub use view::View;
 
 /// What the derives write against. Not for people: it may change at any time.
