@@ -118,6 +118,12 @@ impl App {
         crate::projection::Project::new(self.parts.store.clone(), projection)
     }
 
+    /// What was recorded, to be told to others in order, under a name that its checkpoint is kept by:
+    /// `app.publish("orders-out").of::<OrderEvent>()?.start(publisher, checkpoints)?`.
+    pub fn publish(&self, name: impl Into<String>) -> crate::publish::Publish {
+        crate::publish::Publish::new(self.parts.store.clone(), name.into())
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.parts.store

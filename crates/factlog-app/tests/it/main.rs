@@ -15,6 +15,7 @@ mod kit;
 mod load;
 mod policies;
 mod projections;
+mod publishing;
 mod snapshots;
 mod wrapped;
 
