@@ -6,28 +6,31 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::RESERVED;
+use crate::RESERVED;
 
 /// More members than this in one object are refused: nobody writes them by hand, and finding repeats is quadratic.
 const MEMBERS_MAX: usize = 256;
 
 /// The members of a JSON object in the order written, each value as its text.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Members<'a>(
+    /// Name and value as written, none of them twice.
+    pub Vec<(Cow<'a, str>, &'a RawValue)>,
+);
 
 impl<'a> Members<'a> {
     /// The value of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
     }
 
     /// The text of this name, if it is a JSON string.
-    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         string(self.get(name)?)
     }
 
     /// Those an attribute can say: a lower-case alphanumeric name without another meaning, and a simple value.
-    pub(super) fn attributes(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         let sayable = |(name, value): &(&str, &RawValue)| is_extension_name(name) && is_simple(value);
         self.0.iter().map(|(name, value)| (name.as_ref(), *value)).filter(sayable)
     }
@@ -35,7 +38,7 @@ impl<'a> Members<'a> {
     /// The one form in which an import writes metadata: `id`, `source`, `time`, then the rest as they came.
     ///
     /// No member, no byte: an event without attributes has empty metadata.
-    pub(super) fn canonical(&self) -> Vec<u8> {
+    pub(crate) fn canonical(&self) -> Vec<u8> {
         let first = ["id", "source", "time"];
         let leading = first.iter().filter_map(|name| self.get(name).map(|value| (*name, value)));
         let rest = self.0.iter().map(|(name, value)| (name.as_ref(), *value));
@@ -61,12 +64,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 /// The text of a JSON string; `None` for any other value.
-pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
 }
 
 /// Appends a JSON string.
-pub(super) fn write_string(line: &mut Vec<u8>, text: &str) {
+pub(crate) fn write_string(line: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(line, text).expect("a string can always be written to memory");
 }
 

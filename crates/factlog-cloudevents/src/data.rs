@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 /// Data as a JSON line can hold it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Embedded<'a> {
+pub enum Embedded<'a> {
     /// There is none.
     Nothing,
     /// JSON, to be written as it is.
@@ -18,7 +18,7 @@ pub(crate) enum Embedded<'a> {
 }
 
 /// The form of `data` from which the same bytes can be read back, the most readable one there is.
-pub(crate) fn embed<'a>(data: &'a [u8], content_type: &str) -> Embedded<'a> {
+pub fn embed<'a>(data: &'a [u8], content_type: &str) -> Embedded<'a> {
     if data.is_empty() {
         return Embedded::Nothing;
     }
@@ -30,7 +30,10 @@ pub(crate) fn embed<'a>(data: &'a [u8], content_type: &str) -> Embedded<'a> {
 }
 
 /// The bytes behind a `data` member.
-pub(crate) fn from_json(raw: &RawValue, content_type: &str) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// Why it holds none.
+pub fn from_json(raw: &RawValue, content_type: &str) -> Result<Vec<u8>, String> {
     let text = raw.get();
     if is_json(content_type) || !text.starts_with('"') {
         return Ok(text.as_bytes().to_vec());
@@ -41,12 +44,15 @@ pub(crate) fn from_json(raw: &RawValue, content_type: &str) -> Result<Vec<u8>, S
 }
 
 /// The bytes behind a `data_base64` member.
-pub(crate) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// Why it holds none.
+pub fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| format!("it is not base64: {error}"))
 }
 
 /// In base64.
-pub(crate) fn to_base64(bytes: &[u8]) -> String {
+pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::incoming::Origin;
 use super::*;
+use crate::incoming::Origin;
 
 const STORE: Uuid = Uuid::from_bytes([7; 16]);
 
@@ -31,7 +31,7 @@ fn read(line: &[u8]) -> Incoming {
 
 /// The line, imported and exported again.
 fn again(line: &str) -> String {
-    String::from_utf8(to_line(&recorded(read(line.as_bytes()).event), STORE)).unwrap()
+    String::from_utf8(to_line(&recorded(read(line.as_bytes()).event), Source::Store(STORE))).unwrap()
 }
 
 fn refused(line: &str) -> String {
@@ -64,7 +64,7 @@ fn metadata_that_attributes_cannot_say_goes_out_whole() {
         .with_id(EventId::from_bytes([1; 16]))
         .tagged(Tags::new(["account:42", "a,\"b"]).unwrap())
         .with_metadata(r#"{"user":{"name":"Ada"},"correlationid":"c-1"}"#);
-    let line = to_line(&recorded(event.clone()), STORE);
+    let line = to_line(&recorded(event.clone()), Source::Store(STORE));
     insta::assert_snapshot!(String::from_utf8(line.clone()).unwrap());
     let origin = Origin { store: STORE, position: Position::new(17).unwrap() };
     assert_eq!(read(&line), Incoming { event, origin: Some(origin) });
@@ -74,7 +74,7 @@ fn metadata_that_attributes_cannot_say_goes_out_whole() {
 #[test]
 fn an_attribute_that_the_whole_metadata_does_not_know_is_refused() {
     let event = Event::new(EventType::new("t").unwrap(), "{}").with_metadata(r#"{"user":{}}"#);
-    let line = String::from_utf8(to_line(&recorded(event), STORE)).unwrap();
+    let line = String::from_utf8(to_line(&recorded(event), Source::Store(STORE))).unwrap();
     let edited = line.replacen('{', r#"{"reviewer":"Bob","#, 1);
     assert_eq!(
         refused(&edited),
@@ -227,7 +227,7 @@ proptest! {
     /// Would fail if an export lost or changed a byte of an event, so that importing it again made another one.
     #[test]
     fn every_event_survives_the_way_out_and_in(event in event()) {
-        let line = to_line(&recorded(event.clone()), STORE);
+        let line = to_line(&recorded(event.clone()), Source::Store(STORE));
         prop_assert!(!line.contains(&b'\n'), "a line break in the line");
         serde_json::from_slice::<Value>(&line).expect("the line is JSON");
         let incoming = from_line(&line).map_err(|error| TestCaseError::fail(error.reason))?;
@@ -239,7 +239,7 @@ proptest! {
     #[test]
     fn every_attribute_of_a_foreign_event_survives_the_way_in_and_out(line in foreign_line()) {
         let event = read(line.as_bytes()).event;
-        let out = to_line(&recorded(event.clone()), STORE);
+        let out = to_line(&recorded(event.clone()), Source::Store(STORE));
         prop_assert_eq!(&read(&out).event, &event);
         let before: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
         let after: serde_json::Map<String, Value> = serde_json::from_slice(&out).unwrap();

@@ -12,7 +12,9 @@
 //! | `sequence`, `recordedtime`, `storeid` | where it was recorded: not part of the event |
 //! | `factlogmeta`, `factlogmetabase64` | its whole metadata, where the attributes cannot say it |
 //!
-//! An event without a `source` of its own goes out with `urn:factlog:<store id>`, which is not read back.
+//! An event without a `source` of its own goes out with `urn:factlog:<store id>`, which is not read back, or with the name
+//! that its publisher goes by. Where the metadata goes out whole, what the framework keeps in it is shown under the names of
+//! the CloudEvents extensions as well: `correlationid`, `causationid`, and `dataschema` for the version of the shape.
 //!
 //! **What goes out comes in again as the same event, bit for bit**: id, type, stream, tags, content type,
 //! data and metadata. That makes an export importable any number of times. Where the metadata is a flat JSON
@@ -29,10 +31,10 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use data::{Embedded, embed, from_base64, from_json, to_base64};
-pub(crate) use incoming::{Incoming, from_line};
-pub(crate) use metadata::Members;
-pub(crate) use outgoing::to_line;
+pub use data::{Embedded, embed, from_base64, from_json, to_base64};
+pub use incoming::{Incoming, LineError, Origin, from_line};
+pub use metadata::Members;
+pub use outgoing::{Source, to_line};
 
 /// Attributes with a meaning of their own, which therefore never are members of the metadata.
 const RESERVED: [&str; 11] = [

@@ -7,32 +7,39 @@ use factlog_core::{ContentType, Event, EventType, Position, StreamId, Tags};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::data::{from_base64, from_json};
-use super::identity::identify;
-use super::metadata::{Members, string};
-use super::{RESERVED, store_source};
+use crate::data::{from_base64, from_json};
+use crate::identity::identify;
+use crate::metadata::{Members, string};
+use crate::{RESERVED, store_source};
 
 /// An event from a line, and where a factlog store had recorded it, if one did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    pub(crate) event: Event,
-    pub(crate) origin: Option<Origin>,
+pub struct Incoming {
+    /// The event.
+    pub event: Event,
+    /// Where it had been recorded; `None` for one that comes from elsewhere.
+    pub origin: Option<Origin>,
 }
 
 /// Where an event was recorded when it was exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) store: Uuid,
-    pub(crate) position: Position,
+pub struct Origin {
+    /// The store's id.
+    pub store: Uuid,
+    /// Its place there.
+    pub position: Position,
 }
 
 /// Why a line is no event.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LineError {
+pub struct LineError {
     /// The byte of the line, from 0, where reading it failed; 0 where it is about the whole.
-    pub(crate) byte: u64,
-    pub(crate) reason: String,
+    pub byte: u64,
+    /// What is wrong, in words.
+    pub reason: String,
 }
+
+impl std::error::Error for LineError {}
 
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +48,17 @@ impl fmt::Display for LineError {
 }
 
 /// Reads one line.
-pub(crate) fn from_line(line: &[u8]) -> Result<Incoming, LineError> {
+///
+/// # Errors
+/// [`LineError`] with the place: it is no UTF-8, no JSON object, no CloudEvent of version 1.0, or no event that a store takes.
+///
+/// ```
+/// let line = br#"{"specversion":"1.0","id":"17","source":"shop","type":"order.placed","subject":"order-17","data":{"total":5}}"#;
+/// let event = factlog_cloudevents::from_line(line)?.event;
+/// assert_eq!((event.event_type.as_str(), &event.data[..]), ("order.placed", &br#"{"total":5}"#[..]));
+/// # Ok::<(), factlog_cloudevents::LineError>(())
+/// ```
+pub fn from_line(line: &[u8]) -> Result<Incoming, LineError> {
     let text = std::str::from_utf8(line)
         .map_err(|error| LineError { byte: error.valid_up_to() as u64, reason: "it is not UTF-8".into() })?;
     let members: Members<'_> = serde_json::from_str(text).map_err(|error| LineError {

@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 /// An event id, and whether it is the very text it was made from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) id: EventId,
+pub(crate) struct Identity {
+    pub(crate) id: EventId,
     /// `Display` of the id gives the text back. Otherwise the text must be kept beside it.
-    pub(super) says_it_all: bool,
+    pub(crate) says_it_all: bool,
 }
 
 /// The id for this text: the UUID it is, or one derived from it and its source.
-pub(super) fn identify(source: &str, text: &str) -> Identity {
+pub(crate) fn identify(source: &str, text: &str) -> Identity {
     match Uuid::try_parse(text) {
         Ok(uuid) => {
             let id = EventId::from(uuid);
