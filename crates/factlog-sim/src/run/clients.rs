@@ -9,7 +9,8 @@ use factlog_core::{
 };
 
 use super::asking::Asking;
-use super::world::{World, read};
+use super::truth::read_some;
+use super::world::World;
 use factlog_check::history::{Operation, Outcome, What};
 
 pub(super) type Answer = BoxFuture<'static, Result<Appended, AppendError>>;
@@ -121,18 +122,31 @@ impl World {
         }
     }
 
+    /// A head without the positions behind the log that a damaged store takes for lost: nobody was shown them.
+    fn shown(&self, head: Option<Position>) -> Option<Position> {
+        if self.is_damaged() { head.min(Position::new(self.truth.end())) } else { head }
+    }
+
     fn read(&mut self, who: usize) -> Result<(), String> {
         let mut asking = self.asking(who);
         let (query, options) = (asking.query(), asking.options());
         let begun = self.tick();
-        let read = read(&self.engine(), &query, options);
-        match read {
-            Ok((head, found)) => {
+        let (head, found, failed) = read_some(&self.engine(), &query, options);
+        let head = self.shown(head);
+        match failed {
+            None => {
                 self.clients[who].head = self.clients[who].head.max(head);
                 self.told(who, begun, What::Read { query, options, head, found });
                 Ok(())
             }
-            Err(error) => self.refused("a read", &error),
+            Some(error) => {
+                if !found.is_empty() {
+                    // What came before the error must be right all the same.
+                    let options = options.limit(found.len() as u64);
+                    self.told(who, begun, What::Read { query, options, head, found });
+                }
+                self.refused("a read", &error)
+            }
         }
     }
 
@@ -140,8 +154,9 @@ impl World {
         let begun = self.tick();
         match pollster::block_on(self.engine().head()) {
             Ok(head) => {
-                self.clients[who].head = self.clients[who].head.max(head.position);
-                self.told(who, begun, What::Head { found: head.position });
+                let found = self.shown(head.position);
+                self.clients[who].head = self.clients[who].head.max(found);
+                self.told(who, begun, What::Head { found });
                 Ok(())
             }
             Err(error) => self.refused("the head", &error),
@@ -188,9 +203,6 @@ impl World {
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        if let Some(error) = failed {
-            return self.refused("a subscription", &error);
-        }
         let Following { number: subscription, ref query, from, .. } = following;
         if !found.is_empty() || !following.told {
             let begun = if following.told { begun } else { following.begun };
@@ -199,7 +211,11 @@ impl World {
         }
         if let Some(found) = caught_up {
             let begun = self.now;
+            let found = self.shown(found);
             self.told(who, begun, What::CaughtUp { subscription, found });
+        }
+        if let Some(error) = failed {
+            return self.refused("a subscription", &error);
         }
         self.clients[who].subscription = Some(following);
         Ok(())
