@@ -205,12 +205,17 @@ impl World {
         if head < floor {
             return Err(format!("the log ends at {head} and nobody is told; {floor} was vouched for"));
         }
-        if writable {
-            if head < self.truth.end() {
-                self.piece((1, head), false)?;
-                self.is_over = true;
-                return Ok(true);
+        if head < self.truth.end() {
+            self.piece((1, head), false)?;
+            self.is_over = writable;
+            if !writable {
+                // It has written nothing, so what is put back is all there.
+                self.store = None;
+                self.disk.mend(|_| true);
             }
+            return Ok(writable);
+        }
+        if writable {
             let mut accepted = before.harmed;
             accepted.retain(|path, _| path.starts_with(Path::new(DIR).join("wal")));
             self.disk.accept(&accepted);
