@@ -71,6 +71,8 @@ pub(crate) struct FrameAt {
     first: u64,
     events: u32,
     checksum: u64,
+    epoch: u64,
+    recorded_at: i64,
 }
 
 impl FrameAt {

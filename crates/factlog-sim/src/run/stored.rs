@@ -18,7 +18,7 @@ pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stored {
     store: Option<[u8; 16]>,
-    /// First and last position of each segment that the newest manifest names.
+    /// First and last position of each segment that the newest manifest names, or that follows those whole.
     pub(super) segments: Vec<(u64, u64)>,
     /// The frames that make up the rest of the log, in order.
     pub(super) frames: Vec<Frame>,
@@ -50,6 +50,7 @@ impl Stored {
         let segments: Vec<_> = (0..count).filter_map(segment).collect();
         let store_id = store.try_into().expect("sixteen bytes");
         let mut found = Self { store: Some(store_id), segments, ..Self::default() };
+        found.adopt(files);
         let (first, last) = (u64_at(manifest, 40).unwrap_or(1), u64_at(manifest, 48).unwrap_or(0));
         found.read_frames(files, store, first..=last);
         found.runs = runs(files, &found.segments);
@@ -66,6 +67,21 @@ impl Stored {
         self.segments.last().map_or(0, |(_, last)| *last)
     }
 
+    /// Takes in the segments that were written before a manifest named them.
+    fn adopt(&mut self, files: &Files) {
+        loop {
+            let first = self.sealed() + 1;
+            let bytes = files.get(&segment_path(first)).map_or(&[][..], Vec::as_slice);
+            let Some(footer) = bytes.len().checked_sub(SLOT).map(|at| &bytes[at..]) else { return };
+            let is_whole =
+                u64_at(footer, 32) == Some(first) && u64_at(footer, 104) == Some(bytes.len() as u64);
+            match u64_at(footer, 40).filter(|_| is_whole) {
+                Some(last) => self.segments.push((first, last)),
+                None => return,
+            }
+        }
+    }
+
     fn read_frames(&mut self, files: &Files, store: &[u8], numbers: std::ops::RangeInclusive<u64>) {
         let (sealed, mut epoch) = (self.sealed(), 0);
         let mut next = sealed + 1;
@@ -73,7 +89,10 @@ impl Stored {
             let file = Path::new(DIR).join(format!("wal/{number:08}"));
             let Some(bytes) = files.get(&file) else { continue };
             let mut offset = 0;
-            while let Some(frame) = frame(&file, bytes, offset, (store, number)) {
+            // Where there was a beacon that is none any more, the log goes on behind it.
+            while let Some(frame) = frame(&file, bytes, offset, (store, number))
+                .or_else(|| frame(&file, bytes, offset + SLOT, (store, number)))
+            {
                 let is_sealed = frame.last <= sealed && next == sealed + 1;
                 if frame.epoch < epoch || !(is_sealed || frame.first == next) {
                     break;

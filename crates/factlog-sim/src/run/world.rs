@@ -87,6 +87,9 @@ impl World {
         self.open()?;
         let steps = self.plan.steps.unwrap_or(self.swarm.steps);
         for _ in 0..steps {
+            if self.is_over {
+                return Ok(());
+            }
             self.summary.steps += 1;
             self.step()?;
             if self.is_damaged() && !self.is_over {
@@ -94,9 +97,8 @@ impl World {
                 self.age()?;
             }
             if self.is_over {
-                return Ok(());
-            }
-            if self.disk.is_dead() {
+                // Nothing more can be asked.
+            } else if self.disk.is_dead() {
                 self.crash()?;
             } else if self.plan.kind == Kind::Errors && self.rng.u32(..12) == 0 {
                 self.fault();
@@ -195,6 +197,11 @@ impl World {
         if self.disk.is_dead() || (self.has_failed() && !self.is_damaged()) {
             Ok(())
         } else if self.is_damaged() {
+            if self.is_rotting() && error.to_string().contains("was rebuilt and cannot be read all the same")
+            {
+                // It rotted again at once.
+                return Ok(());
+            }
             let verdict = self.verdict.clone().since(&self.disk);
             verdict.excuses(error, true).map_err(|why| format!("{what}: {why}"))
         } else {
