@@ -135,7 +135,7 @@ impl Loader<'_> {
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
                 self.hole(hole, frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous)
-                && !self.follows_a_lost_beacon(&last, &frame.header)
+                && !self.follows_a_lost_beacon(&last, &frame.header, (number, offset))
             {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
@@ -167,11 +167,17 @@ impl Loader<'_> {
         (behind <= self.sealed + 1).then_some(frame)
     }
 
-    /// Whether a frame followed a beacon behind `last` that is there no more: what was in it is known but for its epoch.
-    fn follows_a_lost_beacon(&self, last: &FrameAt, header: &Header) -> bool {
-        let FrameAt { number, offset, length, .. } = *last;
-        let behind = offset + length as u64;
-        let place = Place { store: self.store, file: FileKind::Wal, number, offset: behind };
+    /// Whether a frame, which was looked for `at` this place, followed a beacon behind `last` that is there no more. What
+    /// was in it is known but for its epoch; it was there, or behind `last`, or at the front of a file between.
+    fn follows_a_lost_beacon(&self, last: &FrameAt, header: &Header, at: (u64, usize)) -> bool {
+        let behind = (last.number, last.offset + last.length as u64);
+        let fronts = (last.number + 1..at.0).map(|number| (number, 0));
+        let mut places = fronts.chain([behind, (at.0, at.1 as u64)]);
+        places.any(|place| self.would_be_beacon(last, header, place))
+    }
+
+    fn would_be_beacon(&self, last: &FrameAt, header: &Header, (number, offset): (u64, u64)) -> bool {
+        let place = Place { store: self.store, file: FileKind::Wal, number, offset };
         (last.epoch..=header.epoch).take(EPOCHS_MAX).any(|epoch| {
             let beacon = Header {
                 appends: 0,

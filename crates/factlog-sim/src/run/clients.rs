@@ -124,7 +124,6 @@ impl World {
 
     /// A head without the positions behind the log that a damaged store takes for lost: nobody was shown them.
     fn shown(&self, head: Option<Position>) -> Option<Position> {
-        }
         if self.is_damaged() { head.min(Position::new(self.truth.end())) } else { head }
     }
 

@@ -205,12 +205,6 @@ impl World {
         if head < floor {
             return Err(format!("the log ends at {head} and nobody is told; {floor} was vouched for"));
         }
-            eprintln!(
-                self.truth.end(),
-                verdict.harmed,
-                verdict.stored.frames
-            );
-        }
         if head < self.truth.end() {
             self.piece((1, head), false)?;
             self.is_over = writable;

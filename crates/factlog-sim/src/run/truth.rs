@@ -39,7 +39,6 @@ impl World {
         }
         let options = ReadOptions::default().after(Position::new(self.truth.end()));
         let (_, events, failed) = read_some(&engine, &Query::All, options);
-        }
         for event in events {
             if event.position.get() != self.truth.end() + 1 {
                 return Err(format!("after {} came {}", self.truth.end(), event.position));
