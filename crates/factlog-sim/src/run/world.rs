@@ -197,9 +197,8 @@ impl World {
         if self.disk.is_dead() || (self.has_failed() && !self.is_damaged()) {
             Ok(())
         } else if self.is_damaged() {
-            if self.is_rotting() && error.to_string().contains("was rebuilt and cannot be read all the same")
-            {
-                // It rotted again at once.
+            if self.is_rotting() && error.to_string().contains("index") {
+                // What was just built again has rotted at once.
                 return Ok(());
             }
             let verdict = self.verdict.clone().since(&self.disk);
