@@ -93,7 +93,7 @@ impl Manifest {
     }
 
     pub(crate) fn decode(bytes: &[u8], store: Uuid) -> Result<Self, Malformed> {
-        if !trailer_holds(seed_of(store), bytes) {
+        if !trailer_holds(seed_of(store), bytes) && !planted!(ManifestUnchecked) {
             return Err(Malformed("its checksum is wrong"));
         }
         let mut fields = Fields::new(&bytes[..bytes.len() - 8]);
@@ -182,7 +182,7 @@ impl ManifestFile {
 
 /// The copy that a change of this sequence replaces.
 fn file_of(sequence: u64) -> &'static str {
-    FILES[usize::from(sequence % 2 == 1)]
+    FILES[usize::from(sequence % 2 == 1 && !planted!(ManifestHasOneCopy))]
 }
 
 /// Replaces the older copy.

@@ -76,6 +76,12 @@ pub(crate) struct FrameAt {
 }
 
 impl FrameAt {
+    /// Whether it only vouches for others.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn is_beacon(&self) -> bool {
+        self.events == 0
+    }
+
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
     }

@@ -146,6 +146,9 @@ impl Content {
     /// Changes bytes behind the back of whoever wrote them, now and for good. The file does not grow.
     pub(super) fn overwrite(&mut self, bytes: &[u8], offset: u64) {
         self.remember();
+        self.harm_pending(|at| {
+            at.checked_sub(offset).and_then(|at| bytes.get(position(at)).map(|byte| (0, *byte)))
+        });
         for side in [&mut self.current, &mut self.durable] {
             let room = side.len().saturating_sub(position(offset)).min(bytes.len());
             if 0 < room {
@@ -157,6 +160,7 @@ impl Content {
     /// Turns one bit, now and for good.
     pub(super) fn turn_bit(&mut self, offset: u64, bit: u8) {
         self.remember();
+        self.harm_pending(|at| (at == offset).then_some((0xff, 1 << (bit % 8))));
         for side in [&mut self.current, &mut self.durable] {
             if let Some(byte) = Arc::make_mut(side).get_mut(position(offset)) {
                 *byte ^= 1 << (bit % 8);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::SimDisk;
-use super::content::{Content, SECTOR, position};
+use super::content::{Change, Content, SECTOR, position};
 use super::machine::Machine;
 use super::tree::Id;
 
@@ -43,6 +43,20 @@ impl Content {
     pub(super) fn miss(&mut self, bytes: &Bytes, offset: u64) {
         self.remember();
         self.meant.iter_mut().for_each(|meant| meant.write_durably(bytes, offset));
+    }
+
+    /// Harms what is on its way to the disk: of the bytes at an offset, those are kept that the first mask says, and
+    /// changed by the second.
+    pub(super) fn harm_pending(&mut self, harm: impl Fn(u64) -> Option<(u8, u8)>) {
+        for change in &mut self.pending {
+            let Change::Write { offset, bytes } = change else { continue };
+            let harmed = bytes.iter().zip(*offset..).map(|(&byte, at)| match harm(at) {
+                Some((kept, changed)) => (byte & kept) ^ changed,
+                None => byte,
+            });
+            let harmed: Vec<u8> = harmed.collect();
+            *bytes = Bytes::from(harmed);
+        }
     }
 
     /// It is what it is meant to be, without unreadable places.

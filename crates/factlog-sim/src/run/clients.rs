@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use factlog_core::{
     Append, AppendError, Appended, BoxFuture, Delivery, ErrorKind, EventStore, Position, Query, StartFrom,
-    Subscription,
+    Subscription, Timestamp,
 };
 
 use super::asking::Asking;
@@ -47,7 +47,8 @@ impl World {
             12..15 => self.read(who),
             15..17 => self.follow(who),
             17 => self.tracking(who),
-            _ => self.head(who),
+            18 => self.head(who),
+            _ => self.position_at(who),
         }
     }
 
@@ -172,6 +173,21 @@ impl World {
                 Ok(())
             }
             Err(error) => self.refused("tracking", &error),
+        }
+    }
+
+    /// Asks about a time that the clock has shown, or one right before or after.
+    fn position_at(&mut self, who: usize) -> Result<(), String> {
+        let shown = self.times[self.rng.usize(..self.times.len())];
+        let time = Timestamp::from_micros(shown + self.rng.i64(-1..=1));
+        let begun = self.tick();
+        match pollster::block_on(self.engine().position_at(time)) {
+            Ok(found) => {
+                let found = self.shown(found);
+                self.told(who, begun, What::PositionAt { time, found });
+                Ok(())
+            }
+            Err(error) => self.refused("a time", &error),
         }
     }
 

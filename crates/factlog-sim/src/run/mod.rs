@@ -153,6 +153,7 @@ fn digest(disk: u64, history: &History) -> u64 {
             What::CaughtUp { .. } => (6, &[]),
             What::Tracking { .. } => (7, &[]),
             What::Head { .. } => (8, &[]),
+            What::PositionAt { .. } => (9, &[]),
         };
         hash.update(&[kind, u8::try_from(*client).unwrap_or(u8::MAX)]);
         found.iter().for_each(|event| hash.update(&event.position.get().to_le_bytes()));

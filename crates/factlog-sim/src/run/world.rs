@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use factlog_core::Clock;
 use factlog_engine::Engine;
 use factlog_engine::simulation::{Stepped, Worker};
 use fastrand::Rng;
@@ -23,6 +24,8 @@ pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) disk: SimDisk,
     pub(super) clock: Arc<SimClock>,
+    /// Times that the clock has shown, in µs since 1970.
+    pub(super) times: Vec<i64>,
     pub(super) store: Option<Stepped>,
     pub(super) clients: Vec<Client>,
     pub(super) history: History,
@@ -57,6 +60,7 @@ impl World {
             rng: Rng::with_seed(plan.seed),
             disk,
             clock: Arc::new(SimClock::new()),
+            times: vec![SimClock::new().now().as_micros()],
             store: None,
             clients: (0..swarm.clients).map(|_| Client::default()).collect(),
             history: History::default(),
@@ -161,6 +165,7 @@ impl World {
             Some(4) => {
                 let most = if self.rng.u32(..8) == 0 { 1 << 50 } else { 5_000_000 };
                 self.clock.jump(self.rng.i64(-most..most));
+                self.times.push(self.clock.now().as_micros());
                 Ok(())
             }
             _ => self.close().and_then(|()| self.open()),
