@@ -1,4 +1,5 @@
-//! `cargo xtask evidence`: runs the simulator at a chosen size and tells what came of it, as a dated report if asked.
+//! `cargo xtask evidence`: runs the simulator and the faults of real processes at a chosen size and tells what came of it,
+//! as a dated report if asked.
 //!
 //! It judges nothing itself: a program that ends badly ends it badly, with a report that says so.
 
@@ -20,8 +21,10 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug,
+               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug,
+               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -59,9 +62,9 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let before = machine::load();
     let mut passed = true;
     let mut sections = String::new();
-    for (title, arguments) in size.parts() {
+    for (title, package, arguments) in size.parts() {
         let mut command = process::cargo(root);
-        command.args(["run", "--release", "--quiet", "-p", "factlog-sim", "--"]).args(arguments.split(' '));
+        command.args(["run", "--release", "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
         passed &= status.success();
@@ -75,8 +78,8 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let (day, minute) = machine::now();
     let mut report = format!(
         "# Evidence, {day}, size `{}`\n\nWritten by `cargo xtask evidence --size {} --record`. A simulated disk, a stepped \
-         engine, one seed a run: `crates/factlog-sim`. Each run ends with a verification of the store and with its \
-         whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
+         engine, one seed a run: `crates/factlog-sim`; real processes under real faults: `crates/factlog-faults`. Each run \
+         ends with a verification of the store and with its whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
         size.name(),
         size.name()
     );
@@ -99,30 +102,45 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str); 6] {
-        let [kills, losses, errors, kills_twice, errors_twice] = match self {
-            Self::Ci => [
-                "--kind kill --runs 20000",
-                "--kind power --runs 2000",
-                "--kind errors --runs 5000",
-                "--kind kill --seed 2000000 --runs 500 --twice",
-                "--kind errors --seed 2000000 --runs 500 --twice",
-            ],
-            Self::Full => [
-                "--kind kill --runs 1000000",
-                "--kind power --runs 100000",
-                "--kind errors --runs 100000",
-                "--kind kill --seed 2000000 --runs 5000 --twice",
-                "--kind errors --seed 2000000 --runs 5000 --twice",
-            ],
-        };
+    fn parts(self) -> [(&'static str, &'static str, &'static str); 11] {
+        let [kills, losses, errors, kills_twice, errors_twice, real_kills, real_losses, full, failing] =
+            match self {
+                Self::Ci => [
+                    "--kind kill --runs 20000",
+                    "--kind power --runs 2000",
+                    "--kind errors --runs 5000",
+                    "--kind kill --seed 2000000 --runs 500 --twice",
+                    "--kind errors --seed 2000000 --runs 500 --twice",
+                    "kill --cycles 50",
+                    "amnesia --cycles 25",
+                    "full --fills 2 --openings 3",
+                    "failing",
+                ],
+                Self::Full => [
+                    "--kind kill --runs 1000000",
+                    "--kind power --runs 100000",
+                    "--kind errors --runs 100000",
+                    "--kind kill --seed 2000000 --runs 5000 --twice",
+                    "--kind errors --seed 2000000 --runs 5000 --twice",
+                    "kill --cycles 500",
+                    "amnesia --cycles 500",
+                    "full --fills 10",
+                    "failing --times 5",
+                ],
+            };
+        let (sim, faults) = ("factlog-sim", "factlog-faults");
         [
-            ("The process is killed", kills),
-            ("The power fails", losses),
-            ("Calls fail or the disk is full, and processes end both ways", errors),
-            ("Killed, each run twice and compared", kills_twice),
-            ("Failing calls, each run twice and compared", errors_twice),
-            ("Planted bugs, and the seeds that catch them", "--bugs"),
+            ("The process is killed", sim, kills),
+            ("The power fails", sim, losses),
+            ("Calls fail or the disk is full, and processes end both ways", sim, errors),
+            ("Killed, each run twice and compared", sim, kills_twice),
+            ("Failing calls, each run twice and compared", sim, errors_twice),
+            ("Planted bugs, and the seeds that catch them", sim, "--bugs"),
+            ("Real processes are killed", faults, real_kills),
+            ("The power fails under real processes, on a file system that forgets", faults, real_losses),
+            ("Real file systems are full under real processes", faults, full),
+            ("Calls of real processes fail, each at every place", faults, failing),
+            ("What operators, machines and limits do", faults, "misuse"),
         ]
     }
 }

@@ -29,6 +29,9 @@ pub fn snapshot_seeds() -> Vec<(&'static str, Vec<u8>)> {
     };
     vec![
         ("number", of(json!(7), None)),
-        ("object", of(json!({"name": "Ada", "paid": [1.1, -0.0, 1e300], "until": null}), Some(Revision::new(4)))),
+        (
+            "object",
+            of(json!({"name": "Ada", "paid": [1.1, -0.0, 1e300], "until": null}), Some(Revision::new(4))),
+        ),
     ]
 }

@@ -5,6 +5,7 @@
 //! * [`App::execute`] reads, decides, appends under the boundary derived from the views, and tries again after a
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
 //! * A [`Projection`] keeps a read model up to date, in memory or in SQLite, with read-your-writes.
+//! * [`App::publish`] tells others what was recorded, in order, until they acknowledge it.
 //! * [`given`] tests all of it without a runtime or a store.
 //!
 //! # What it is not
@@ -60,41 +61,55 @@
 //! ```
 
 mod app;
+mod cache;
+mod closure;
 mod codec;
+mod contention;
 mod decide;
 mod event;
 mod execute;
+mod fold;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod key;
 mod kit;
 mod lanes;
 mod load;
 mod metadata;
 mod model;
 mod names;
+mod outcome;
+mod pause;
+mod policy;
 pub mod projection;
+pub mod publish;
+mod slot;
 pub mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod view;
 
 pub use app::{App, AppBuilder, IdSource};
+pub use closure::Rule;
 pub use codec::{CodecError, Recorded};
+pub use contention::BoundaryCounts;
 pub use decide::{Context, Decide, Events};
 pub use event::{Encoded, Event, EventSet, Stored, Upcast};
-pub use execute::{Execute, ExecuteError, Outcome};
+pub use execute::Execute;
 pub use factlog_core::{
-    Clock, Error, ErrorKind, EventId, EventStore, EventStoreExt, MemoryStore, Position, Result, Revision,
-    StreamId, SystemClock, Tag, Tags, Timestamp,
+    BoxFuture, Clock, Error, ErrorKind, EventId, EventStore, EventStoreExt, MemoryStore, Position, Result,
+    Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
 pub use kit::{Given, When, given, given_nothing};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;
+pub use outcome::{ExecuteError, Outcome};
+pub use policy::LoadPolicy;
 pub use projection::{OnTimeout, Projection, ReadModel};
-pub use snapshot::Snapshots;
+pub use snapshot::{SnapshotPolicy, Snapshots};
 pub use view::View;
 
 /// What the derives write against. Not for people: it may change at any time.

@@ -7,7 +7,7 @@ use factlog_core::{EventType, Query, QueryItem, Result, StreamFilter, StreamId, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EventSet, Recorded};
+use crate::{EventSet, Recorded, SnapshotPolicy};
 
 /// A fold over the events that carry the tags of an id: the state a decision is made on.
 ///
@@ -70,6 +70,11 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
     /// [`ErrorKind::Invalid`](factlog_core::ErrorKind::Invalid) where the id makes a stream id longer than 512 bytes.
     fn stream(_id: &Self::Id) -> Result<Option<StreamId>> {
         Ok(None)
+    }
+
+    /// When to keep a snapshot of it, if otherwise than [the app's](crate::Snapshots::new).
+    fn snapshot_policy() -> Option<SnapshotPolicy> {
+        None
     }
 
     /// Folds one event.

@@ -2,12 +2,12 @@
 
 use std::io::{Cursor, Write};
 
+use factlog_cloudevents::{Source, from_line, to_line};
 use factlog_core::{Event, Position, RecordedEvent, Revision, Timestamp};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use uuid::Uuid;
 
-use crate::cloudevents::{from_line, to_line};
 use crate::commands::append::input;
 use crate::lines::Lines;
 use crate::render::{Format, event as rendered};
@@ -16,8 +16,11 @@ use crate::render::{Format, event as rendered};
 pub type Row = (&'static str, fn(&[u8]), fn() -> Vec<(&'static str, Vec<u8>)>);
 
 /// Every target of the command line.
-pub const TARGETS: &[Row] =
-    &[("cloudevents", cloudevents, cloudevents_seeds), ("ndjson", ndjson, ndjson_seeds), ("lines", lines, lines_seeds)];
+pub const TARGETS: &[Row] = &[
+    ("cloudevents", cloudevents, cloudevents_seeds),
+    ("ndjson", ndjson, ndjson_seeds),
+    ("lines", lines, lines_seeds),
+];
 
 const STORE: Uuid = Uuid::from_bytes([7; 16]);
 
@@ -37,12 +40,15 @@ fn cloudevents(line: &[u8]) {
         }
     };
     let recorded = recorded(incoming.event);
-    let out = to_line(&recorded, STORE);
+    let out = to_line(&recorded, Source::Store(STORE));
     assert!(!out.contains(&b'\n'), "a line has no line break");
     let again = from_line(&out).expect("what goes out comes in");
     assert_eq!(again.event, recorded.event, "what goes out comes in as the same");
     let origin = again.origin.expect("an export says where it was recorded");
     assert_eq!((origin.store, origin.position), (STORE, recorded.position));
+    let named = to_line(&recorded, Source::Named("/bank"));
+    let named = from_line(&named).expect("what is published can be read");
+    assert_eq!((named.event.id, named.event.data), (recorded.event.id, recorded.event.data.clone()));
     for format in [Format::Table, Format::Ndjson, Format::Cloudevents] {
         assert!(!rendered(&recorded, format, STORE).contains(&b'\n'), "an event is shown in a line");
     }
@@ -51,10 +57,30 @@ fn cloudevents(line: &[u8]) {
 fn cloudevents_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let line = |text: &str| text.as_bytes().to_vec();
     vec![
-        ("plain", line(r#"{"specversion":"1.0","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","source":"bpic2012","type":"A_SUBMITTED","subject":"loan-173688","time":"2011-10-01T00:38:44.546+02:00","datacontenttype":"application/json","data":{"resource":"112"}}"#)),
-        ("foreign-id", line(r#"{"specversion":"1.0","id":"row 1","source":"/bank","type":"t","data":1.10,"traceparent":"00-ab","tags":["a:1","b"]}"#)),
-        ("base64", line(r#"{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"image/png","data_base64":"AAEC/w==","tags":"[\"a:1\"]","factlogmeta":"{\"a\":[1]}"}"#)),
-        ("exported", line(r#"{"specversion":"1.0","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","source":"urn:factlog:07070707-0707-0707-0707-070707070707","type":"t","datacontenttype":"text/plain","recordedtime":"2026-01-01T00:00:00Z","sequence":"00000000000000000009","storeid":"07070707-0707-0707-0707-070707070707","factlogmetabase64":"/w==","data":"a\nb"}"#)),
+        (
+            "plain",
+            line(
+                r#"{"specversion":"1.0","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","source":"bpic2012","type":"A_SUBMITTED","subject":"loan-173688","time":"2011-10-01T00:38:44.546+02:00","datacontenttype":"application/json","data":{"resource":"112"}}"#,
+            ),
+        ),
+        (
+            "foreign-id",
+            line(
+                r#"{"specversion":"1.0","id":"row 1","source":"/bank","type":"t","data":1.10,"traceparent":"00-ab","tags":["a:1","b"]}"#,
+            ),
+        ),
+        (
+            "base64",
+            line(
+                r#"{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"image/png","data_base64":"AAEC/w==","tags":"[\"a:1\"]","factlogmeta":"{\"a\":[1]}"}"#,
+            ),
+        ),
+        (
+            "exported",
+            line(
+                r#"{"specversion":"1.0","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","source":"urn:factlog:07070707-0707-0707-0707-070707070707","type":"t","datacontenttype":"text/plain","recordedtime":"2026-01-01T00:00:00Z","sequence":"00000000000000000009","storeid":"07070707-0707-0707-0707-070707070707","factlogmetabase64":"/w==","data":"a\nb"}"#,
+            ),
+        ),
     ]
 }
 
@@ -64,15 +90,25 @@ fn ndjson(line: &[u8]) {
     let recorded = recorded(event);
     let out = rendered(&recorded, Format::Ndjson, STORE);
     assert_eq!(input::event(&out, None).as_ref(), Ok(&recorded.event), "what is shown is read as the same");
-    let exported = from_line(&to_line(&recorded, STORE)).expect("what goes out comes in");
+    let exported = from_line(&to_line(&recorded, Source::Store(STORE))).expect("what goes out comes in");
     assert_eq!(exported.event, recorded.event, "what is exported comes in as the same");
 }
 
 fn ndjson_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let line = |text: &str| text.as_bytes().to_vec();
     vec![
-        ("plain", line(r#"{"type":"paid","stream":"order-1","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","tags":["order:1"],"data":{"amount":1.10},"metadata":{"user":"ada"}}"#)),
-        ("base64", line(r#"{"type":"paid","content_type":"image/png","data_base64":"AAEC/w==","metadata_base64":"/w==","position":3,"revision":1,"recorded_at":"x"}"#)),
+        (
+            "plain",
+            line(
+                r#"{"type":"paid","stream":"order-1","id":"4000d4e9-32ed-5d13-a2ca-ba9245cc3b97","tags":["order:1"],"data":{"amount":1.10},"metadata":{"user":"ada"}}"#,
+            ),
+        ),
+        (
+            "base64",
+            line(
+                r#"{"type":"paid","content_type":"image/png","data_base64":"AAEC/w==","metadata_base64":"/w==","position":3,"revision":1,"recorded_at":"x"}"#,
+            ),
+        ),
         ("text", line(r#"{"type":"paid","content_type":"text/plain","data":"a\u0000b\ud83d\ude00"}"#)),
     ]
 }

@@ -167,7 +167,9 @@ impl EventStore for Engine {
     fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>>> {
         let shared = self.shared();
         let position = shared.tracking.lock().get(source).copied();
-        Box::pin(std::future::ready(shared.life.readable().map(|()| position)))
+        // What was lost may have told of newer tracking.
+        let known = shared.life.readable().and_then(|()| shared.is_tracking_known());
+        Box::pin(std::future::ready(known.map(|()| position)))
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>>> {

@@ -94,7 +94,7 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
     let recorded_at = fields.i64()?;
     let (acknowledged, epoch, previous) = (fields.u64()?, fields.u64()?, fields.u64()?);
     let sum = fields.u64()?;
-    if sum != checksum_without_itself(&bytes[..length], place) {
+    if sum != checksum_without_itself(&bytes[..length], place) && !planted!(FrameUnchecked) {
         return Err(Malformed("a frame's checksum is wrong"));
     }
     let behind = first.checked_add(events.into()).filter(|&behind| behind < u64::MAX);

@@ -121,7 +121,7 @@ fn prepare(
             "{dir} is no factlog store, and not empty ({foreign}); name another directory"
         )));
     }
-    if !known {
+    if !known && !planted!(DirectoryNotSyncedAgain) {
         make_durable(disk, dir)?;
     }
     let lock = lock(disk, dir)?;
@@ -183,18 +183,24 @@ fn start(
     let durable = tracking.clone();
     let opened = Opened { store: manifest.store, view, head, tracking: durable, damage, notes, pages };
     let shared = Arc::new(Shared::new(disk.clone(), dir.to_path_buf(), settings, lock, opened));
-    if !shared.damage.is_empty() {
+    if !shared.damage.is_empty() && !planted!(DamageIsWritable) {
         return Ok((shared, None));
     }
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
     for frame in &recovered.unvouched {
+        if planted!(BeaconNotWrittenAgain) && frame.is_beacon() {
+            continue;
+        }
         write_again(&*disk, dir, frame)?;
     }
     // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
     // are about to be adopted, files that are about to be written into.
     for names in ["wal", "segments"] {
         let path = dir.join(names);
+        if planted!(NamesNotSyncedAgain) {
+            continue;
+        }
         disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
     }
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));

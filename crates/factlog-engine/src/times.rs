@@ -41,7 +41,8 @@ impl Shared {
 
     /// The last position recorded at or before `time`, at most `head`; 0 if there is none.
     pub(crate) fn position_at(&self, time: Timestamp, head: u64) -> Result<u64> {
-        let micros = time.as_micros();
+        let micros = time.as_micros() - i64::from(planted!(TimeIsExclusive));
+        let time = Timestamp::from_micros(micros);
         let view = self.view();
         for generation in view.generations.iter().rev() {
             let position = generation.position_at(time, head);

@@ -59,7 +59,8 @@ fn facts(bytes: &[u8]) {
     let (name, metadata) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let Ok(Ok(name)) = std::str::from_utf8(name).map(EventType::new) else { return };
     let data = parts.next().unwrap_or_default().to_vec();
-    let event = RawEvent::new(name, data).with_metadata(metadata.to_vec()).with_id(EventId::from_bytes([7; 16]));
+    let event =
+        RawEvent::new(name, data).with_metadata(metadata.to_vec()).with_id(EventId::from_bytes([7; 16]));
     let (position, recorded_at) = (Position::FIRST, Timestamp::from_micros(0));
     let mut raw = RecordedEvent { position, recorded_at, revision: None, event };
     let found = match Recorded::<Facts>::decode(&raw) {
@@ -83,7 +84,12 @@ fn facts(bytes: &[u8]) {
 fn facts_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let lines = |text: &str| text.as_bytes().to_vec();
     vec![
-        ("present", lines("account.opened\n{\"schema\":3,\"correlation_id\":\"a\"}\n{\"owner\":\"Ada\",\"limit\":null,\"rates\":[1.1,-0.0]}")),
+        (
+            "present",
+            lines(
+                "account.opened\n{\"schema\":3,\"correlation_id\":\"a\"}\n{\"owner\":\"Ada\",\"limit\":null,\"rates\":[1.1,-0.0]}",
+            ),
+        ),
         ("first", lines("account.created\n\n{\"name\":\"Ada\"}")),
         ("second", lines("account.opened\n{\"schema\":2}\n{\"owner\":\"Ada\",\"limit\":-5}")),
         ("other", lines("account.closed\n{}\n{\"account\":18446744073709551615}")),

@@ -29,7 +29,10 @@ fn every_target_holds_over_its_corpus_and_over_inputs_made_of_it() {
             for (name, bytes) in (target.seeds)() {
                 let known = inputs.iter().find(|(known, _)| *known == format!("seed-{name}"));
                 if known.is_none_or(|(_, known)| *known != bytes) {
-                    faults.push(format!("{}: seed-{name} is not what is written today: run --seeds", target.name));
+                    faults.push(format!(
+                        "{}: seed-{name} is not what is written today: run --seeds",
+                        target.name
+                    ));
                 }
             }
             faults.extend(run(target, inputs));

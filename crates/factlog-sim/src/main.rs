@@ -62,6 +62,8 @@ enum Crash {
     Power,
     /// Calls of the disk fail or it is full, and processes end both ways
     Errors,
+    /// What is stored is harmed, and processes end both ways
+    Damage,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Crash::Kill => Kind::Kill,
         Crash::Power => Kind::PowerLoss,
         Crash::Errors => Kind::Errors,
+        Crash::Damage => Kind::Damage,
     };
     if arguments.trace {
         let plan = Plan { kind, seed: arguments.seed, steps: arguments.steps };
@@ -163,6 +166,10 @@ fn add(all: &mut Summary, one: &Summary) {
     all.unknown += one.unknown;
     all.refused += one.refused;
     all.failures += one.failures;
+    all.harms += one.harms;
+    all.read_only += one.read_only;
+    all.refusals += one.refusals;
+    all.excused += one.excused;
     all.conflicts += one.conflicts;
     all.events += one.events;
     all.segments += one.segments;
@@ -178,6 +185,10 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
         unknown,
         refused,
         failures,
+        harms,
+        read_only,
+        refusals,
+        excused,
         conflicts,
         events,
         segments,
@@ -186,13 +197,21 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
     let runs = arguments.runs;
     if arguments.json {
         return format!(
-            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
+            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"harms":{harms},"read_only":{read_only},"refusals":{refusals},"excused":{excused},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
             arguments.seed, arguments.twice
         );
     }
+    let harm = if kind == Kind::Damage {
+        format!(
+            "{harms} places harmed, {read_only} openings for reading only and {refusals} refused, {excused} runs ended by a \
+             loss that nothing could tell, "
+        )
+    } else {
+        String::new()
+    };
     format!(
         "{kind}: {runs} runs, {steps} steps, {crashes} crashes, {acknowledged} appends acknowledged and none lost, {unknown} \
-         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {events} events and {segments} segments at the \
+         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {harm}{events} events and {segments} segments at the \
          ends; trace {trace:016x}"
     )
 }

@@ -13,7 +13,9 @@ mod hardship;
 mod keys;
 mod kit;
 mod load;
+mod policies;
 mod projections;
+mod publishing;
 mod snapshots;
 mod wrapped;
 

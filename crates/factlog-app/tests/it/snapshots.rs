@@ -29,7 +29,8 @@ impl SnapshotStore for Open {
 }
 
 fn app_on(store: &MemoryStore, every: u64, snapshots: &Open) -> App {
-    App::builder(store.clone()).snapshots(Snapshots::every(every, snapshots.clone())).build()
+    let snapshots = Snapshots::every(every, snapshots.clone());
+    App::builder(store.clone()).snapshots(snapshots).views_in_memory(0).build()
 }
 
 async fn balance(app: &App) -> (u64, u64) {

@@ -31,7 +31,10 @@ pub(super) fn manifest(bytes: &[u8]) {
         assert!(manifest.sealed() < u64::MAX, "a position follows the sealed ones");
         assert!(manifest.sequence < u64::MAX && manifest.epoch < u64::MAX, "a next one follows");
         let files = manifest.wal_last.saturating_sub(manifest.wal_first);
-        assert!(files < 1 << 20 && manifest.wal_last < u64::MAX, "{files} files would be looked for one by one");
+        assert!(
+            files < 1 << 20 && manifest.wal_last < u64::MAX,
+            "{files} files would be looked for one by one"
+        );
     }
 }
 

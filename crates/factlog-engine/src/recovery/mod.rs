@@ -71,9 +71,16 @@ pub(crate) struct FrameAt {
     first: u64,
     events: u32,
     checksum: u64,
+    epoch: u64,
+    recorded_at: i64,
 }
 
 impl FrameAt {
+    /// Whether it only vouches for others.
+    pub(crate) fn is_beacon(&self) -> bool {
+        self.events == 0
+    }
+
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
     }

@@ -15,9 +15,12 @@ use crate::frame::{self, ALIGNMENT, Frame, Header};
 use crate::manifest::Manifest;
 use crate::record;
 use crate::records::Records;
-use crate::storage::{self, Disk};
+use crate::storage::{self, Buffer, Disk};
 use crate::wal::End;
 use crate::wal_files;
+
+/// In so many epochs a beacon is looked for that is lost.
+const EPOCHS_MAX: usize = 1024;
 
 /// What the write-ahead files hold.
 #[derive(Default)]
@@ -45,8 +48,9 @@ impl Tail {
     /// events are sealed count as well: what is written next stands behind them.
     fn add(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
         let Header { first, events, acknowledged, .. } = frame.header;
+        let Header { epoch, recorded_at, .. } = frame.header;
         let (offset, length, checksum) = (at as u64, frame.length, frame.checksum);
-        let found = FrameAt { number, offset, length, first, events, checksum };
+        let found = FrameAt { number, offset, length, first, events, checksum, epoch, recorded_at };
         self.unvouched.retain(|before| !before.is_vouched_for(acknowledged));
         self.unvouched.push(found);
         found
@@ -125,12 +129,14 @@ impl Loader<'_> {
                 // A file that is missing held nothing that is not sealed.
                 tail.missing = None;
             }
-            if at != offset || frame.header.first != self.next {
+            if frame.header.first != self.next {
                 // A hole in front of a file's first frame is at the end of the file before.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
                 self.hole(hole, frame.header.first, tail);
-            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
+            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous)
+                && !self.follows_a_lost_beacon(&last, &frame.header, (number, offset))
+            {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
                 self.lose(Damage::new(file, last.offset, last.positions(), what));
@@ -161,6 +167,33 @@ impl Loader<'_> {
         (behind <= self.sealed + 1).then_some(frame)
     }
 
+    /// Whether a frame, which was looked for `at` this place, followed a beacon behind `last` that is there no more. What
+    /// was in it is known but for its epoch; it was there, or behind `last`, or at the front of a file between.
+    fn follows_a_lost_beacon(&self, last: &FrameAt, header: &Header, at: (u64, usize)) -> bool {
+        let behind = (last.number, last.offset + last.length as u64);
+        let fronts = (last.number + 1..at.0).map(|number| (number, 0));
+        let mut places = fronts.chain([behind, (at.0, at.1 as u64)]);
+        places.any(|place| self.would_be_beacon(last, header, place))
+    }
+
+    fn would_be_beacon(&self, last: &FrameAt, header: &Header, (number, offset): (u64, u64)) -> bool {
+        let place = Place { store: self.store, file: FileKind::Wal, number, offset };
+        (last.epoch..=header.epoch).take(EPOCHS_MAX).any(|epoch| {
+            let beacon = Header {
+                appends: 0,
+                first: header.first,
+                events: 0,
+                recorded_at: last.recorded_at,
+                acknowledged: header.first - 1,
+                epoch,
+                previous: last.checksum,
+            };
+            let mut buffer = Buffer::with_capacity(frame::HEADER_BYTES);
+            frame::begin(&mut buffer);
+            frame::finish(&mut buffer, &beacon, place) == header.previous
+        })
+    }
+
     /// Positions up to `first` were acknowledged and cannot be read.
     fn hole(&mut self, (number, offset): (u64, u64), first: u64, tail: &mut Tail) {
         let what = "a frame that was acknowledged is damaged";
@@ -172,7 +205,9 @@ impl Loader<'_> {
         tail.unvouched.clear();
     }
 
-    /// The frame at `offset`, or the next one behind it that vouches for what should have been there.
+    /// The frame at `offset`, or the next one behind it that vouches for what should have been there. Where a beacon was
+    /// that cannot be read nothing is missing: it is one slot long, and nothing else is ever in front of a frame that
+    /// begins with the next position.
     fn next_frame<'b>(
         &self,
         number: u64,
@@ -191,8 +226,9 @@ impl Loader<'_> {
             if planted!(CutOneFrameTooMany) && frame::claims(&bytes[at + frame.length..]).is_none() {
                 return None;
             }
-            let vouches = self.next <= frame.header.acknowledged;
-            if (at == offset && follows) || vouches {
+            let vouches = self.next <= frame.header.acknowledged && !planted!(HoleEndsLog);
+            let beacon = if at == offset { 0 } else { ALIGNMENT };
+            if (at == offset + beacon && follows) || vouches {
                 return Some((at, frame));
             }
         }

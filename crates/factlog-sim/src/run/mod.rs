@@ -8,8 +8,13 @@
 mod asking;
 mod clients;
 mod clock;
+mod damage;
+mod opening;
 pub mod sensitivity;
+mod stored;
 mod swarm;
+mod truth;
+mod verdict;
 mod world;
 
 use std::fmt;
@@ -33,6 +38,9 @@ pub enum Kind {
     /// Calls of the disk fail that change something, doing any part of what they should, or it is full; and processes end
     /// in both of the other ways. What was refused for it must not have been written.
     Errors,
+    /// What is stored is harmed: bits turn, sectors and writes are lost, stand elsewhere or cannot be read; and processes end
+    /// in both ways. What is answered must be right or say that it cannot be, and where the harm is.
+    Damage,
 }
 
 /// Which run.
@@ -61,6 +69,14 @@ pub struct Summary {
     pub refused: u64,
     /// Calls of the disk that failed.
     pub failures: u64,
+    /// Places that were harmed at rest or while the store was open.
+    pub harms: u64,
+    /// Openings that found damage to the log.
+    pub read_only: u64,
+    /// Openings that were refused for damage.
+    pub refusals: u64,
+    /// Runs that ended because harm took what nothing vouched for.
+    pub excused: u64,
     /// Appends whose conditions did not hold.
     pub conflicts: u64,
     /// Events in the log at the end.
@@ -137,6 +153,7 @@ fn digest(disk: u64, history: &History) -> u64 {
             What::CaughtUp { .. } => (6, &[]),
             What::Tracking { .. } => (7, &[]),
             What::Head { .. } => (8, &[]),
+            What::PositionAt { .. } => (9, &[]),
         };
         hash.update(&[kind, u8::try_from(*client).unwrap_or(u8::MAX)]);
         found.iter().for_each(|event| hash.update(&event.position.get().to_le_bytes()));
@@ -173,6 +190,7 @@ impl fmt::Display for Kind {
             Self::Kill => "kill",
             Self::PowerLoss => "power",
             Self::Errors => "errors",
+            Self::Damage => "damage",
         })
     }
 }
