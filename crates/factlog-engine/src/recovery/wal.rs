@@ -173,10 +173,17 @@ impl Loader<'_> {
         let behind = (last.number, last.offset + last.length as u64);
         let fronts = (last.number + 1..at.0).map(|number| (number, 0));
         let mut places = fronts.chain([behind, (at.0, at.1 as u64)]);
-        places.any(|place| self.would_be_beacon(last, header, place))
+        let mut buffer = Buffer::with_capacity(ALIGNMENT);
+        places.any(|place| self.would_be_beacon(last, header, place, &mut buffer))
     }
 
-    fn would_be_beacon(&self, last: &FrameAt, header: &Header, (number, offset): (u64, u64)) -> bool {
+    fn would_be_beacon(
+        &self,
+        last: &FrameAt,
+        header: &Header,
+        (number, offset): (u64, u64),
+        buffer: &mut Buffer,
+    ) -> bool {
         let place = Place { store: self.store, file: FileKind::Wal, number, offset };
         (last.epoch..=header.epoch).take(EPOCHS_MAX).any(|epoch| {
             let beacon = Header {
@@ -188,9 +195,8 @@ impl Loader<'_> {
                 epoch,
                 previous: last.checksum,
             };
-            let mut buffer = Buffer::with_capacity(frame::HEADER_BYTES);
-            frame::begin(&mut buffer);
-            frame::finish(&mut buffer, &beacon, place) == header.previous
+            frame::begin(buffer);
+            frame::finish(buffer, &beacon, place) == header.previous
         })
     }
 
