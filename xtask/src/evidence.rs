@@ -22,9 +22,11 @@ pub(crate) enum Size {
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug,
-               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery (default)
+               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
+               200,000 inputs for each decoder (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug,
-               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery
+               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
+               4,000,000 inputs for each decoder
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -64,7 +66,9 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let mut sections = String::new();
     for (title, package, arguments) in size.parts() {
         let mut command = process::cargo(root);
-        command.args(["run", "--release", "--quiet", "-p", package, "--"]).args(arguments.split(' '));
+        // Fuzzing is to notice what runs over, too.
+        let profile = if package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
+        command.args(["run", profile, "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
         passed &= status.success();
@@ -102,8 +106,8 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str, &'static str); 11] {
-        let [kills, losses, errors, kills_twice, errors_twice, real_kills, real_losses, full, failing] =
+    fn parts(self) -> [(&'static str, &'static str, &'static str); 12] {
+        let [kills, losses, errors, kills_twice, errors_twice, real_kills, real_losses, full, failing, fuzz] =
             match self {
                 Self::Ci => [
                     "--kind kill --runs 20000",
@@ -115,6 +119,7 @@ impl Size {
                     "amnesia --cycles 25",
                     "full --fills 2 --openings 3",
                     "failing",
+                    "--runs 200000 --seed 1",
                 ],
                 Self::Full => [
                     "--kind kill --runs 1000000",
@@ -126,6 +131,7 @@ impl Size {
                     "amnesia --cycles 500",
                     "full --fills 10",
                     "failing --times 5",
+                    "--runs 4000000 --seed 2",
                 ],
             };
         let (sim, faults) = ("factlog-sim", "factlog-faults");
@@ -141,6 +147,7 @@ impl Size {
             ("Real file systems are full under real processes", faults, full),
             ("Calls of real processes fail, each at every place", faults, failing),
             ("What operators, machines and limits do", faults, "misuse"),
+            ("Decoders are given what was tampered with", "factlog-fuzz", fuzz),
         ]
     }
 }

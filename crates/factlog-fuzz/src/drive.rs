@@ -168,3 +168,65 @@ pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     set_hook(before);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    //! Would fail if a fault were not noticed: then no run says anything.
+
+    use std::process::abort;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::targets::Memory;
+
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+    /// Panics from seven bytes on if one of them is 7, and takes 100 bytes for each byte.
+    fn faulty(bytes: &[u8]) {
+        TAKEN.fetch_add(100 * bytes.len(), Ordering::Relaxed);
+        assert!(bytes.len() < 7 || !bytes.contains(&7), "a seven");
+    }
+
+    static FAULTY: Target = Target {
+        name: "faulty",
+        run: faulty,
+        seeds: Vec::new,
+        memory: Memory { bytes: 1_000, per_byte: 64 },
+        work: 1,
+    };
+
+    #[test]
+    fn panics_and_memory_are_noticed_and_cut_down_to_what_shows_them() {
+        quietly(|| {
+            let mut driver = Driver::new(&FAULTY, || TAKEN.load(Ordering::Relaxed), |_, _| abort());
+            assert_eq!(driver.run(&[7; 6]), Ok(()));
+            let failure = driver.run(&[1, 2, 3, 7, 5, 6, 7, 8, 9]).expect_err("it panics");
+            assert!(
+                failure.what.contains("drive.rs:") && failure.what.contains("a seven"),
+                "{}",
+                failure.what
+            );
+            let shorter = driver.shorten(failure);
+            assert_eq!(shorter.input.len(), 7);
+            assert_eq!(shorter.input.iter().filter(|&&byte| byte == 7).count(), 1);
+            assert!(driver.run(&[1; 27]).is_ok(), "2,700 bytes of 2,728");
+            let failure = driver.run(&[1; 28]).expect_err("2,800 bytes of 2,792");
+            assert!(failure.what.contains("at most 2792 are allowed"), "{}", failure.what);
+        });
+    }
+
+    #[test]
+    fn a_seed_finds_the_fault_and_finds_it_again() {
+        let corpus = [vec![1; 12]];
+        let find = |seed| {
+            let mut driver = Driver::new(&FAULTY, || 0, |_, _| abort());
+            quietly(|| driver.mutate(&corpus, seed, 10_000)).expect_err("one of them has a seven").input
+        };
+        assert_eq!(find(3), find(3));
+        let (mut one, mut same, mut other) = (Mutator::new(3), Mutator::new(3), Mutator::new(4));
+        let made = |mutator: &mut Mutator| (0..50).map(|_| mutator.next(&corpus)).collect::<Vec<_>>();
+        let (one, same, other) = (made(&mut one), made(&mut same), made(&mut other));
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+    }
+}

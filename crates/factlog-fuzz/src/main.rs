@@ -25,7 +25,7 @@ static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 struct Arguments {
     /// Targets by name; all of them if none is given
     targets: Vec<String>,
-    /// Inputs for each target, behind those of the corpus
+    /// Inputs for each target, behind those of the corpus; targets that are more work get fewer
     #[arg(long, default_value_t = 100_000)]
     runs: u64,
     /// Which inputs
@@ -101,9 +101,10 @@ fn one(target: &'static Target, arguments: &Arguments) -> Result<Result<(), Fail
             return Ok(Err(failure));
         }
     }
-    let result = driver.mutate(&inputs, arguments.seed, arguments.runs);
+    let runs = arguments.runs / target.work;
+    let result = driver.mutate(&inputs, arguments.seed, runs);
     if result.is_ok() {
-        let (name, runs, memory) = (target.name, arguments.runs, driver.memory);
+        let (name, memory) = (target.name, driver.memory);
         println!(
             "{name}: {} inputs of the corpus, {runs} made of them; {memory} bytes and {} for each byte at most",
             inputs.len(),
@@ -121,7 +122,7 @@ fn carefully(
     arguments: &Arguments,
 ) -> Result<Result<(), Failure>> {
     let mut mutator = factlog_fuzz::Mutator::new(arguments.seed);
-    let made = (0..arguments.runs).map(|_| mutator.next(inputs));
+    let made = (0..arguments.runs / target.work).map(|_| mutator.next(inputs));
     for input in inputs.iter().cloned().chain(made) {
         write("current", &input)?;
         if let Err(failure) = driver.run(&input) {
