@@ -31,6 +31,8 @@ pub(crate) const FILES: [&str; 2] = ["MANIFEST.0", "MANIFEST.1"];
 const MAGIC: [u8; 8] = *b"FLMANIF1";
 /// More write-ahead files are never in use at once: what is in them is in memory too.
 const FILES_MAX: u64 = 1 << 20;
+/// No disk has as many, and some are added up.
+const BYTES_MAX: u64 = 1 << 62;
 
 /// The state of the files. Write-ahead files below `wal_first` are free to be used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,11 +122,12 @@ impl Manifest {
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
     }
 
-    /// Whether a next sequence, epoch and file can follow, and files can be looked for one by one.
+    /// Whether a next sequence, epoch and file can follow, files can be looked for one by one, and bytes be added up.
     fn has_bounds(&self) -> bool {
         let files = self.wal_last.saturating_sub(self.wal_first);
         let last = self.sequence.max(self.epoch).max(self.wal_first).max(self.wal_last);
-        last < u64::MAX && files < FILES_MAX
+        let bytes = self.segments.iter().try_fold(0_u64, |sum, segment| sum.checked_add(segment.bytes));
+        last < u64::MAX && files < FILES_MAX && bytes.is_some_and(|bytes| bytes < BYTES_MAX)
     }
 
     /// Whether segments follow each other without a gap.

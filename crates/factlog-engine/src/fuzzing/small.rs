@@ -30,6 +30,8 @@ pub(super) fn manifest(bytes: &[u8]) {
         assert_eq!(manifest.encode(), bytes, "a manifest comes back");
         assert!(manifest.sealed() < u64::MAX, "a position follows the sealed ones");
         assert!(manifest.sequence < u64::MAX && manifest.epoch < u64::MAX, "a next one follows");
+        let bytes: u64 = manifest.segments.iter().map(|segment| segment.bytes).sum();
+        assert!(bytes < 1 << 62, "{bytes} bytes of segments");
         let files = manifest.wal_last.saturating_sub(manifest.wal_first);
         assert!(
             files < 1 << 20 && manifest.wal_last < u64::MAX,

@@ -16,9 +16,9 @@
 
 use uuid::Uuid;
 
-use super::table::TOP_ENTRY_BYTES;
+use super::table::{PAGE_ENTRIES, TOP_ENTRY_BYTES};
 use super::wrong::{self, Wrong};
-use super::{HEADER_BYTES, PAGE_BYTES, VERSION, dictionary, place};
+use super::{HEADER_BYTES, PAGE_BYTES, VERSION, block, dictionary, place};
 use crate::checksum::{checksum, push_trailer, trailer_holds};
 use crate::fields::{Fields, Malformed};
 use crate::manifest::SegmentEntry;
@@ -209,6 +209,10 @@ impl Description {
             && self.blocks_offset == HEADER_BYTES as u64 + front
             && end.checked_add(2 * PAGE_BYTES as u64) == Some(self.bytes)
             && 0 < pages
+            && pages <= self.blocks
+            && self.blocks <= pages.saturating_mul(PAGE_ENTRIES as u64)
+            && self.blocks <= (self.last - self.first).saturating_add(1)
+            && self.blocks <= self.stored_bytes / block::HEAD_BYTES as u64
             && length_of(TABLE) == Some(pages * PAGE_BYTES as u64)
             && length_of(TOP) == Some(pages * TOP_ENTRY_BYTES as u64 + 8);
         if right { Ok(()) } else { Err(wrong) }

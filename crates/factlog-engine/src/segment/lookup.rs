@@ -201,6 +201,9 @@ impl Segment {
                         .search(offset, next)
                         .map_or((description.blocks_end(), until), |(end, block)| (end, block.head.first));
                     let recorded_at = opened.top[at].recorded_at;
+                    if end <= offset {
+                        return Err(wrong);
+                    }
                     let first = next.max(from).min(until - 1);
                     let events = after.min(until).saturating_sub(first).max(1);
                     BlockEntry { offset, length: end - offset, first, events, recorded_at }

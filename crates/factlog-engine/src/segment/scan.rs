@@ -39,7 +39,8 @@ pub(crate) fn scan(
     visit: &mut dyn FnMut(&Records),
 ) -> Scanned {
     let segment = Segment::new(store, *expected);
-    let mut scan = Scan { store, file, segment, path: segment.path(), damage: Vec::new() };
+    let (path, damage) = (segment.path(), Vec::new());
+    let mut scan = Scan { store, file, segment, path, length: 0, damage };
     let description = scan.footers();
     scan.check(0, |scan| scan.header());
     let dictionary = scan.dictionary(description.as_ref());
@@ -53,6 +54,8 @@ struct Scan<'a> {
     file: &'a dyn DiskFile,
     segment: Segment,
     path: String,
+    /// Bytes of the file, whatever anybody says.
+    length: u64,
     damage: Vec<Damage>,
 }
 
@@ -92,8 +95,9 @@ impl Scan<'_> {
                 |cause| Wrong { offset: 0, lost: (1, 0), cause: wrong::Cause::Unreadable(cause) };
             scan.file.length().map_err(unreadable)
         });
+        self.length = length.unwrap_or(0);
         if length != Some(expected.bytes) {
-            let end = length.unwrap_or(0).min(expected.bytes);
+            let end = self.length.min(expected.bytes);
             self.report(&Wrong::at(end, Malformed("the file is not as long as the manifest says")));
         }
         let read = |copy| {
@@ -154,15 +158,17 @@ impl Scan<'_> {
         visit: &mut dyn FnMut(&Records),
     ) {
         let entry = self.segment.entry;
-        let end = description.map_or(entry.bytes, Description::blocks_end);
+        let end = description.map_or(entry.bytes.min(self.length), Description::blocks_end);
         let mut walk = Walk::new(self.store, entry, self.file, end);
         let mut table = TableWalk::new(self.segment, self.store, description);
         let (mut offset, mut next) = (self.first_block(description), entry.first);
+        let (mut count, mut raw) = (0, 0);
         while next <= entry.last {
             let wrong = match walk.block(offset) {
                 Ok(block) if block.head.first == next => match block.records(dictionary) {
                     Ok(records) => {
                         visit(&records);
+                        (count, raw) = (count + 1, raw + records.bytes.len() as u64);
                         self.compare(&mut table, offset, &block);
                         (offset, next) = (offset + block.head.length() as u64, block.head.last() + 1);
                         continue;
@@ -184,6 +190,13 @@ impl Scan<'_> {
         }
         if description.is_some() && offset != end {
             self.report(&Wrong::at(offset, Malformed("there is something behind the last block")));
+        }
+        let lost = self.damage.iter().any(|damage| damage.lost().is_some());
+        if let Some(found) =
+            description.filter(|found| !lost && (found.blocks, found.raw_bytes) != (count, raw))
+        {
+            let what = Malformed("the footer counts other blocks, or bytes in them");
+            self.report(&Wrong::at(found.bytes - PAGE_BYTES as u64, what));
         }
     }
 

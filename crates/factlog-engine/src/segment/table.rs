@@ -110,7 +110,7 @@ impl<'a> Page<'a> {
         fields.zero(4)?;
         let (first, last, offset, end) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
         let entries = fields.bytes(count.saturating_mul(ENTRY_BYTES))?.as_chunks().0;
-        if entries.is_empty() || last < first || end < offset {
+        if entries.is_empty() || last < first || last == u64::MAX || end < offset {
             return Err(Malformed("a page of the table is wrong"));
         }
         Ok(Self { first, last, offset, end, entries })
@@ -197,11 +197,17 @@ pub(super) fn decode_top(
     if !rest.is_empty() {
         return Err(Malformed("the table's top is of another length"));
     }
-    entries
+    let top: Box<[TopEntry]> = entries
         .iter()
         .map(|bytes| {
             let mut fields = Fields::new(bytes.as_slice());
             Ok(TopEntry { first: fields.u64()?, recorded_at: fields.i64()? })
         })
-        .collect()
+        .collect::<Result<_, Malformed>>()?;
+    let starts = top.first().is_none_or(|page| page.first != 0);
+    if starts && top.is_sorted_by(|page, next| page.first < next.first) {
+        Ok(top)
+    } else {
+        Err(Malformed("the table's top is not in order"))
+    }
 }

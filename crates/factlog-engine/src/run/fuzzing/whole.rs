@@ -6,7 +6,7 @@ use factlog_core::Direction;
 
 use super::super::footer::Footer;
 use super::super::page::{PAGE, Seal};
-use super::super::{Gather, Pages, Run, RunName, Wrong, check as check_run, merge};
+use super::super::{Entry, Gather, Pages, Run, RunName, Wrong, check as check_run, merge};
 use crate::fuzzing::kit::{self, Memory, STORE, pack, reseal, unpack};
 use crate::rebuild::gather_record;
 
@@ -131,10 +131,32 @@ pub(super) fn built(events: std::ops::Range<u64>) -> Vec<u8> {
     bytes
 }
 
+/// The file of a run with keys and ids enough for fences.
+fn wide(events: u64) -> Vec<u8> {
+    let file = Memory::default();
+    let mut gather = Gather::new(STORE, BASE + 1);
+    for n in 0..events {
+        let (stream, tag) = (format!("order-{:04}", n * 7 % 1_000), format!("customer:{}", n % 300));
+        let id = kit::event(n).id;
+        gather.add(Entry {
+            position: BASE + 1 + n,
+            revision: 0,
+            stream: Some(&stream),
+            event_type: "order.placed",
+            tags: [tag.as_str()],
+            first_id: Some(&id),
+        });
+    }
+    gather.write(BASE + events, &file).expect("a run in memory");
+    let bytes = file.0.lock().clone();
+    bytes
+}
+
 pub(crate) fn file_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let of = |events: std::ops::Range<u64>| {
         let last = (events.end - events.start - 1) as u16;
         [last.to_le_bytes().to_vec(), pack(&built(events))].concat()
     };
-    vec![("small", of(0..6)), ("with-long-lists", of(0..300))]
+    let fences = [399_u16.to_le_bytes().to_vec(), pack(&wide(400))].concat();
+    vec![("with-fences", fences), ("small", of(0..6)), ("with-long-lists", of(0..300))]
 }

@@ -76,6 +76,8 @@ fn look_at(offset: u64, page: &[u8]) {
     assert_eq!(found.encode(STORE, offset), page, "a footer comes back");
     let entry = found.entry();
     assert!(0 < entry.first && entry.first <= entry.last && entry.last < u64::MAX, "positions have room");
+    let events = entry.last - entry.first + 1;
+    assert!(found.blocks <= events.min(found.stored_bytes), "no more blocks than events, or bytes");
     assert!(found.blocks_end() <= found.bytes && 2 * PAGE_BYTES as u64 <= found.bytes);
     assert!(found.sections.iter().all(|section| section.offset + section.length <= found.bytes));
 }
