@@ -5,6 +5,7 @@
 //! * [`App::execute`] reads, decides, appends under the boundary derived from the views, and tries again after a
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
 //! * A [`Projection`] keeps a read model up to date, in memory or in SQLite, with read-your-writes.
+//! * A [`ProcessManager`] turns events into commands over days: timers, compensation, nothing twice.
 //! * [`given`] tests all of it without a runtime or a store.
 //!
 //! # What it is not
@@ -70,6 +71,7 @@ mod load;
 mod metadata;
 mod model;
 mod names;
+pub mod process;
 pub mod projection;
 pub mod snapshot;
 #[cfg(feature = "sqlite")]
@@ -86,10 +88,11 @@ pub use factlog_core::{
     StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, When, given, given_nothing};
+pub use kit::{Given, ManualClock, When, given, given_nothing};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;
+pub use process::ProcessManager;
 pub use projection::{OnTimeout, Projection, ReadModel};
 pub use snapshot::Snapshots;
 pub use view::View;

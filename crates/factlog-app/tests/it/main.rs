@@ -13,6 +13,7 @@ mod hardship;
 mod keys;
 mod kit;
 mod load;
+mod process;
 mod projections;
 mod snapshots;
 mod wrapped;

@@ -1,0 +1,4 @@
+//! Process managers: what they promise, and what happens when things go wrong around them.
+
+mod basics;
+mod shop;
