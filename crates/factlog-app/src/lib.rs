@@ -88,7 +88,7 @@ pub use factlog_core::{
     StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, ManualClock, When, given, given_nothing};
+pub use kit::{Given, GivenProcess, ManualClock, When, given, given_nothing, given_process, stops};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;

@@ -9,6 +9,8 @@ use crate::process::micros;
 
 /// A clock that stands still until it is told otherwise: 1970 at first.
 ///
+/// Give it to the store as well as to the app: a timer is due so long after the *store* recorded its input.
+///
 /// ```
 /// # extern crate factlog_app as factlog;
 /// use factlog::{Clock, ManualClock, Timestamp};

@@ -37,7 +37,7 @@ pub enum Cancellation {
 /// # extern crate factlog_app as factlog;
 #[doc = include_str!("../docs/orders.txt")]
 #[doc = include_str!("../docs/payments.txt")]
-/// # let app = App::builder(MemoryStore::new()).clock(clock.clone()).build();
+/// # let app = App::builder(MemoryStore::with_clock(clock.clone())).clock(clock.clone()).build();
 /// # app.execute(Place { order: 7 }).await?;
 /// # app.process(Payments).run_until_idle().await?;
 /// use factlog::process::{Cancellation, Inspect};

@@ -33,6 +33,7 @@ mod runner;
 mod stage;
 mod staging;
 mod status;
+pub(crate) mod testing;
 mod thread;
 
 use std::fmt;
@@ -98,7 +99,7 @@ use crate::{App, EventSet, Recorded};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// let clock = Arc::new(ManualClock::default());
-/// let app = App::builder(MemoryStore::new()).clock(clock.clone()).build();
+/// let app = App::builder(MemoryStore::with_clock(clock.clone())).clock(clock.clone()).build();
 /// app.execute(Place { order: 7 }).await?;
 ///
 /// let payments = app.process(Payments).start().await?;

@@ -1,8 +1,7 @@
 //! Resuming: from the log to a runner that goes on where the last one stopped, or a refusal that says why not.
 
 use factlog_core::{
-    Append, AppendCondition, AppendError, ExpectedRevision, Position, Query, ReadOptions, StartFrom,
-    Timestamp, Tracking,
+    Append, AppendCondition, AppendError, ExpectedRevision, Position, Query, ReadOptions, StartFrom, Tracking,
 };
 use futures_util::stream::FuturesUnordered;
 
@@ -40,6 +39,7 @@ pub(super) async fn resume<P: ProcessManager>(
     if !parked.is_empty() {
         return Err(ProcessError::Parked { process: P::NAME, steps: parked });
     }
+    let latest = app.store().head().await?.recorded_at.unwrap_or_default();
     let types = event_types::<P::Event>()?;
     let heard = vec![factlog_core::QueryItem::of_types(types), names.item(Kind::HEARD)];
     let feed = Feed::new(app.store().clone(), Query::any_of(heard)?, tracked);
@@ -57,7 +57,7 @@ pub(super) async fn resume<P: ProcessManager>(
         handled: tracked,
         known: None,
         silent: 0,
-        latest: Timestamp::default(),
+        latest,
         resting: Vec::new(),
         problem: None,
     })
