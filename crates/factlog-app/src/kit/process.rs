@@ -43,7 +43,6 @@ pub fn given_process<P: ProcessManager>(process: P) -> GivenProcess<P> {
 }
 
 /// A process under test, and the commands it decided that no `then` has looked at.
-#[must_use = "nothing is tested until `then`"]
 pub struct GivenProcess<P: ProcessManager> {
     bench: Bench<P>,
     now: Timestamp,

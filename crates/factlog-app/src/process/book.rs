@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use factlog_core::{StreamId, Timestamp};
 
-use super::instance::{Instance, Phase, Place};
+use super::instance::{Instance, OpenTimer, Phase, Place};
 use super::record::Entry;
 
 #[derive(Debug, Default)]
 pub(super) struct Book {
     held: BTreeMap<StreamId, Held>,
     /// Timers that run, the next first.
-    wheel: BTreeSet<(Timestamp, StreamId, String)>,
+    wheel: BTreeSet<Turn>,
     /// Instances with a command to dispatch and none on its way.
     ready: BTreeSet<StreamId>,
     /// Instances that were retried, with inputs that come before any other.
@@ -28,8 +28,11 @@ struct Held {
     instance: Instance,
     /// A command is on its way, or rests until it is tried again.
     busy: bool,
-    wheel: Vec<(Timestamp, StreamId, String)>,
+    wheel: Vec<Turn>,
 }
+
+/// When a timer is due, whose it is, and which of its timers.
+type Turn = (Timestamp, StreamId, usize);
 
 /// The book in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,8 +73,8 @@ impl Book {
 
     /// Takes over an instance that was read from the log.
     pub(super) fn put(&mut self, stream: StreamId, instance: Instance, busy: bool) {
-        let wheel: Vec<_> =
-            instance.armed().map(|timer| (timer.due, stream.clone(), timer.timer.to_string())).collect();
+        let armed = instance.armed();
+        let wheel: Vec<Turn> = armed.map(|(index, timer)| (timer.due, stream.clone(), index)).collect();
         self.wheel.extend(wheel.iter().cloned());
         if !busy && instance.next_command().is_some() {
             self.ready.insert(stream.clone());
@@ -107,10 +110,13 @@ impl Book {
         self.backlog.first().cloned()
     }
 
-    /// Timers that are due by then, in order: stream and text of each.
-    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<(StreamId, String)> {
+    /// Timers that are due by then, in order, and whose they are.
+    pub(super) fn due(&self, now: Timestamp, limit: usize) -> Vec<(StreamId, OpenTimer)> {
         let due = self.wheel.iter().take_while(|(due, ..)| *due <= now).take(limit);
-        due.map(|(_, stream, timer)| (stream.clone(), timer.clone())).collect()
+        due.filter_map(|(_, stream, index)| {
+            Some((stream.clone(), self.get(stream)?.timers.get(*index)?.clone()))
+        })
+        .collect()
     }
 
     pub(super) fn totals(&self) -> Totals {

@@ -239,8 +239,7 @@ pub(super) async fn records_after(
     stream: &StreamId,
     folded: Option<Revision>,
 ) -> Result<Vec<(Entry, Place)>> {
-    let mut options = ReadOptions::default();
-    options.from_revision = folded.map(Revision::next);
+    let options = ReadOptions { from_revision: folded.map(Revision::next), ..ReadOptions::default() };
     let mut events = store.read(Query::stream(stream.clone()), options);
     let mut records = Vec::new();
     while let Some(event) = events.next().await {

@@ -138,10 +138,10 @@ impl Instance {
         self.commands.front().filter(|_| !stuck)
     }
 
-    /// Timers that fire when they are due.
-    pub(super) fn armed(&self) -> impl Iterator<Item = &OpenTimer> {
+    /// Timers that fire when they are due, with their places among all.
+    pub(super) fn armed(&self) -> impl Iterator<Item = (usize, &OpenTimer)> {
         let armed = self.quarantine.is_none() && self.waiting.is_empty();
-        self.timers.iter().filter(move |timer| armed && timer.fired.is_none())
+        self.timers.iter().enumerate().filter(move |(_, timer)| armed && timer.fired.is_none())
     }
 
     /// Folds a record that is not folded yet.

@@ -27,6 +27,7 @@ pub(super) mod maybe_position {
     use serde::de::{Deserialize as _, Deserializer};
     use serde::ser::{Serialize as _, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
     pub(in super::super) fn serialize<S: Serializer>(
         position: &Option<Position>,
         serializer: S,

@@ -65,6 +65,12 @@ impl Names {
         QueryItem { types, tags: self.tags.clone(), stream: None }
     }
 
+    /// What only whoever runs the process writes.
+    pub(super) fn runners(&self) -> Query {
+        let kinds = Kind::ALL.into_iter().filter(|kind| !kind.is_operators());
+        query_of(vec![self.item(kinds)]).expect("one item is a query")
+    }
+
     /// Every record of the process.
     pub(super) fn records(&self) -> Query {
         query_of(vec![self.item(Kind::ALL)]).expect("one item is a query")

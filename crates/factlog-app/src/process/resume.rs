@@ -34,7 +34,7 @@ pub(super) async fn resume<P: ProcessManager>(
         Some(tracked) => Some(tracked),
         None => begin::<P>(&app, &names, first).await?,
     };
-    let book = fold::<P>(&app, &names).await?;
+    let (book, folded) = fold::<P>(&app, &names).await?;
     let parked: Vec<ParkedStep> = book.instances().flat_map(|instance| parked(&process, instance)).collect();
     if !parked.is_empty() {
         return Err(ProcessError::Parked { process: P::NAME, steps: parked });
@@ -53,6 +53,7 @@ pub(super) async fn resume<P: ProcessManager>(
         flights: FuturesUnordered::new(),
         landed: Vec::new(),
         unsure: None,
+        folded,
         tracked,
         handled: tracked,
         known: None,
@@ -84,9 +85,10 @@ async fn begin<P: ProcessManager>(
     }
 }
 
-async fn fold<P: ProcessManager>(app: &App, names: &Names) -> Result<Book, ProcessError> {
+async fn fold<P: ProcessManager>(app: &App, names: &Names) -> Result<(Book, Option<Position>), ProcessError> {
     let mut book = Book::default();
     let mut records = app.store().read(names.records(), ReadOptions::default());
+    let head = records.head().await?;
     while let Some(event) = records.next().await {
         let event = event?;
         let Some(entry) = Entry::decode(&event)? else { continue };
@@ -102,7 +104,7 @@ async fn fold<P: ProcessManager>(app: &App, names: &Names) -> Result<Book, Proce
             book.apply(stream, &entry, &place);
         }
     }
-    Ok(book)
+    Ok((book, head))
 }
 
 /// What an instance waits at and the present code cannot read.

@@ -37,6 +37,8 @@ pub(super) struct Runner<P: ProcessManager> {
     pub(super) landed: Vec<Landed>,
     /// A commit that may have taken effect: it is tried again before anything else.
     pub(super) unsure: Option<Stage>,
+    /// No runner has written anything up to here that is not folded.
+    pub(super) folded: Option<Position>,
     /// How far inputs are handled by the log's own account.
     pub(super) tracked: Option<Position>,
     /// How far they are handled; above `tracked` only what concerns nobody.
@@ -126,7 +128,7 @@ impl<P: ProcessManager> Runner<P> {
 
     async fn commit(&mut self, stage: Stage) -> Result<(), ProcessError> {
         let store = self.app.store().clone();
-        let append = stage.append(&self.names, self.tracked);
+        let append = stage.append(&self.names, self.tracked, self.folded);
         let tracking = append.tracking.as_ref().map(|tracking| tracking.position);
         let mut sent = store.append(append);
         let mut early = Vec::new();
@@ -155,6 +157,7 @@ impl<P: ProcessManager> Runner<P> {
 
     fn committed(&mut self, stage: Stage, appended: &Appended, tracking: Option<Position>) {
         self.tracked = self.tracked.max(tracking);
+        self.folded = Some(appended.last);
         self.known = self.known.max(Some(appended.last));
         self.silent = 0;
         self.feed.handled(stage.taken);

@@ -1,7 +1,9 @@
 //! A stage: records that become one commit, with the instances as they are after them.
 //!
-//! * One append holds all of them, under the revision of each instance's stream before it, together with how far the
-//!   inputs are handled. It takes effect as a whole or not at all.
+//! * One append holds all of them, together with how far the inputs are handled. It takes effect as a whole or not at
+//!   all, under two conditions: no runner has written a record that this one has not folded, and each instance's
+//!   stream is as this one knows it, so that an operator's act is not overlooked. How far inputs are handled only has
+//!   to grow, which alone would let a runner that fell behind handle again what another one has handled.
 //! * Nothing that is staged changes the book before the append has.
 
 use std::collections::BTreeMap;
@@ -101,9 +103,15 @@ impl Stage {
         self.staged.push(Staged { stream, entry, event, correlation: origin.correlation });
     }
 
-    /// What to append.
-    pub(super) fn append(&self, names: &Names, tracked: Option<Position>) -> Append {
-        let mut append = Append::new(self.staged.iter().map(|staged| staged.event.clone()));
+    /// What to append, by who has folded all records up to `folded`.
+    pub(super) fn append(
+        &self,
+        names: &Names,
+        tracked: Option<Position>,
+        folded: Option<Position>,
+    ) -> Append {
+        let alone = AppendCondition::none_match(names.runners(), folded);
+        let mut append = Append::new(self.staged.iter().map(|staged| staged.event.clone())).when(alone);
         for (stream, revision) in &self.base {
             let expected = revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::At);
             append = append.when(AppendCondition::revision(stream.clone(), expected));

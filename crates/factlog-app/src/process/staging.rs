@@ -164,10 +164,8 @@ impl<P: ProcessManager> Runner<P> {
     /// Timers that are due, once everything recorded by now is handled.
     fn stage_due(&mut self, stage: &mut Stage) {
         let now = self.app.clock().now().max(self.latest);
-        for (stream, text) in self.book.due(now, TIMERS_MAX) {
-            let Some(instance) = self.touch(stage, &stream) else { continue };
-            let name = instance.instance.clone();
-            let Some(open) = instance.armed().find(|open| open.timer.to_string() == text).cloned() else {
+        for (stream, open) in self.book.due(now, TIMERS_MAX) {
+            let Some(name) = self.touch(stage, &stream).map(|instance| instance.instance.clone()) else {
                 continue;
             };
             let record = Record::TimerFired(TimerSet { timer: open.timer, due: open.due });

@@ -47,8 +47,10 @@ impl<P: ProcessManager> Bench<P> {
 
     /// The first timer that is due by then.
     pub(crate) fn fire_next(&self, until: Timestamp) -> Option<(Timestamp, Outcome)> {
-        let armed =
-            self.instances.values().flat_map(|instance| instance.armed().map(move |open| (instance, open)));
+        let armed = self
+            .instances
+            .values()
+            .flat_map(|instance| instance.armed().map(move |(_, open)| (instance, open)));
         let (instance, open) =
             armed.filter(|(_, open)| open.due <= until).min_by_key(|(_, open)| open.due)?;
         let (instance, timer) = (instance.instance.clone(), open.timer.clone());

@@ -99,14 +99,14 @@ impl<P: ProcessManager> Driver<P> {
                 Ok(()) => {}
                 Err(Ended::Stop(stop)) => return stop,
                 Err(Ended::Failed(ProcessError::Store(error))) if is_passing(&error) => {
-                    self.publish(|state| *state = ProcessState::Waiting(error));
+                    self.publish(Turn::Worked, |state| *state = ProcessState::Waiting(error));
                     if let Some(stop) = self.pause(pause).await {
                         return stop;
                     }
                     pause = (pause * 2).min(PAUSES.1);
                 }
                 Err(Ended::Failed(error)) => {
-                    self.publish(|state| *state = ProcessState::Failed(error));
+                    self.publish(Turn::Worked, |state| *state = ProcessState::Failed(error));
                     return self.stopped().await;
                 }
             }
@@ -130,7 +130,7 @@ impl<P: ProcessManager> Driver<P> {
                     }
                 }
             };
-            self.publish(|_| {});
+            self.publish(turned, |_| {});
             if turned == Turn::Idle {
                 for done in self.looking.drain(..) {
                     let _ = done.send(());
@@ -220,8 +220,10 @@ impl<P: ProcessManager> Driver<P> {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn publish(&self, change: impl FnOnce(&mut ProcessState)) {
-        let mut seen = Seen { status: self.runner.status(), at_rest: self.runner.at_rest() };
+    /// Shows how it is. Only who has just found nothing to do is at rest.
+    fn publish(&self, turned: Turn, change: impl FnOnce(&mut ProcessState)) {
+        let at_rest = turned == Turn::Idle && self.runner.at_rest();
+        let mut seen = Seen { status: self.runner.status(), at_rest };
         change(&mut seen.status.state);
         self.publish.send_replace(seen);
     }
