@@ -5,10 +5,11 @@
 
 pub use factlog_app::{
     App, AppBuilder, AsOf, Clock, CodecError, Context, Decide, Encoded, Error, ErrorKind, Event, EventId,
-    EventSet, EventStore, EventStoreExt, Events, Execute, ExecuteError, Given, History, IdSource, Load,
-    LoadError, Loaded, MemoryStore, Metadata, Model, OnTimeout, Outcome, Position, Projection, ReadModel,
-    Recorded, Result, Revision, Snapshots, Stored, StreamId, SystemClock, Tag, Tags, Timestamp, Upcast, View,
-    When, events, given, given_nothing, projection, snapshot, tags,
+    EventSet, EventStore, EventStoreExt, Events, Execute, ExecuteError, Given, GivenProcess, History,
+    IdSource, Load, LoadError, Loaded, ManualClock, MemoryStore, Metadata, Model, OnTimeout, Outcome,
+    Position, ProcessManager, Projection, ReadModel, Recorded, Result, Revision, Snapshots, Stored, StreamId,
+    SystemClock, Tag, Tags, Timestamp, Upcast, View, When, events, given, given_nothing, given_process,
+    process, projection, snapshot, stops, tags,
 };
 pub use factlog_core as core;
 pub use factlog_engine as engine;
