@@ -1,6 +1,7 @@
 //! Process managers: what they promise, and what happens when things go wrong around them.
 
 mod basics;
+mod calls;
 mod durable;
 mod fences;
 mod kit;
