@@ -39,7 +39,7 @@ pub(super) async fn resume<P: ProcessManager>(
     if !parked.is_empty() {
         return Err(ProcessError::Parked { process: P::NAME, steps: parked });
     }
-    let latest = app.store().head().await?.recorded_at.unwrap_or_default();
+    let head = app.store().head().await?;
     let types = event_types::<P::Event>()?;
     let heard = vec![factlog_core::QueryItem::of_types(types), names.item(Kind::HEARD)];
     let feed = Feed::new(app.store().clone(), Query::any_of(heard)?, tracked);
@@ -56,9 +56,9 @@ pub(super) async fn resume<P: ProcessManager>(
         folded,
         tracked,
         handled: tracked,
-        known: None,
+        known: head.position,
         silent: 0,
-        latest,
+        latest: head.recorded_at.unwrap_or_default(),
         resting: Vec::new(),
         problem: None,
     })

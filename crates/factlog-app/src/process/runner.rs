@@ -43,7 +43,7 @@ pub(super) struct Runner<P: ProcessManager> {
     pub(super) tracked: Option<Position>,
     /// How far they are handled; above `tracked` only what concerns nobody.
     pub(super) handled: Option<Position>,
-    /// The last position that this runner, or one of its commands, has brought about.
+    /// The last position that there is for certain: the head at the start, and what came of this runner's work since.
     pub(super) known: Option<Position>,
     /// Inputs passed over since something was recorded.
     pub(super) silent: u64,

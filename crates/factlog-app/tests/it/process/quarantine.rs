@@ -8,10 +8,11 @@ use factlog::process::{
     ProcessState,
 };
 use factlog::{App, ManualClock, MemoryStore, Recorded};
-use factlog_core::{Event, EventStoreExt};
+use factlog_core::{Append, Event, EventStoreExt, Tags};
 use pollster::block_on;
 
-use super::shop::{DEADLINE, Do, Fact, Order, order};
+use super::meddler::Meddler;
+use super::shop::{DEADLINE, Do, Fact, Fulfil, Order, order};
 
 /// Writes down what it hears. While it is ill, order 1 makes it panic, where it says.
 #[derive(Clone, Default)]
@@ -181,6 +182,29 @@ fn a_cancelled_instance_is_compensated_and_hears_nothing_more() {
         assert!(running.cancel("1", Cancellation::Compensate, "twice").await.is_err());
         assert_eq!(running.status().open, 0);
         running.stop().await.unwrap();
+    });
+}
+
+/// An operator who is a moment faster than the process must have been heard.
+#[test]
+fn a_cancellation_that_overtakes_a_reaction_is_not_overlooked() {
+    block_on(async {
+        let clock = Arc::new(ManualClock::default());
+        let store = Meddler::new(MemoryStore::with_clock(clock.clone()));
+        let app = App::builder(store.clone()).clock(clock).build();
+        do_all(&app, &[Do::Place { order: 1 }]).await;
+        app.process(Fulfil).run_until_idle().await.unwrap();
+        let record =
+            r#"{"process":"fulfil","version":1,"instance":"1","reason":"by hand, as the format says"}"#;
+        let cancelled = Event::new("$process.cancelled".parse().unwrap(), record)
+            .in_stream("$process-fulfil:1".parse().unwrap())
+            .tagged(Tags::new(["$process:fulfil"]).unwrap());
+        do_all(&app, &[Do::Pay { order: 1 }]).await;
+        *store.before.lock() = Some(("$process.reacted", Append::new([cancelled])));
+        let status = app.process(Fulfil).run_until_idle().await.unwrap();
+        assert!(store.before.lock().is_none(), "it was cancelled at the last moment");
+        assert_eq!((status.open, status.timers, status.commands), (0, 0, 0));
+        assert_eq!(order(&app, 1).await.shipped, 0);
     });
 }
 

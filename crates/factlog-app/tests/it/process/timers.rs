@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factlog::process::{Dispatch, Dispatching, Effects, Input, ProcessManager};
-use factlog::{App, Clock, ManualClock, MemoryStore, Recorded, Timestamp};
-use factlog_core::{Append, Event, Tags};
+use factlog::{App, Clock, EventStore, ManualClock, MemoryStore, Recorded, Timestamp};
+use factlog_core::{Append, Event, Query, QueryItem, ReadOptions, Tags};
 use pollster::block_on;
 
 use super::meddler::Meddler;
@@ -120,6 +120,25 @@ fn a_process_that_was_away_over_a_deadline_hears_first_what_happened_before_it()
         app.process(Fulfil).run_until_idle().await.unwrap();
         let expected = Order { placed: 1, reserved: 1, paid: 1, shipped: 1, ..Order::default() };
         assert_eq!(order(&app, 1).await, expected);
+        let fired = Query::any_of([QueryItem::of_types(["$process.timer-fired".parse().unwrap()])]).unwrap();
+        let fired = app.store().read(fired, ReadOptions::default()).collect().await.unwrap().events;
+        assert_eq!(fired, [], "and then there is nothing left to fire");
+    });
+}
+
+/// A clock that was set back must not hold up what is due by the log's own time.
+#[test]
+fn a_timer_is_due_when_the_log_says_so_although_the_clock_was_set_back() {
+    block_on(async {
+        let (app, _, clock) = app();
+        let before = clock.now();
+        app.execute(Do::Place { order: 1 }).await.unwrap();
+        app.process(Fulfil).run_until_idle().await.unwrap();
+        clock.advance(DEADLINE);
+        app.execute(Do::Place { order: 2 }).await.unwrap();
+        clock.set(before);
+        app.process(Fulfil).run_until_idle().await.unwrap();
+        assert_eq!((order(&app, 1).await.failed, order(&app, 2).await.failed), (1, 0));
     });
 }
 
