@@ -6,6 +6,7 @@
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
 //! * A [`Projection`] keeps a read model up to date, in memory or in SQLite, with read-your-writes.
 //! * [`App::publish`] tells others what was recorded, in order, until they acknowledge it.
+//! * A [`ProcessManager`] turns events into commands over days: timers, compensation, nothing twice.
 //! * [`given`] tests all of it without a runtime or a store.
 //!
 //! # What it is not
@@ -79,6 +80,7 @@ mod names;
 mod outcome;
 mod pause;
 mod policy;
+pub mod process;
 pub mod projection;
 pub mod publish;
 mod slot;
@@ -99,12 +101,13 @@ pub use factlog_core::{
     Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, When, given, given_nothing};
+pub use kit::{Given, GivenProcess, ManualClock, When, given, given_nothing, given_process, stops};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;
 pub use outcome::{ExecuteError, Outcome};
 pub use policy::LoadPolicy;
+pub use process::ProcessManager;
 pub use projection::{OnTimeout, Projection, ReadModel};
 pub use snapshot::{SnapshotPolicy, Snapshots};
 pub use view::View;

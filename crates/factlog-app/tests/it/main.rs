@@ -14,6 +14,7 @@ mod keys;
 mod kit;
 mod load;
 mod policies;
+mod process;
 mod projections;
 mod publishing;
 mod snapshots;

@@ -77,7 +77,6 @@ pub(crate) struct FrameAt {
 
 impl FrameAt {
     /// Whether it only vouches for others.
-    #[cfg(feature = "simulation")]
     pub(crate) fn is_beacon(&self) -> bool {
         self.events == 0
     }
