@@ -1,6 +1,7 @@
 //! The framework: a bounded context as events, folds, decisions and read models over any event store.
 //!
-//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes.
+//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes, [`Split`] tears old facts
+//!   apart, and with the feature `schema` a committed `events.lock` guards all of it: `schema`.
 //! * A [`View`] folds facts into what a decision needs; [`Decide`] is a command and its rule, pure.
 //! * [`App::execute`] reads, decides, appends under the boundary derived from the views, and tries again after a
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
@@ -66,12 +67,16 @@ mod event;
 mod execute;
 mod kit;
 mod lanes;
+mod lineage;
 mod load;
 mod metadata;
 mod model;
 mod names;
 pub mod projection;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod snapshot;
+mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod view;
@@ -92,13 +97,16 @@ pub use metadata::Metadata;
 pub use model::Model;
 pub use projection::{OnTimeout, Projection, ReadModel};
 pub use snapshot::Snapshots;
-pub use view::View;
+pub use split::{Fact, Split};
+pub use view::{UnknownTypes, View};
 
 /// What the derives write against. Not for people: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::codec::decode_json;
     pub use crate::event::encode;
-    pub use crate::names::{concat, disjoint, total, unknown_type};
-    pub use crate::{CodecError, Encoded, Stored};
+    pub use crate::lineage::{Lineage, Members, One};
+    pub use crate::names::{concat, contains, disjoint, total, unknown_type};
+    pub use crate::split::split;
+    pub use crate::{CodecError, Encoded, Fact, Stored};
 }

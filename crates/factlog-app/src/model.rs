@@ -9,7 +9,7 @@ use factlog_core::{
 
 use crate::snapshot::{Kept, SnapshotKey};
 use crate::view::Scope;
-use crate::{CodecError, Recorded, View};
+use crate::{CodecError, EventSet, Recorded, UnknownTypes, View};
 
 /// What a decision is made on: a [`View`], a tuple of up to eight, or `()`.
 ///
@@ -73,6 +73,8 @@ pub struct Progress {
     pub(crate) revision: Option<Revision>,
     /// Events folded since the beginning or the snapshot.
     pub(crate) folded: u64,
+    /// Events of an aggregate's stream among them whose types are not in the set.
+    pub(crate) unknown: u64,
     /// The snapshot's last event, until it is met again in the log.
     pub(crate) unproven: Option<Mark>,
     /// Whether the log does not hold what the snapshot was made from.
@@ -128,10 +130,13 @@ impl<V: View> Slot for ViewSlot<V> {
         if self.progress.last.is_some_and(|last| mark.position <= last.position) {
             return Ok(());
         }
-        let known_type = <V::Event as crate::EventSet>::NAMES.contains(&raw.event.event_type.as_str());
-        if self.scope.aggregate.is_none() || known_type {
-            let recorded = Recorded::<V::Event>::decode(raw)?;
-            self.state.apply_recorded(&recorded);
+        let known = <V::Event as EventSet>::NAMES.contains(&raw.event.event_type.as_str());
+        if known || self.scope.aggregate.is_none() || V::UNKNOWN == UnknownTypes::Stop {
+            for fact in Recorded::<V::Event>::facts(raw)?.filter(|fact| fact.has(&self.scope.item.tags)) {
+                self.state.apply_recorded(&fact);
+            }
+        } else {
+            self.progress.unknown += 1;
         }
         self.progress.last = Some(mark);
         self.progress.revision = raw.revision;
@@ -163,6 +168,7 @@ impl<V: View> Slot for ViewSlot<V> {
             last: Some(kept.mark),
             revision: kept.revision,
             folded: 0,
+            unknown: 0,
             unproven: Some(kept.mark),
             foreign: false,
         };

@@ -45,6 +45,8 @@ pub(crate) struct Text {
 pub(crate) struct Array {
     pub(crate) first: Vec<Value>,
     pub(crate) rest: Value,
+    /// Whether it is a set, which holds each item once.
+    pub(crate) unique: bool,
     pub(crate) min: u64,
     pub(crate) max: Option<u64>,
 }
@@ -184,6 +186,7 @@ fn of_type(name: &str, members: &Map<String, Value>) -> Kind {
         "array" => Kind::Array(Array {
             first: list("prefixItems"),
             rest: members.get("items").cloned().unwrap_or(Value::Bool(true)),
+            unique: members.get("uniqueItems") == Some(&Value::Bool(true)),
             min: count("minItems").unwrap_or(0),
             max: count("maxItems"),
         }),

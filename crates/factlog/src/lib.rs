@@ -5,11 +5,13 @@
 
 pub use factlog_app::{
     App, AppBuilder, AsOf, Clock, CodecError, Context, Decide, Encoded, Error, ErrorKind, Event, EventId,
-    EventSet, EventStore, EventStoreExt, Events, Execute, ExecuteError, Given, History, IdSource, Load,
+    EventSet, EventStore, EventStoreExt, Events, Execute, ExecuteError, Fact, Given, History, IdSource, Load,
     LoadError, Loaded, MemoryStore, Metadata, Model, OnTimeout, Outcome, Position, Projection, ReadModel,
-    Recorded, Result, Revision, Snapshots, Stored, StreamId, SystemClock, Tag, Tags, Timestamp, Upcast, View,
-    When, events, given, given_nothing, projection, snapshot, tags,
+    Recorded, Result, Revision, Snapshots, Split, Stored, StreamId, SystemClock, Tag, Tags, Timestamp,
+    UnknownTypes, Upcast, View, When, events, given, given_nothing, projection, snapshot, tags,
 };
+#[cfg(feature = "schema")]
+pub use factlog_app::schema;
 pub use factlog_core as core;
 pub use factlog_engine as engine;
 pub use factlog_engine::Engine;

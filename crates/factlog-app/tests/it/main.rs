@@ -12,9 +12,12 @@ mod floats;
 mod hardship;
 mod keys;
 mod kit;
+#[cfg(feature = "schema")]
+mod ladder;
 mod load;
 mod projections;
 mod snapshots;
+mod split;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.

@@ -106,6 +106,9 @@ impl Judge<'_> {
         if writer.min < reader.min || longest(reader) < longest(writer) {
             problems.push(Problem::new(path, self.words.lengths(writer, reader)));
         }
+        if reader.unique && !writer.unique && 1 < longest(writer) {
+            problems.push(Problem::new(path, self.words.to_set()));
+        }
         let all = writer.first.len().max(reader.first.len());
         for index in 0..all {
             let at = |array: &Array| array.first.get(index).unwrap_or(&array.rest).clone();

@@ -68,6 +68,13 @@ impl Words {
         )
     }
 
+    pub(super) fn to_set(self) -> String {
+        self.either(
+            "a list became a set, which holds each item once",
+            "a set became a list, of which older programs hold each item once",
+        )
+    }
+
     pub(super) fn lengths(self, writer: &Array, reader: &Array) -> String {
         self.became(&length(writer), &length(reader))
     }

@@ -18,6 +18,7 @@ pub(crate) enum Type {
     Anything,
     Option(Box<Type>),
     List(Box<Type>),
+    Set(Box<Type>),
     Pair(Box<Type>, Box<Type>),
     Map(Box<Type>),
     Struct(Vec<Field>, bool),
@@ -59,6 +60,7 @@ impl Type {
             Self::Anything => json!(true),
             Self::Option(of) => json!({ "anyOf": [of.schema(), { "type": "null" }] }),
             Self::List(of) => json!({ "type": "array", "items": of.schema() }),
+            Self::Set(of) => json!({ "type": "array", "items": of.schema(), "uniqueItems": true }),
             Self::Pair(left, right) => json!({
                 "type": "array", "prefixItems": [left.schema(), right.schema()], "minItems": 2, "maxItems": 2,
             }),
@@ -113,6 +115,10 @@ impl Type {
             Self::Anything => true,
             Self::Option(of) => value.is_null() || of.reads(value),
             Self::List(of) => value.as_array().is_some_and(|items| items.iter().all(|item| of.reads(item))),
+            Self::Set(of) => value.as_array().is_some_and(|items| {
+                let once = items.iter().enumerate().all(|(index, item)| !items[..index].contains(item));
+                once && items.iter().all(|item| of.reads(item))
+            }),
             Self::Pair(left, right) => match value.as_array().map(Vec::as_slice) {
                 Some([first, second]) => left.reads(first) && right.reads(second),
                 _ => false,
@@ -160,6 +166,12 @@ impl Type {
             .boxed(),
             Self::Option(of) => prop_oneof![of.values(), Just(Value::Null)].boxed(),
             Self::List(of) => prop::collection::vec(of.values(), 0..3).prop_map(Value::from).boxed(),
+            Self::Set(of) => prop::collection::vec(of.values(), 0..3)
+                .prop_map(|mut items| {
+                    items.dedup();
+                    Value::from(items)
+                })
+                .boxed(),
             Self::Pair(left, right) => {
                 (left.values(), right.values()).prop_map(|(left, right)| json!([left, right])).boxed()
             }
@@ -286,6 +298,7 @@ pub(crate) fn types() -> impl Strategy<Value = Type> {
                 ))
                 .prop_map(|of| Type::Option(Box::new(of))),
             inner.clone().prop_map(|of| Type::List(Box::new(of))),
+            inner.clone().prop_map(|of| Type::Set(Box::new(of))),
             inner.clone().prop_map(|of| Type::Map(Box::new(of))),
             (inner.clone(), inner.clone())
                 .prop_map(|(left, right)| Type::Pair(Box::new(left), Box::new(right))),

@@ -43,6 +43,7 @@ fn edited(old: &Type, other: &Type, at: prop::sample::Index, how: u8) -> Type {
         Type::Option(of) if how == 5 => (**of).clone(),
         Type::Option(of) => Type::Option(boxed(of)),
         Type::List(of) => Type::List(boxed(of)),
+        Type::Set(of) => Type::List(boxed(of)),
         Type::Map(of) => Type::Map(boxed(of)),
         Type::Pair(left, right) => Type::Pair(boxed(left), right.clone()),
         Type::Struct(old, closed) if how == 5 => Type::Struct(old.clone(), !closed),
