@@ -4,10 +4,8 @@
 
 use std::marker::PhantomData;
 
-use crate::Event;
-
 /// The relatives of an event. The derive implements it.
-pub trait Lineage: Event {
+pub trait Lineage {
     /// `One` of the shape it had one version before, or `()`.
     type Older;
     /// What it is split from: `(First, (Second, ()))`.

@@ -17,8 +17,7 @@ use crate::{Event, Split};
 /// Implemented for what the derives of [`Event`] and [`EventSet`](crate::EventSet) say; see [`Catalog::with`].
 #[diagnostic::on_unimplemented(
     message = "the shapes of these events are not known",
-    label = "an event, or an older version of one, has no `JsonSchema`",
-    note = "write `#[derive(JsonSchema)]` on each event, on its older versions, and on the types of their fields"
+    note = "write `#[derive(EventSet)]` on the enum, and `#[derive(JsonSchema)]` on each event and its older versions"
 )]
 pub trait Described {
     /// Adds them to the catalog.
@@ -33,7 +32,7 @@ impl<L: Described, R: Described> Described for (L, R) {
     }
 }
 
-impl<E: Lineage + JsonSchema> Described for One<E>
+impl<E: Event + Lineage + Shaped> Described for One<E>
 where
     E::Older: Versions,
     E::Splits: Sources,
@@ -45,11 +44,6 @@ where
 }
 
 /// A version of an event and all before it.
-#[diagnostic::on_unimplemented(
-    message = "the shape of an older version is not known",
-    label = "an older version of an event has no `JsonSchema`",
-    note = "write `#[derive(JsonSchema)]` on the struct in `upcast(...)` as well"
-)]
 pub trait Versions {
     #[doc(hidden)]
     fn collect(shapes: &mut BTreeMap<u32, Shape>);
@@ -59,22 +53,17 @@ impl Versions for () {
     fn collect(_: &mut BTreeMap<u32, Shape>) {}
 }
 
-impl<E: Lineage + JsonSchema> Versions for One<E>
+impl<E: Event + Lineage + Shaped> Versions for One<E>
 where
     E::Older: Versions,
 {
     fn collect(shapes: &mut BTreeMap<u32, Shape>) {
-        shapes.insert(E::VERSION, shape::<E>());
+        shapes.insert(E::VERSION, E::shape());
         E::Older::collect(shapes);
     }
 }
 
 /// What an event is split from.
-#[diagnostic::on_unimplemented(
-    message = "the shape of an event that is split is not known",
-    label = "an event that is split has no `JsonSchema`",
-    note = "write `#[derive(JsonSchema)]` on the `Old` of each `Split` as well"
-)]
 pub trait Sources {
     #[doc(hidden)]
     fn describe(into: &str, catalog: &mut Catalog);
@@ -86,7 +75,7 @@ impl Sources for () {
 
 impl<S: Split, R: Sources> Sources for (S, R)
 where
-    S::Old: Lineage + JsonSchema,
+    S::Old: Lineage + Shaped,
     <S::Old as Lineage>::Older: Versions,
     <S::Old as Lineage>::Splits: Sources,
 {
@@ -97,7 +86,7 @@ where
     }
 }
 
-fn event<E: Lineage + JsonSchema>() -> EventShape
+fn event<E: Event + Lineage + Shaped>() -> EventShape
 where
     E::Older: Versions,
 {
@@ -114,15 +103,29 @@ where
     }
 }
 
-/// Types are written out where they are used, so that another name for one is no change of the shape.
-fn shape<E: JsonSchema>() -> Shape {
-    let schema = |settings: SchemaSettings| {
-        let settings = settings.with(|settings| {
-            settings.meta_schema = None;
-            settings.inline_subschemas = true;
-        });
-        Value::from(settings.into_generator().into_root_schema_for::<E>())
-    };
-    let settings = SchemaSettings::draft2020_12;
-    Shape::new(&schema(settings().for_deserialize()), &schema(settings().for_serialize()))
+/// A version whose shape is known.
+#[diagnostic::on_unimplemented(
+    message = "the shape of `{Self}` is not known",
+    label = "needs the shape of `{Self}`",
+    note = "write `#[derive(JsonSchema)]` on `{Self}` and on the types of its fields; older versions and what is split need it too"
+)]
+pub trait Shaped {
+    #[doc(hidden)]
+    fn shape() -> Shape;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: JsonSchema> Shaped for E {
+    /// Types are written out where they are used, so that another name for one is no change of the shape.
+    fn shape() -> Shape {
+        let schema = |settings: SchemaSettings| {
+            let settings = settings.with(|settings| {
+                settings.meta_schema = None;
+                settings.inline_subschemas = true;
+            });
+            Value::from(settings.into_generator().into_root_schema_for::<E>())
+        };
+        let settings = SchemaSettings::draft2020_12;
+        Shape::new(&schema(settings().for_deserialize()), &schema(settings().for_serialize()))
+    }
 }
