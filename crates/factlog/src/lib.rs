@@ -3,6 +3,8 @@
 //! The framework is at the root: events, views, decisions, read models, the test kit. [`core`] holds the vocabulary and
 //! the contract of stores, [`engine`] the embedded, durable log. This crate adds nothing of its own.
 
+#[cfg(feature = "schema")]
+pub use factlog_app::schema;
 pub use factlog_app::{
     App, AppBuilder, AsOf, Clock, CodecError, Context, Decide, Encoded, Error, ErrorKind, Event, EventId,
     EventSet, EventStore, EventStoreExt, Events, Execute, ExecuteError, Fact, Given, History, IdSource, Load,
@@ -10,8 +12,6 @@ pub use factlog_app::{
     Recorded, Result, Revision, Snapshots, Split, Stored, StreamId, SystemClock, Tag, Tags, Timestamp,
     UnknownTypes, Upcast, View, When, events, given, given_nothing, projection, snapshot, tags,
 };
-#[cfg(feature = "schema")]
-pub use factlog_app::schema;
 pub use factlog_core as core;
 pub use factlog_engine as engine;
 pub use factlog_engine::Engine;

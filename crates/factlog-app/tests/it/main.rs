@@ -16,6 +16,7 @@ mod kit;
 mod ladder;
 mod load;
 mod projections;
+mod reshaped;
 mod snapshots;
 mod split;
 mod wrapped;
