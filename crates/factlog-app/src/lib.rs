@@ -1,6 +1,7 @@
 //! The framework: a bounded context as events, folds, decisions and read models over any event store.
 //!
-//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes.
+//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes, [`Split`] tears old facts
+//!   apart, and with the feature `schema` a committed `events.lock` guards all of it: `schema`.
 //! * A [`View`] folds facts into what a decision needs; [`Decide`] is a command and its rule, pure.
 //! * [`App::execute`] reads, decides, appends under the boundary derived from the views, and tries again after a
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
@@ -73,6 +74,7 @@ mod fold;
 mod key;
 mod kit;
 mod lanes;
+mod lineage;
 mod load;
 mod metadata;
 mod model;
@@ -83,8 +85,11 @@ mod policy;
 pub mod process;
 pub mod projection;
 pub mod publish;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod slot;
 pub mod snapshot;
+mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod view;
@@ -110,13 +115,16 @@ pub use policy::LoadPolicy;
 pub use process::ProcessManager;
 pub use projection::{OnTimeout, Projection, ReadModel};
 pub use snapshot::{SnapshotPolicy, Snapshots};
-pub use view::View;
+pub use split::{Fact, Split};
+pub use view::{UnknownTypes, View};
 
 /// What the derives write against. Not for people: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::codec::decode_json;
     pub use crate::event::encode;
-    pub use crate::names::{concat, disjoint, total, unknown_type};
-    pub use crate::{CodecError, Encoded, Stored};
+    pub use crate::lineage::{Lineage, Members, One};
+    pub use crate::names::{concat, contains, disjoint, total, unknown_type};
+    pub use crate::split::split;
+    pub use crate::{CodecError, Encoded, Fact, Stored};
 }

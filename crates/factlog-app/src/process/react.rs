@@ -5,7 +5,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use factlog_core::{Position, RecordedEvent, Timestamp, limits};
+use factlog_core::{Error, Position, RecordedEvent, Timestamp, limits};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,9 +31,13 @@ pub(super) struct Heard<P: ProcessManager> {
 }
 
 enum What<P: ProcessManager> {
-    Event(Box<Recorded<P::Event>>),
+    /// All facts that one stored event is read as.
+    Event(Vec<Recorded<P::Event>>),
     Fired(Value),
-    Refused { command: Value, reason: String },
+    Refused {
+        command: Value,
+        reason: String,
+    },
 }
 
 /// What an input comes to.
@@ -61,10 +65,20 @@ pub(super) fn hear<P: ProcessManager>(
             (entry.instance, what)
         }
         None => {
-            let recorded = Recorded::<P::Event>::decode(event)?;
-            let instance = catch_unwind(AssertUnwindSafe(|| process.instance(&recorded)))
-                .map_err(|panic| ProcessError::Panicked(P::NAME, said(&*panic)))?;
-            (instance, What::Event(Box::new(recorded)))
+            let (mut instance, mut facts) = (None, Vec::new());
+            for fact in Recorded::<P::Event>::facts(event)? {
+                let its = catch_unwind(AssertUnwindSafe(|| process.instance(&fact)))
+                    .map_err(|panic| ProcessError::Panicked(P::NAME, said(&*panic)))?;
+                if its.is_none() {
+                    continue;
+                }
+                if instance.is_some() && instance != its {
+                    return Err(several_instances::<P>(event).into());
+                }
+                instance = its;
+                facts.push(fact);
+            }
+            (instance, What::Event(facts))
         }
     };
     let Some(instance) = instance else { return Ok(None) };
@@ -76,6 +90,14 @@ pub(super) fn hear<P: ProcessManager>(
         correlation: correlation.unwrap_or_else(|| event.event.id.to_string()),
         what,
     }))
+}
+
+fn several_instances<P: ProcessManager>(event: &RecordedEvent) -> Error {
+    let (name, event_type, position) = (P::NAME, &event.event.event_type, event.position);
+    Error::invalid(format!(
+        "the event {event_type} at position {position} is read as facts of several instances of process {name}; let \
+         `instance` name one of them"
+    ))
 }
 
 /// What a delivered input comes to: an instance that stands still keeps it for later.
@@ -92,8 +114,9 @@ pub(super) fn handle<P: ProcessManager>(process: &P, instance: &Instance, heard:
     let input = heard.input;
     let fresh = instance.revision.is_none();
     let concerns = match &heard.what {
-        What::Event(event) if fresh => {
-            catch_unwind(AssertUnwindSafe(|| process.begins(event))).unwrap_or(true)
+        What::Event(facts) if fresh => {
+            let begins = || facts.iter().any(|fact| process.begins(fact));
+            catch_unwind(AssertUnwindSafe(begins)).unwrap_or(true)
         }
         What::Event(_) | What::Refused { .. } => true,
         What::Fired(timer) => is_awaited(instance, timer, input.position),
@@ -120,14 +143,19 @@ fn stopped(input: InputRef, reason: String) -> Record {
 
 fn answer<P: ProcessManager>(process: &P, instance: &Instance, heard: Heard<P>) -> Result<Reacted, String> {
     let (at, recorded_at) = (heard.input, heard.recorded_at);
-    let input = match heard.what {
-        What::Event(event) => Input::Event(*event),
-        What::Fired(timer) => Input::TimerFired(read(timer, "timer")?),
-        What::Refused { command, reason } => Input::Refused { command: read(command, "command")?, reason },
+    let inputs = match heard.what {
+        What::Event(facts) => facts.into_iter().map(Input::Event).collect(),
+        What::Fired(timer) => vec![Input::TimerFired(read(timer, "timer")?)],
+        What::Refused { command, reason } => {
+            vec![Input::Refused { command: read(command, "command")?, reason }]
+        }
     };
     let mut state = state_of(process, instance)?;
-    process.evolve(&mut state, &input);
-    let effects = process.react(&state, &input);
+    let mut effects = Effects::none();
+    for input in inputs {
+        process.evolve(&mut state, &input);
+        effects.0.extend(process.react(&state, &input).0);
+    }
     let reacted = resolve(instance, at, recorded_at, &state, effects)?;
     let size = Record::Reacted(reacted.clone()).to_json().to_string().len() + ROOM + instance.instance.len();
     if limits::DATA_BYTES_MAX < size {
