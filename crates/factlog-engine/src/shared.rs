@@ -192,6 +192,12 @@ impl Shared {
         if forwards { hit.next() } else { hit.next_back() }
     }
 
+    /// The last damage that took positions away behind the sealed log: what was in them no index tells.
+    pub(crate) fn lost_unsealed(&self) -> Option<&Damage> {
+        let sealed = self.view.load().sealed();
+        self.damage.iter().rfind(|damage| damage.lost().is_some_and(|(_, last)| sealed < last))
+    }
+
     /// What is known of a position that no file has.
     pub(crate) fn unreadable(&self, position: u64) -> Error {
         let unknown = || Error::corrupt(format!("position {position} is in no file; run `factlog verify`"));
@@ -199,7 +205,7 @@ impl Shared {
     }
 
     /// The damage that took a position away before the store was opened.
-    fn lost(&self, position: u64) -> Option<&Damage> {
+    pub(crate) fn lost(&self, position: u64) -> Option<&Damage> {
         let takes = |damage: &&Damage| {
             damage.lost().is_some_and(|(first, last)| first <= position && position <= last)
         };

@@ -19,6 +19,9 @@ use crate::storage::{self, Disk};
 use crate::wal::End;
 use crate::wal_files;
 
+/// A beacon is looked for among those of so many openings.
+const EPOCHS_MAX: usize = 1000;
+
 /// What the write-ahead files hold.
 #[derive(Default)]
 pub(super) struct Tail {
@@ -33,6 +36,8 @@ pub(super) struct Tail {
     unreadable: Option<(u64, u64)>,
     /// A file that is missing, until what comes after it tells which positions it held.
     missing: Option<Damage>,
+    /// Where a frame that is not whole seems to stand at the next position, until a whole one is found behind it.
+    torn: Option<(u64, u64)>,
 }
 
 impl Tail {
@@ -125,11 +130,14 @@ impl Loader<'_> {
                 // A file that is missing held nothing that is not sealed.
                 tail.missing = None;
             }
-            if at != offset || frame.header.first != self.next {
-                // A hole in front of a file's first frame is at the end of the file before.
+            if let Some((number, offset)) = self.lost_beacon(number, &frame, tail) {
+                let what = "a beacon is damaged; what stands around it is whole";
+                self.lose(Damage::new(wal_files::relative_path(number), offset, (1, 0), what));
+            } else if at != offset || frame.header.first != self.next {
+                // A hole in front of a file's first frame is at the end of the file before, if nothing tells better.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
-                self.hole(hole, frame.header.first, tail);
+                self.hole(tail.torn.unwrap_or(hole), frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
@@ -149,6 +157,10 @@ impl Loader<'_> {
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
             tail.last_frame = Some(tail.add((number, at), &frame));
             tail.ready.clear();
+            tail.torn = None;
+        }
+        if tail.torn.is_none() && bytes.get(offset..).and_then(frame::claims) == Some(self.next) {
+            tail.torn = Some((number, offset as u64));
         }
     }
 
@@ -192,11 +204,33 @@ impl Loader<'_> {
                 return None;
             }
             let vouches = self.next <= frame.header.acknowledged;
-            if (at == offset && follows) || vouches {
+            if (at == offset && follows)
+                || vouches
+                || (follows && self.lost_beacon(number, &frame, tail).is_some())
+            {
                 return Some((at, frame));
             }
         }
         None
+    }
+
+    /// Where a beacon stood that is not whole, if the frame is the next one behind it. A beacon's every byte is known,
+    /// so the checksum that its successor tells proves that it was there, and that nothing else was.
+    fn lost_beacon(&self, number: u64, frame: &Frame<'_>, tail: &Tail) -> Option<(u64, u64)> {
+        let last = tail.last_frame.filter(|last| last.checksum != frame.header.previous)?;
+        if frame.header.first != self.next {
+            return None;
+        }
+        // It stood behind the last frame, or alone in a file that was begun for a group that was refused.
+        let fronts = (last.number + 1..=number).map(|number| (number, 0));
+        let mut places = std::iter::once((last.number, last.offset + last.length as u64)).chain(fronts);
+        places.find(|&(number, offset)| {
+            let place = Place { store: self.store, file: FileKind::Wal, number, offset };
+            (tail.epoch..=frame.header.epoch).take(EPOCHS_MAX).any(|epoch| {
+                let group = (self.next - 1, self.last_time.unwrap_or(0));
+                frame::beacon_checksum(group, (epoch, last.checksum), place) == frame.header.previous
+            })
+        })
     }
 
     /// Takes in a frame that is whole.
