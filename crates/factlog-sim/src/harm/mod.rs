@@ -47,60 +47,60 @@ impl Choice {
     }
 
     fn broken(&self, mode: &str, case: &str, what: &str) -> Broken {
-        Broken {
-            what: format!("{case}: {what}"),
-            again: format!("{mode} --seed {} --only {case}", self.seed),
-        }
+        let again = format!("again: cargo run --release -p factlog-sim -- {mode} --seed {} --only {case}", self.seed);
+        Broken(vec![format!("{case}: {what}\n{again}")])
     }
 }
 
-/// A promise that broke.
+/// So many cases that break a promise are told.
+const TOLD: usize = 10;
+
+/// Promises that broke: where, what, and the command that repeats it.
 #[derive(Clone, Debug)]
-pub struct Broken {
-    /// Where, and what was broken.
-    pub what: String,
-    /// The words that repeat it.
-    pub again: String,
-}
+pub struct Broken(Vec<String>);
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, again } = self;
-        write!(f, "{what}\nagain: cargo run --release -p factlog-sim -- {again}")
+        f.write_str(&self.0.join("\n"))
     }
 }
 
-/// Does all cases on all cores, until one breaks a promise.
+/// Does all cases on all cores, until some break a promise.
 fn on_all_cores<T: Send>(
     cases: &[u64],
     examine: impl Fn(u64) -> Result<T, Broken> + Sync,
 ) -> Result<Vec<T>, Broken> {
     const AT_ONCE: usize = 64;
     let next = AtomicUsize::new(0);
-    let results = Mutex::new((Vec::with_capacity(cases.len()), None));
+    let results = Mutex::new((Vec::with_capacity(cases.len()), Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
-                    let Some(some) = cases.get(from..).filter(|left| !left.is_empty()) else { return };
-                    let some = &some[..AT_ONCE.min(some.len())];
-                    let done: Result<Vec<T>, Broken> = some.iter().map(|&case| examine(case)).collect();
+                    let from = next.fetch_add(AT_ONCE, Ordering::Relaxed).min(cases.len());
+                    let some = &cases[from..cases.len().min(from + AT_ONCE)];
+                    if some.is_empty() {
+                        return;
+                    }
+                    let done: Vec<_> = some.iter().map(|&case| examine(case)).collect();
                     let mut results = results.lock().expect("nobody panics with the results");
-                    match done {
-                        Ok(done) => results.0.extend(done),
-                        Err(broken) => {
-                            next.store(cases.len(), Ordering::Relaxed);
-                            results.1.get_or_insert(broken);
+                    for done in done {
+                        match done {
+                            Ok(done) => results.0.push(done),
+                            Err(Broken(broken)) => results.1.extend(broken),
                         }
+                    }
+                    if TOLD <= results.1.len() {
+                        next.store(cases.len(), Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    let (done, broken) = results.into_inner().expect("nobody panics with the results");
-    broken.map_or(Ok(done), Err)
+    let (done, mut broken) = results.into_inner().expect("nobody panics with the results");
+    broken.truncate(TOLD);
+    if broken.is_empty() { Ok(done) } else { Err(Broken(broken)) }
 }
 
 /// Runs an examination; a panic is told like any broken promise.
