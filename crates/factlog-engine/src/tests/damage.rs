@@ -6,7 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use factlog_core::{Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock};
+use factlog_core::{
+    Administration, Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock, Tracking,
+    TrackingSource,
+};
 
 use super::{append, close, copy, event, fill, load, open, read, small, verify_all, with_flip};
 use crate::Damage;
@@ -171,4 +174,90 @@ fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
     });
     let engine = open(dir.path(), small());
     assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events, "repaired, it is whole again");
+}
+
+/// A life of the store: appends of one event each, the beacon that closing leaves.
+fn live(dir: &Path, events: std::ops::RangeInclusive<u64>) {
+    let engine = open(dir, small());
+    for n in events {
+        let appended = pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
+        assert_eq!(appended.first.get(), n);
+    }
+    close(&engine);
+}
+
+#[test]
+fn a_damaged_beacon_takes_no_event_in_front_of_it_or_behind_it_with_it() {
+    // With 15 events the beacon is the last frame of its file.
+    for events in [3, 15] {
+        let dir = tempfile::tempdir().expect("a directory");
+        live(dir.path(), 1..=events);
+        let beacon = events * 4096;
+        live(dir.path(), events + 1..=events + 1);
+        let end = load(dir.path()).end.expect("an end");
+        let last = dir.path().join("wal").join(crate::wal_files::file_name(end.number));
+        let check = |vouched: bool| {
+            let recovered = load(dir.path());
+            let [damage] = &recovered.damage[..] else { panic!("{:?}", recovered.damage) };
+            let told = (damage.file.as_str(), damage.offset, damage.lost());
+            assert_eq!(told, ("wal/00000001", beacon, None), "{events} events, vouched for: {vouched}");
+            assert_eq!(recovered.head, events + 1, "nothing that was acknowledged is cut off");
+            check_what_is_left(&recovered, events + 1);
+        };
+        with_flip(&dir.path().join("wal/00000001"), beacon + 200, || {
+            check(true);
+            // A crash leaves no beacon behind the last event.
+            let file = OpenOptions::new().write(true).open(&last).expect("open");
+            file.write_all_at(&[0; 4096], end.offset - 4096).expect("write");
+            check(false);
+        });
+    }
+}
+
+#[test]
+fn what_a_lost_group_may_have_told_is_not_answered_without_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), small());
+    let tracking = |source: &str, position| Tracking {
+        source: TrackingSource::new(source).expect("a source"),
+        position: Position::new(position).expect("not 0"),
+    };
+    let told = [tracking("one", 1), tracking("one", 2), tracking("other", 3), tracking("other", 4)];
+    for (n, tracking) in (1..).zip(told) {
+        let append = Append::new([event(n)]).tracking(tracking);
+        pollster::block_on(engine.append(append)).expect("append");
+    }
+    let (log, _) = read(&engine, ReadOptions::default());
+    let stream = log[0].event.stream.clone().expect("a stream");
+    close(&engine);
+    drop(engine);
+    with_flip(&dir.path().join("wal/00000001"), 4096 + 200, || {
+        let engine = open(dir.path(), small());
+        let corrupt = |error: factlog_core::Error| {
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains("wal/00000001 is damaged at offset 4096"), "{error}");
+        };
+        corrupt(pollster::block_on(engine.tracking("one")).expect_err("it was told more"));
+        corrupt(pollster::block_on(engine.tracking("nobody")).expect_err("it may have been told"));
+        let other = pollster::block_on(engine.tracking("other"));
+        assert_eq!(other.expect("it was told since"), Position::new(4));
+        corrupt(pollster::block_on(engine.types()).expect_err("one is missing"));
+        corrupt(pollster::block_on(engine.streams("", None, 9)).expect_err("one may be missing"));
+        corrupt(pollster::block_on(engine.stream(stream.clone())).expect_err("it may have more"));
+        corrupt(pollster::block_on(engine.position_at(log[1].recorded_at)).expect_err("it is lost"));
+        let third = pollster::block_on(engine.position_at(log[2].recorded_at));
+        assert_eq!(third.expect("the lost one is in front"), Position::new(3));
+    });
+}
+
+#[test]
+fn a_hole_from_the_front_of_a_file_on_is_told_of_that_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    live(dir.path(), 1..=40);
+    let file = OpenOptions::new().write(true).open(dir.path().join("wal/00000002")).expect("open");
+    file.write_all_at(&vec![0; (64 << 10) - 100], 100).expect("write");
+    let recovered = load(dir.path());
+    let [damage] = &recovered.damage[..] else { panic!("{:?}", recovered.damage) };
+    assert_eq!((damage.file.as_str(), damage.offset), ("wal/00000002", 0), "{damage}");
+    check_what_is_left(&recovered, 40);
 }

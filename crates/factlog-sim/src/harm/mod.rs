@@ -47,7 +47,8 @@ impl Choice {
     }
 
     fn broken(&self, mode: &str, case: &str, what: &str) -> Broken {
-        let again = format!("again: cargo run --release -p factlog-sim -- {mode} --seed {} --only {case}", self.seed);
+        let again =
+            format!("again: cargo run --release -p factlog-sim -- {mode} --seed {} --only {case}", self.seed);
         Broken(vec![format!("{case}: {what}\n{again}")])
     }
 }
@@ -112,3 +113,6 @@ fn without_panic<T>(examine: impl FnOnce() -> Result<T, String>) -> Result<T, St
         Err(format!("a panic, which said: {told}"))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,8 @@ impl Exam<'_> {
         if named.len() < damage.len() + mendable.len() {
             return Err(format!("verifying tells something else: {damage:?} {mendable:?}"));
         }
-        let is_in = |part: &Part, offset: u64| part.range.contains(&(offset as usize)) && part.file == self.due.file;
+        let is_in =
+            |part: &Part, offset: u64| part.range.contains(&(offset as usize)) && part.file == self.due.file;
         for part in self.due.told() {
             if !named.iter().any(|named| named.file == part.file && is_in(part, named.offset)) {
                 return Err(format!("verifying does not name {part:?}: {named:?}"));
@@ -107,7 +108,9 @@ impl Exam<'_> {
         let lost: Vec<_> = lost.into_iter().map(|(first, last)| (first.get(), last.get())).collect();
         let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(first, last)| last - first + 1).sum::<u64>();
         let due = count(&self.due.lost);
-        if count(&lost) != due || !lost.iter().all(|&(first, last)| !self.due.serves(first) && !self.due.serves(last)) {
+        if count(&lost) != due
+            || !lost.iter().all(|&(first, last)| !self.due.serves(first) && !self.due.serves(last))
+        {
             return Err(format!("verifying says that {lost:?} is lost, and not {:?}", self.due.lost));
         }
         if !self.due.is_refused() && *events != self.store.events.len() as u64 - due {
@@ -187,7 +190,11 @@ impl Exam<'_> {
         } else {
             read.due.get(found.len()).is_some_and(|&next| !self.due.serves(next))
         };
-        if needed { Ok(true) } else { Err(format!("refused though nothing it needs is lost: {error}, to {read:?}")) }
+        if needed {
+            Ok(true)
+        } else {
+            Err(format!("refused though nothing it needs is lost: {error}, to {read:?}"))
+        }
     }
 
     /// Streams, types, tracking and times.
@@ -200,7 +207,8 @@ impl Exam<'_> {
             corrupt += self.right(found, &Some(stream.clone()))?;
         }
         for source in SOURCES {
-            corrupt += self.right(pollster::block_on(engine.tracking(source)), &self.store.tracking(source))?;
+            corrupt +=
+                self.right(pollster::block_on(engine.tracking(source)), &self.store.tracking(source))?;
         }
         for &(time, position) in &questions.times {
             let found = pollster::block_on(engine.position_at(time)).map(Position::number);
@@ -226,7 +234,8 @@ impl Exam<'_> {
         match (hand.append(ask.append.clone()), &ask.due) {
             (Err(AppendError::Conflict(_)), Outcome::Conflict) => Ok(false),
             (Ok(appended), Outcome::Repeat(first, last))
-                if appended.deduplicated && (appended.first.get(), appended.last.get()) == (*first, *last) =>
+                if appended.deduplicated
+                    && (appended.first.get(), appended.last.get()) == (*first, *last) =>
             {
                 Ok(false)
             }
@@ -243,7 +252,8 @@ impl Exam<'_> {
     /// An error is `Corrupt`, and names the file and a place in a part that is harmed.
     fn is_told(&self, error: &Error, file: &str) -> Told {
         let text = error.to_string();
-        let offset = text.split("offset ").nth(1).map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+        let offset =
+            text.split("offset ").nth(1).map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
         let offset: Option<usize> = offset.flatten().and_then(|digits| digits.parse().ok());
         let is_there = self.due.is_refused()
             || offset.is_some_and(|offset| self.due.parts.iter().any(|part| part.range.contains(&offset)));

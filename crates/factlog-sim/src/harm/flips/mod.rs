@@ -65,13 +65,30 @@ pub fn run(choice: &Choice) -> Result<Summary, Broken> {
     let done = on_all_cores(&cases, |case| {
         let damage = &all[case as usize];
         let examined = without_panic(|| examine(&store, &parts, &questions, damage));
-        examined.map(|verdict| (case, verdict)).map_err(|what| choice.broken("--flips", &damage.name(), &what))
+        examined
+            .map(|verdict| (case, verdict))
+            .map_err(|what| choice.broken("--flips", &damage.name(), &what))
     })?;
     let mut summary = Summary::default();
     for (case, verdict) in done {
         summary.add(&all[case as usize], verdict);
     }
     Ok(summary)
+}
+
+/// The parts of which a turned bit passes an examination that expects none: those that no answer depends on.
+#[cfg(test)]
+pub(super) fn unnoticed(seed: u64) -> Vec<String> {
+    let store = Store::new(seed).expect("a store");
+    let (parts, questions) = (layout::parts(&store), Questions::new(&store));
+    let passes = |part: &&Part| {
+        let at = part.range.start + part.range.len() / 2;
+        let damage = Damage { file: part.file.clone(), at, kind: Kind::Bit(3), when: When::Closed };
+        let bytes = damage.bytes(&store).expect("a bit is turned");
+        let due = Due { file: &part.file, parts: Vec::new(), lost: Vec::new() };
+        without_panic(|| Exam { store: &store, questions: &questions, due }.run(&damage, &bytes)).is_ok()
+    };
+    parts.iter().filter(passes).map(|part| format!("{part:?}")).collect()
 }
 
 /// `None` if it changes nothing.
@@ -104,7 +121,9 @@ fn harms(store: &Store, parts: &[Part]) -> Vec<Damage> {
             (0..8).for_each(|bit| add(at, Kind::Bit(bit)));
         }
         for at in (0..end).step_by(SECTOR) {
-            [Kind::Zeros, Kind::Random, Kind::Misdirected, Kind::Stale].into_iter().for_each(|kind| add(at, kind));
+            [Kind::Zeros, Kind::Random, Kind::Misdirected, Kind::Stale]
+                .into_iter()
+                .for_each(|kind| add(at, kind));
         }
     }
     harms

@@ -60,7 +60,10 @@ impl Store {
     /// The tracking of a source: what the last append said of it.
     pub(super) fn tracking(&self, source: &str) -> Option<Position> {
         let of_source = self.appends.iter().rev().filter_map(|(_, _, tracking)| tracking.as_ref());
-        of_source.filter(|tracking| tracking.source.as_str() == source).map(|tracking| tracking.position).next()
+        of_source
+            .filter(|tracking| tracking.source.as_str() == source)
+            .map(|tracking| tracking.position)
+            .next()
     }
 }
 
@@ -142,7 +145,8 @@ impl Making {
         let form = &self.forms[self.rng.usize(..self.forms.len())];
         let data = format!(r#"{{"n":{n},"form":"{form}","token":"{:x}"}}"#, self.rng.u64(..));
         let mut event = Event::new(event_type(n), data).with_id(event_id(n));
-        event = event.tagged(Tags::new((0..n % 4).map(|tag| format!("tag:{}", (tag + n) % 6))).expect("tags"));
+        event =
+            event.tagged(Tags::new((0..n % 4).map(|tag| format!("tag:{}", (tag + n) % 6))).expect("tags"));
         if n % 5 == 2 {
             event = event.with_metadata(r#"{"user":"ada"}"#);
         }
