@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use factlog_core::{
     Administration, Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock, Tracking,
@@ -12,9 +13,14 @@ use factlog_core::{
 };
 
 use super::{append, close, copy, event, fill, load, open, read, small, verify_all, with_flip};
-use crate::Damage;
 use crate::recovery::Recovered;
 use crate::storage::faulty::{Faults, FaultyDisk};
+use crate::{Damage, Settings};
+
+/// No beacon but that of closing: on a machine with much to do, others would stand between any two groups.
+fn quiet() -> Settings {
+    Settings { vouch_after: Duration::from_secs(3600), ..small() }
+}
 
 /// Everything that can still be read is what was written, and nothing of what is lost is there.
 fn check_what_is_left(recovered: &Recovered, events: u64) {
@@ -37,7 +43,7 @@ fn check_what_is_left(recovered: &Recovered, events: u64) {
 #[test]
 fn a_flipped_bit_in_the_write_ahead_log_is_damage_with_its_place() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     let path = dir.path().join("wal/00000001");
@@ -59,13 +65,13 @@ fn a_flipped_bit_in_the_write_ahead_log_is_damage_with_its_place() {
 #[test]
 fn damage_at_the_very_end_is_an_error_and_not_a_shorter_log() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
     let tail = load(dir.path()).end.expect("an end").offset;
     with_flip(&dir.path().join("wal/00000001"), tail - 4096 - 500, || {
-        let engine = open(dir.path(), small());
+        let engine = open(dir.path(), quiet());
         let head = pollster::block_on(engine.head()).expect("head");
         assert_eq!(head.position, Position::new(events), "the head is what was acknowledged");
         let (seen, error) = read(&engine, ReadOptions::default());
@@ -81,7 +87,7 @@ fn the_last_frame_of_a_full_file_is_vouched_for_too() {
     let dir = tempfile::tempdir().expect("a directory");
     for appends in 13..20 {
         let dir = dir.path().join(appends.to_string());
-        let engine = open(&dir, small());
+        let engine = open(&dir, quiet());
         for n in 1..=appends {
             pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
         }
@@ -101,7 +107,7 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     // A write that never reached the disk leaves what was there before: here, another group of the same place.
     let dir = tempfile::tempdir().expect("a directory");
     let (one, other) = (dir.path().join("one"), dir.path().join("other"));
-    let engine = open(&one, small());
+    let engine = open(&one, quiet());
     fill(&engine, 2);
     close(&engine);
     drop(engine);
@@ -109,7 +115,7 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     let next = load(&one).head + 1;
     let offset = load(&one).end.expect("an end").offset;
     for (dir, numbers) in [(&one, [3, 6]), (&other, [4, 5])] {
-        let engine = open(dir, small());
+        let engine = open(dir, quiet());
         for n in numbers {
             pollster::block_on(engine.append(Append::new([event(next + n)]))).expect("append");
         }
@@ -124,21 +130,21 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     let recovered = load(&one);
     assert_eq!(recovered.damage.len(), 1, "{:?}", recovered.damage);
     assert_eq!((recovered.damage[0].offset, recovered.damage[0].lost()), (offset, Some((next, next))));
-    let engine = open(&one, small());
+    let engine = open(&one, quiet());
     assert!(read(&engine, ReadOptions::default()).1.is_some(), "the stale event is not served");
 }
 
 #[test]
 fn an_unreadable_sector_is_damage_like_any_other() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
     let faults = Arc::new(Faults::default());
     faults.set_unreadable("wal/00000001", 3 * 4096 + 600);
     let disk = Arc::new(FaultyDisk(faults));
-    let engine = crate::Engine::open_on(disk, dir.path(), small(), Arc::new(SystemClock)).expect("open");
+    let engine = crate::Engine::open_on(disk, dir.path(), quiet(), Arc::new(SystemClock)).expect("open");
     let (first, last) = engine.damage()[0].lost().expect("lost positions");
     assert_eq!(engine.damage()[0].offset, 3 * 4096);
     assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, first - 1);
@@ -149,7 +155,7 @@ fn an_unreadable_sector_is_damage_like_any_other() {
 #[test]
 fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
@@ -159,7 +165,7 @@ fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
         let (first, last) = report.damage[0].lost().expect("lost positions");
         assert_eq!(report.events, events - (last - first + 1));
 
-        let engine = open(dir.path(), small());
+        let engine = open(dir.path(), quiet());
         assert_eq!(engine.damage(), report.damage);
         let (before, error) = read(&engine, ReadOptions::default());
         assert_eq!(before.len() as u64, first - 1);
@@ -172,13 +178,13 @@ fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
         assert_eq!(refused.failed().expect("an error").kind(), ErrorKind::Corrupt);
         close(&engine);
     });
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events, "repaired, it is whole again");
 }
 
 /// A life of the store: appends of one event each, the beacon that closing leaves.
 fn live(dir: &Path, events: std::ops::RangeInclusive<u64>) {
-    let engine = open(dir, small());
+    let engine = open(dir, quiet());
     for n in events {
         let appended = pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
         assert_eq!(appended.first.get(), n);
@@ -217,7 +223,7 @@ fn a_damaged_beacon_takes_no_event_in_front_of_it_or_behind_it_with_it() {
 #[test]
 fn what_a_lost_group_may_have_told_is_not_answered_without_it() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let tracking = |source: &str, position| Tracking {
         source: TrackingSource::new(source).expect("a source"),
         position: Position::new(position).expect("not 0"),
@@ -232,7 +238,7 @@ fn what_a_lost_group_may_have_told_is_not_answered_without_it() {
     close(&engine);
     drop(engine);
     with_flip(&dir.path().join("wal/00000001"), 4096 + 200, || {
-        let engine = open(dir.path(), small());
+        let engine = open(dir.path(), quiet());
         let corrupt = |error: factlog_core::Error| {
             assert_eq!(error.kind(), ErrorKind::Corrupt);
             assert!(error.to_string().contains("wal/00000001 is damaged at offset 4096"), "{error}");
