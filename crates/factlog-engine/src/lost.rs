@@ -21,7 +21,7 @@ impl Shared {
 
     /// The last damage that took positions away behind the sealed log: what was in them no index tells.
     pub(crate) fn lost_unsealed(&self) -> Option<&Damage> {
-        let sealed = self.view.load().sealed();
+        let sealed = self.view().sealed();
         self.damage.iter().rfind(|damage| damage.lost().is_some_and(|(_, last)| sealed < last))
     }
 

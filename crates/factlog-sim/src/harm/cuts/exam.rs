@@ -78,7 +78,7 @@ impl<'a> Prepared<'a> {
             return Err(format!("the next event is at {} and not behind {}", appended.first, due.head));
         }
         let due_then = Due { head: due.head + 1, hole: None };
-        holds(&hand, &due_then, log, from, &[one.clone()])?;
+        holds(&hand, &due_then, log, from, std::slice::from_ref(&one))?;
         if wholly || cut.at.is_multiple_of(AGAIN) {
             drop(hand);
             let disk = disk.image().disk(1);

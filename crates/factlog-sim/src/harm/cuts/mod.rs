@@ -95,7 +95,8 @@ fn stretches(log: &Log, bytes: usize) -> Vec<Stretch<'_>> {
             left -= range.len();
             // The last file has none behind it: a hole there is nothing but zeros.
             let is_last = file + 1 == log.files.len();
-            if !range.is_empty() && !(is_last && way == Way::Hole) {
+            let says_more = !is_last || way != Way::Hole;
+            if !range.is_empty() && says_more {
                 let prepared = Prepared::new(log, file, way);
                 stretches.push(Stretch { file, way, bytes: range, prepared });
             }

@@ -106,11 +106,12 @@ impl<'a> Due<'a> {
             part.file == file && of_bytes.into_iter().any(|at| now[at] != bytes[at - damage.at])
         };
         let parts: Vec<_> = parts.iter().filter(is_hit).collect();
-        let events = parts.iter().filter_map(|part| match part.what {
-            What::Events(first, last) => Some((first, last)),
-            _ => None,
-        });
-        let mut lost: Vec<_> = events.collect();
+        let mut lost = Vec::new();
+        for part in &parts {
+            if let What::Events(first, last) = part.what {
+                lost.push((first, last));
+            }
+        }
         if 1 < parts.iter().filter(|part| part.what == What::Footer).count() {
             lost = vec![(1, SEALED)];
         }

@@ -64,14 +64,14 @@ impl Exam<'_> {
         hand.settle();
         hand.close().map_err(|error| format!("the store does not close: {error}"))?;
         if self.due.is_mended() {
-            verdict.mended = self.is_whole(&disk)?;
+            verdict.mended = is_whole(&disk)?;
         }
         // A run's footer is read when the store is opened, and not again.
         if self.due.loses_run() && damage.when == When::Open && !verdict.mended {
             let mut hand = open().map_err(|error| format!("the store does not open again: {error}"))?;
             hand.settle();
             hand.close().map_err(|error| format!("the store does not close again: {error}"))?;
-            verdict.mended = self.is_whole(&disk)?;
+            verdict.mended = is_whole(&disk)?;
         }
         if self.due.is_mended() && !verdict.mended {
             return Err("it is not mended at the end".to_owned());
@@ -119,15 +119,10 @@ impl Exam<'_> {
         Ok(!named.is_empty())
     }
 
-    /// Whether a verification finds nothing.
-    fn is_whole(&self, disk: &SimDisk) -> Told<bool> {
-        let report = verify(disk).map_err(|error| format!("it cannot be verified at the end: {error}"))?;
-        Ok(report.is_clean())
-    }
-
     /// Asks everything; how much was answered with `Corrupt`.
     fn asked(&self, hand: &mut Hand) -> Told<u64> {
-        let mut corrupt = self.stretches(hand)?;
+        self.stretches(hand)?;
+        let mut corrupt = 0;
         for read in &self.questions.reads {
             corrupt += u64::from(self.read(hand, read)?);
         }
@@ -146,7 +141,7 @@ impl Exam<'_> {
     }
 
     /// All that is whole is served by position, in both directions.
-    fn stretches(&self, hand: &Hand) -> Told<u64> {
+    fn stretches(&self, hand: &Hand) -> Told {
         let events = &self.store.events;
         let mut from = 0;
         let ends = self.due.lost.iter().copied().chain([(events.len() as u64 + 1, 0)]);
@@ -165,7 +160,7 @@ impl Exam<'_> {
             }
             from = last;
         }
-        Ok(0)
+        Ok(())
     }
 
     /// One read; whether it ended with `Corrupt`.
@@ -262,4 +257,10 @@ impl Exam<'_> {
         }
         Err(format!("an error that does not say what is damaged and where: {:?}, {text}", error.kind()))
     }
+}
+
+/// Whether a verification finds nothing.
+fn is_whole(disk: &SimDisk) -> Told<bool> {
+    let report = verify(disk).map_err(|error| format!("it cannot be verified at the end: {error}"))?;
+    Ok(report.is_clean())
 }
