@@ -11,6 +11,7 @@ pub mod flips;
 mod hand;
 
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,13 +38,14 @@ impl Choice {
         Self { sample: every.max(1), ..Self::all(seed) }
     }
 
-    fn cases(&self, count: u64, name: impl Fn(u64) -> String) -> Vec<u64> {
+    /// Those that are chosen among some cases, of which a sample has every n-th.
+    fn cases(&self, among: Range<u64>, every: u64, name: impl Fn(u64) -> String) -> Vec<u64> {
         if let Some(only) = &self.only {
-            return (0..count).filter(|&case| name(case) == *only).collect();
+            return among.filter(|&case| name(case) == *only).collect();
         }
-        let from = fastrand::Rng::with_seed(self.seed).u64(..self.sample.max(1));
-        let every = usize::try_from(self.sample.max(1)).unwrap_or(usize::MAX);
-        (from..count).step_by(every).collect()
+        let every = every.max(1);
+        let from = fastrand::Rng::with_seed(self.seed).u64(..every);
+        among.skip(position(from)).step_by(position(every)).collect()
     }
 
     fn broken(&self, mode: &str, case: &str, what: &str) -> Broken {
@@ -64,6 +66,11 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("\n"))
     }
+}
+
+/// A number of cases as an index.
+fn position(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// Does all cases on all cores, until some break a promise.

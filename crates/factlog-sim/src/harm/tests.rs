@@ -21,7 +21,6 @@ fn no_flip_of_a_sample_gives_a_wrong_answer() {
     assert!(enough, "too little: {summary}");
 }
 
-/// The identity and the manifest are small: each of their bits, and all of a run's pages and a segment's parts once.
 #[test]
 fn a_case_can_be_repeated_alone_by_its_name() {
     for only in ["STORE:0:0", "MANIFEST.0:30:7", "MANIFEST.1:3:2"] {

@@ -70,7 +70,7 @@ pub fn run(choice: &Choice, bytes: usize) -> Result<Summary, Broken> {
         (stretch, Cut { file: stretch.file, at: offset, way: stretch.way })
     };
     let name = |cut: Cut| format!("{}:{}:{}", log.files[cut.file].path(), cut.at, cut.way.name());
-    let cases = choice.cases(starts[starts.len() - 1], |case| name(cut_of(case).1));
+    let cases = choice.cases(0..starts[starts.len() - 1], choice.sample, |case| name(cut_of(case).1));
     let done = on_all_cores(&cases, |case| {
         let (stretch, cut) = cut_of(case);
         let due = without_panic(|| stretch.prepared.examine(cut));

@@ -25,6 +25,9 @@ use store::Store;
 
 use super::{Broken, Choice, on_all_cores, without_panic};
 
+/// How many more sectors than bits are in a sample.
+const SECTORS_FOR_A_BIT: u64 = 64;
+
 /// What came of all harms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -61,7 +64,11 @@ pub fn run(choice: &Choice) -> Result<Summary, Broken> {
     let store = Store::new(choice.seed).map_err(|what| choice.broken("--flips", "the store", &what))?;
     let (parts, questions) = (layout::parts(&store), Questions::new(&store));
     let all = harms(&store, &parts);
-    let cases = choice.cases(all.len() as u64, |case| all[case as usize].name());
+    let name = |case: u64| all[case as usize].name();
+    let bits = all.partition_point(|damage| matches!(damage.kind, Kind::Bit(_))) as u64;
+    let mut cases = choice.cases(0..bits, choice.sample, name);
+    // There are few sectors: a sample has more of them.
+    cases.extend(choice.cases(bits..all.len() as u64, choice.sample / SECTORS_FOR_A_BIT, name));
     let done = on_all_cores(&cases, |case| {
         let damage = &all[case as usize];
         let examined = without_panic(|| examine(&store, &parts, &questions, damage));
@@ -103,7 +110,7 @@ fn examine(
     Exam { store, questions, due }.run(damage, &bytes).map(Some)
 }
 
-/// Every bit of every part, and every sector of every file that has parts.
+/// Every bit of every part, then every sector of every file that has parts.
 fn harms(store: &Store, parts: &[Part]) -> Vec<Damage> {
     let mut harms = Vec::new();
     let whens = |file: &str| {
@@ -126,6 +133,8 @@ fn harms(store: &Store, parts: &[Part]) -> Vec<Damage> {
                 .for_each(|kind| add(at, kind));
         }
     }
+    // Bits first, in the order of files.
+    harms.sort_by_key(|damage| !matches!(damage.kind, Kind::Bit(_)));
     harms
 }
 
