@@ -95,6 +95,8 @@ pub(super) struct Due<'a> {
     pub(super) parts: Vec<&'a Part>,
     /// The positions that cannot be served, in order and apart.
     pub(super) lost: Vec<(u64, u64)>,
+    /// Whether it is what was there earlier.
+    pub(super) is_stale: bool,
 }
 
 impl<'a> Due<'a> {
@@ -115,7 +117,7 @@ impl<'a> Due<'a> {
         if 1 < parts.iter().filter(|part| part.what == What::Footer).count() {
             lost = vec![(1, SEALED)];
         }
-        Self { file, parts, lost }
+        Self { file, parts, lost, is_stale: damage.kind == Kind::Stale }
     }
 
     /// Whether a position can be served.
@@ -128,9 +130,14 @@ impl<'a> Due<'a> {
         self.file.starts_with("wal/")
     }
 
-    /// The parts that a verification must name.
+    /// The parts that a verification must name. An older copy of the manifest is a copy of the manifest.
     pub(super) fn told(&self) -> impl Iterator<Item = &&'a Part> {
-        self.parts.iter().filter(|part| !matches!(part.what, What::LastBeacon | What::Unused))
+        self.parts.iter().filter(|part| match part.what {
+            What::LastBeacon | What::Unused => false,
+            What::Manifest => !self.is_stale,
+            What::Store | What::Spare | What::Footer | What::Events(..) => true,
+            What::Page | What::RunFooter | What::Beacon => true,
+        })
     }
 
     /// Whether the next opening for writing, or the background, mends all of it.

@@ -3,10 +3,10 @@
 use factlog_core::{
     Administration, Append, AppendError, Error, ErrorKind, EventStore, Position, Query, ReadOptions, Result,
 };
-use factlog_engine::Report;
+use factlog_engine::{Damage as Named, Report};
 
 use super::damage::{Damage, Due, When};
-use super::layout::Part;
+use super::layout::{Part, What};
 use super::questions::{Ask, Outcome, Questions, Read, new_event};
 use super::store::{SOURCES, Store};
 use crate::disk::SimDisk;
@@ -91,7 +91,13 @@ impl Exam<'_> {
         let is_in =
             |part: &Part, offset: u64| part.range.contains(&(offset as usize)) && part.file == self.due.file;
         for part in self.due.told() {
-            if !named.iter().any(|named| named.file == part.file && is_in(part, named.offset)) {
+            // Damage to neighbours may be told as one.
+            let covers = |named: &Named| {
+                let range = named.first.zip(named.last);
+                let What::Events(first, last) = part.what else { return false };
+                range.is_some_and(|(from, until)| from.get() <= first && last <= until.get())
+            };
+            if !named.iter().any(|named| is_in(part, named.offset) || covers(named)) {
                 return Err(format!("verifying does not name {part:?}: {named:?}"));
             }
         }

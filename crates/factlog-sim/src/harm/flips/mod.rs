@@ -92,7 +92,7 @@ pub(super) fn unnoticed(seed: u64) -> Vec<String> {
         let at = part.range.start + part.range.len() / 2;
         let damage = Damage { file: part.file.clone(), at, kind: Kind::Bit(3), when: When::Closed };
         let bytes = damage.bytes(&store).expect("a bit is turned");
-        let due = Due { file: &part.file, parts: Vec::new(), lost: Vec::new() };
+        let due = Due { file: &part.file, parts: Vec::new(), lost: Vec::new(), is_stale: false };
         without_panic(|| Exam { store: &store, questions: &questions, due }.run(&damage, &bytes)).is_ok()
     };
     parts.iter().filter(passes).map(|part| format!("{part:?}")).collect()
