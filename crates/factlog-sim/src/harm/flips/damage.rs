@@ -114,10 +114,16 @@ impl<'a> Due<'a> {
                 lost.push((first, last));
             }
         }
-        if 1 < parts.iter().filter(|part| part.what == What::Footer).count() {
-            lost = vec![(1, SEALED)];
+        let mut due = Self { file, parts, lost, is_stale: damage.kind == Kind::Stale };
+        if due.loses_both_footers() {
+            due.lost = vec![(1, SEALED)];
         }
-        Self { file, parts, lost, is_stale: damage.kind == Kind::Stale }
+        due
+    }
+
+    /// Whether a segment is left without a footer: a sector at the border of both takes them with it.
+    pub(super) fn loses_both_footers(&self) -> bool {
+        1 < self.parts.iter().filter(|part| part.what == What::Footer).count()
     }
 
     /// Whether a position can be served.
