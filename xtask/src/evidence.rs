@@ -20,8 +20,10 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice, every failing call one at a
+               time, every planted bug (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice, every failing
+               call one at a time, every planted bug
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -99,29 +101,36 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str); 6] {
-        let [kills, losses, errors, kills_twice, errors_twice] = match self {
+    fn parts(self) -> [(&'static str, &'static str); 9] {
+        let [kills, losses, errors, damage, kills_twice, errors_twice, damage_twice] = match self {
             Self::Ci => [
                 "--kind kill --runs 20000",
                 "--kind power --runs 2000",
                 "--kind errors --runs 5000",
+                "--kind damage --runs 5000",
                 "--kind kill --seed 2000000 --runs 500 --twice",
                 "--kind errors --seed 2000000 --runs 500 --twice",
+                "--kind damage --seed 2000000 --runs 500 --twice",
             ],
             Self::Full => [
                 "--kind kill --runs 1000000",
                 "--kind power --runs 100000",
                 "--kind errors --runs 100000",
+                "--kind damage --runs 100000",
                 "--kind kill --seed 2000000 --runs 5000 --twice",
                 "--kind errors --seed 2000000 --runs 5000 --twice",
+                "--kind damage --seed 2000000 --runs 5000 --twice",
             ],
         };
         [
             ("The process is killed", kills),
             ("The power fails", losses),
             ("Calls fail or the disk is full, and processes end both ways", errors),
+            ("What is stored is harmed, and processes end both ways", damage),
+            ("Every place that calls the disk fails, one call at a time", "--sites"),
             ("Killed, each run twice and compared", kills_twice),
             ("Failing calls, each run twice and compared", errors_twice),
+            ("Damage, each run twice and compared", damage_twice),
             ("Planted bugs, and the seeds that catch them", "--bugs"),
         ]
     }

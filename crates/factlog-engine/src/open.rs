@@ -13,6 +13,7 @@ use factlog_core::{Clock, Error, Result};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::damage::Damage;
 use crate::identity;
 use crate::indexer::Indexer;
 use crate::ledger::Ledger;
@@ -192,7 +193,7 @@ fn start(
         if planted!(BeaconNotWrittenAgain) && frame.is_beacon() {
             continue;
         }
-        write_again(&*disk, dir, frame)?;
+        write_again(&*disk, dir, shared.store, frame)?;
     }
     // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
     // are about to be adopted, files that are about to be written into.
@@ -259,12 +260,18 @@ fn start(
 
 /// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's
 /// cache only, where it reads as whole. The same bytes go to the same place, so being interrupted is no harm.
-fn write_again(disk: &dyn Disk, dir: &Path, frame: &FrameAt) -> Result<()> {
+///
+/// # Errors
+/// `Corrupt` when they are not the same bytes any more: made durable, they would be damage for good.
+fn write_again(disk: &dyn Disk, dir: &Path, store: Uuid, frame: &FrameAt) -> Result<()> {
     let path = dir.join("wal").join(crate::wal_files::file_name(frame.number));
-    let write = || {
-        let file = disk.open(&path)?;
-        let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;
-        file.write_durably(&bytes, frame.offset)
-    };
-    write().map_err(|cause| storage::failed("write the last group again to", &path, cause))
+    let failed = |cause| storage::failed("write the last group again to", &path, cause);
+    let file = disk.open(&path).map_err(failed)?;
+    let bytes = storage::read_exact(&*file, frame.offset, frame.length).map_err(failed)?;
+    if !frame.is_same(store, &bytes) && !planted!(WriteAgainUnchecked) {
+        let what = "a frame was whole a moment ago and is no longer";
+        let name = crate::wal_files::relative_path(frame.number);
+        return Err(Damage::new(name, frame.offset, (1, 0), what).to_error());
+    }
+    file.write_durably(&bytes, frame.offset).map_err(failed)
 }

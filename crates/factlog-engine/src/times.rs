@@ -40,7 +40,18 @@ impl Shared {
     }
 
     /// The last position recorded at or before `time`, at most `head`; 0 if there is none.
+    ///
+    /// # Errors
+    /// `Corrupt` when what follows it is lost, and may have been recorded by then too.
     pub(crate) fn position_at(&self, time: Timestamp, head: u64) -> Result<u64> {
+        let position = self.known_position_at(time, head)?;
+        match self.damage_in(position, position + 1, true) {
+            Some(damage) if position < head => Err(damage.to_error()),
+            Some(_) | None => Ok(position),
+        }
+    }
+
+    fn known_position_at(&self, time: Timestamp, head: u64) -> Result<u64> {
         let micros = time.as_micros() - i64::from(planted!(TimeIsExclusive));
         let time = Timestamp::from_micros(micros);
         let view = self.view();

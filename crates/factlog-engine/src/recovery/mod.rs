@@ -21,7 +21,9 @@ use std::sync::Arc;
 
 use factlog_core::{Position, Result, TrackingSource};
 
+use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
+use crate::frame;
 use crate::identity;
 use crate::manifest::{self, Manifest};
 use crate::run::Pages;
@@ -31,6 +33,7 @@ use crate::verify::Progress;
 use crate::view::View;
 use crate::wal::End;
 use loader::Loader;
+use uuid::Uuid;
 use wal::Tail;
 
 /// A store as its files tell it.
@@ -76,6 +79,12 @@ pub(crate) struct FrameAt {
 }
 
 impl FrameAt {
+    /// Whether these bytes are still those that were found.
+    pub(crate) fn is_same(&self, store: Uuid, bytes: &[u8]) -> bool {
+        let place = Place { store, file: FileKind::Wal, number: self.number, offset: self.offset };
+        frame::parse(bytes, place).is_ok_and(|frame| frame.checksum == self.checksum)
+    }
+
     /// Whether it only vouches for others.
     #[cfg(feature = "simulation")]
     pub(crate) fn is_beacon(&self) -> bool {
