@@ -20,10 +20,10 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug,
-               a sample of the cuts and flips (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug,
-               the log cut at every byte of its last MiB, every bit of a small store turned
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice, every failing call one at a
+               time, every planted bug (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice, every failing
+               call one at a time, every planted bug
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -101,35 +101,36 @@ impl Size {
     }
 
     /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str); 8] {
-        let [kills, losses, errors, kills_twice, errors_twice, cuts, flips] = match self {
+    fn parts(self) -> [(&'static str, &'static str); 9] {
+        let [kills, losses, errors, damage, kills_twice, errors_twice, damage_twice] = match self {
             Self::Ci => [
                 "--kind kill --runs 20000",
                 "--kind power --runs 2000",
                 "--kind errors --runs 5000",
+                "--kind damage --runs 5000",
                 "--kind kill --seed 2000000 --runs 500 --twice",
                 "--kind errors --seed 2000000 --runs 500 --twice",
-                "--cuts --sample 41",
-                "--flips --sample 41",
+                "--kind damage --seed 2000000 --runs 500 --twice",
             ],
             Self::Full => [
                 "--kind kill --runs 1000000",
                 "--kind power --runs 100000",
                 "--kind errors --runs 100000",
+                "--kind damage --runs 100000",
                 "--kind kill --seed 2000000 --runs 5000 --twice",
                 "--kind errors --seed 2000000 --runs 5000 --twice",
-                "--cuts",
-                "--flips",
+                "--kind damage --seed 2000000 --runs 5000 --twice",
             ],
         };
         [
             ("The process is killed", kills),
             ("The power fails", losses),
             ("Calls fail or the disk is full, and processes end both ways", errors),
+            ("What is stored is harmed, and processes end both ways", damage),
+            ("Every place that calls the disk fails, one call at a time", "--sites"),
             ("Killed, each run twice and compared", kills_twice),
             ("Failing calls, each run twice and compared", errors_twice),
-            ("The log cut at every byte of its end", cuts),
-            ("Every bit turned, every sector replaced", flips),
+            ("Damage, each run twice and compared", damage_twice),
             ("Planted bugs, and the seeds that catch them", "--bugs"),
         ]
     }

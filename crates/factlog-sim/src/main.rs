@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use factlog_engine::simulation::Bug;
 use factlog_sim::harm::{self, Choice};
 use factlog_sim::run::sensitivity::{self, Caught};
-use factlog_sim::run::{self, Failure, Kind, Plan, Summary};
+use factlog_sim::run::{self, Failure, Kind, Plan, Summary, sites};
 
 /// Run the engine on a simulated disk with crashes that a seed decides; exit code 1 if a promise breaks
 ///
@@ -46,6 +46,9 @@ struct Arguments {
     /// Cut the log at every byte of its last MiB instead, or turn every bit of a small store's files
     #[command(flatten)]
     harm: Harm,
+    /// Fail every call of every place that calls the disk, one at a time, and print how many were failed
+    #[arg(long, exclusive = true)]
+    sites: bool,
     /// Print what came of it as one line of JSON
     #[arg(long)]
     json: bool,
@@ -85,6 +88,8 @@ enum Crash {
     Power,
     /// Calls of the disk fail or it is full, and processes end both ways
     Errors,
+    /// What is stored is harmed, and processes end both ways
+    Damage,
 }
 
 fn main() -> ExitCode {
@@ -93,6 +98,7 @@ fn main() -> ExitCode {
         Crash::Kill => Kind::Kill,
         Crash::Power => Kind::PowerLoss,
         Crash::Errors => Kind::Errors,
+        Crash::Damage => Kind::Damage,
     };
     if arguments.trace {
         let plan = Plan { kind, seed: arguments.seed, steps: arguments.steps };
@@ -103,6 +109,9 @@ fn main() -> ExitCode {
     }
     if let Some(done) = arguments.harm.run(arguments.seed) {
         return done;
+    }
+    if arguments.sites {
+        return sites();
     }
     match run_all(&arguments, kind) {
         Ok(all) => {
@@ -135,6 +144,29 @@ impl Harm {
                 ExitCode::FAILURE
             }
         })
+    }
+}
+
+/// Fails each call of the disk; exit code 1 if a promise breaks by it.
+fn sites() -> ExitCode {
+    match sites::fail_all() {
+        Ok(failed) => {
+            println!("{:<18} {:<28} {:>6}", "call", "place", "failed");
+            for ((call, place), count) in &failed {
+                println!("{call:<18} {place:<28} {count:>6}");
+            }
+            let all: u64 = failed.values().sum();
+            println!(
+                "{} places, {all} failed calls and none lost; the engine never cuts off a file",
+                failed.len()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            let sites::Broken { site: (call, place), nth, how, failure } = *broken;
+            eprintln!("{call} of {place}, number {nth}, failed with {how}: {failure}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -211,6 +243,10 @@ fn add(all: &mut Summary, one: &Summary) {
     all.unknown += one.unknown;
     all.refused += one.refused;
     all.failures += one.failures;
+    all.harms += one.harms;
+    all.read_only += one.read_only;
+    all.refusals += one.refusals;
+    all.excused += one.excused;
     all.conflicts += one.conflicts;
     all.events += one.events;
     all.segments += one.segments;
@@ -226,6 +262,10 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
         unknown,
         refused,
         failures,
+        harms,
+        read_only,
+        refusals,
+        excused,
         conflicts,
         events,
         segments,
@@ -234,13 +274,21 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
     let runs = arguments.runs;
     if arguments.json {
         return format!(
-            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
+            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"harms":{harms},"read_only":{read_only},"refusals":{refusals},"excused":{excused},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
             arguments.seed, arguments.twice
         );
     }
+    let harm = if kind == Kind::Damage {
+        format!(
+            "{harms} places harmed, {read_only} openings for reading only and {refusals} refused, {excused} runs ended by a \
+             loss that nothing could tell, "
+        )
+    } else {
+        String::new()
+    };
     format!(
         "{kind}: {runs} runs, {steps} steps, {crashes} crashes, {acknowledged} appends acknowledged and none lost, {unknown} \
-         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {events} events and {segments} segments at the \
+         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {harm}{events} events and {segments} segments at the \
          ends; trace {trace:016x}"
     )
 }

@@ -109,7 +109,9 @@ impl<'a> Loader<'a> {
         if damage.lost().is_some() {
             self.holes = true;
             // It may have told more; only what is told behind it is sure.
-            self.tracking.clear();
+            if !planted!(TrackingPassesOverHole) {
+                self.tracking.clear();
+            }
         }
         self.damage.push(damage);
     }

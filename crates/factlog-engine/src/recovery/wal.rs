@@ -7,6 +7,7 @@ use bytes::Bytes;
 use factlog_core::{Position, Result, Timestamp, TrackingSource};
 
 use super::FrameAt;
+use super::beacons::LostBeacon;
 use super::loader::Loader;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
@@ -19,15 +20,14 @@ use crate::storage::{self, Disk};
 use crate::wal::End;
 use crate::wal_files;
 
-/// A beacon is looked for among those of so many openings.
-const EPOCHS_MAX: usize = 1000;
-
 /// What the write-ahead files hold.
 #[derive(Default)]
 pub(super) struct Tail {
     pub(super) end: Option<End>,
     last_frame: Option<FrameAt>,
     pub(super) unvouched: Vec<FrameAt>,
+    /// Those that stood in front of a frame and are not whole.
+    pub(super) beacons: Vec<LostBeacon>,
     pub(super) ready: Vec<u64>,
     epoch: u64,
     pub(super) wal_bytes: u64,
@@ -50,8 +50,9 @@ impl Tail {
     /// events are sealed count as well: what is written next stands behind them.
     fn add(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
         let Header { first, events, acknowledged, .. } = frame.header;
+        let Header { epoch, recorded_at, .. } = frame.header;
         let (offset, length, checksum) = (at as u64, frame.length, frame.checksum);
-        let found = FrameAt { number, offset, length, first, events, checksum };
+        let found = FrameAt { number, offset, length, first, events, checksum, epoch, recorded_at };
         self.unvouched.retain(|before| !before.is_vouched_for(acknowledged));
         self.unvouched.push(found);
         found
@@ -130,10 +131,9 @@ impl Loader<'_> {
                 // A file that is missing held nothing that is not sealed.
                 tail.missing = None;
             }
-            if let Some((number, offset)) = self.lost_beacon(number, &frame, tail) {
-                let what = "a beacon is damaged; what stands around it is whole";
-                self.lose(Damage::new(wal_files::relative_path(number), offset, (1, 0), what));
-            } else if at != offset || frame.header.first != self.next {
+            if let Some(beacon) = self.lost_beacon(number, &frame.header, tail) {
+                tail.beacons.push(beacon);
+            } else if frame.header.first != self.next {
                 // A hole in front of a file's first frame is at the end of the file before, if nothing tells better.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
@@ -184,7 +184,9 @@ impl Loader<'_> {
         tail.unvouched.clear();
     }
 
-    /// The frame at `offset`, or the next one behind it that vouches for what should have been there.
+    /// The frame at `offset`, or the next one behind it that vouches for what should have been there. Where a beacon was
+    /// that cannot be read nothing is missing: it is one slot long, and nothing else is ever in front of a frame that
+    /// begins with the next position.
     fn next_frame<'b>(
         &self,
         number: u64,
@@ -203,34 +205,13 @@ impl Loader<'_> {
             if planted!(CutOneFrameTooMany) && frame::claims(&bytes[at + frame.length..]).is_none() {
                 return None;
             }
-            let vouches = self.next <= frame.header.acknowledged;
-            if (at == offset && follows)
-                || vouches
-                || (follows && self.lost_beacon(number, &frame, tail).is_some())
-            {
+            let vouches = self.next <= frame.header.acknowledged && !planted!(HoleEndsLog);
+            let beacon = if at == offset { 0 } else { ALIGNMENT };
+            if (at == offset + beacon && follows) || vouches {
                 return Some((at, frame));
             }
         }
         None
-    }
-
-    /// Where a beacon stood that is not whole, if the frame is the next one behind it. A beacon's every byte is known,
-    /// so the checksum that its successor tells proves that it was there, and that nothing else was.
-    fn lost_beacon(&self, number: u64, frame: &Frame<'_>, tail: &Tail) -> Option<(u64, u64)> {
-        let last = tail.last_frame.filter(|last| last.checksum != frame.header.previous)?;
-        if frame.header.first != self.next {
-            return None;
-        }
-        // It stood behind the last frame, or alone in a file that was begun for a group that was refused.
-        let fronts = (last.number + 1..=number).map(|number| (number, 0));
-        let mut places = std::iter::once((last.number, last.offset + last.length as u64)).chain(fronts);
-        places.find(|&(number, offset)| {
-            let place = Place { store: self.store, file: FileKind::Wal, number, offset };
-            (tail.epoch..=frame.header.epoch).take(EPOCHS_MAX).any(|epoch| {
-                let group = (self.next - 1, self.last_time.unwrap_or(0));
-                frame::beacon_checksum(group, (epoch, last.checksum), place) == frame.header.previous
-            })
-        })
     }
 
     /// Takes in a frame that is whole.

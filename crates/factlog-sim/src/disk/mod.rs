@@ -15,6 +15,7 @@ mod content;
 mod directory;
 mod errno;
 mod faults;
+mod harm;
 mod judge;
 mod lanes;
 mod machine;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use faults::{Call, Cause, Effect, Fault, Odds};
+pub use harm::Harmed;
 pub use mount::Mount;
 pub use survival::{Names, Profile};
 

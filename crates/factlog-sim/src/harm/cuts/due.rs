@@ -70,6 +70,16 @@ pub(super) struct Hole {
 }
 
 impl Due {
+    /// The positions that are gone behind which there are others.
+    pub(super) fn lost(&self) -> Option<(u64, u64)> {
+        self.hole.as_ref()?.lost
+    }
+
+    /// Whether what is damaged is written again when the store is opened.
+    pub(super) fn is_mended(&self) -> bool {
+        self.hole.as_ref().is_some_and(|hole| hole.lost.is_none())
+    }
+
     /// `behind` is what the cut file would hold, cut at its front.
     pub(super) fn new(log: &Log, cut: Cut, behind: &[u8]) -> Self {
         let mut due = Self { head: log.sealed, hole: None };

@@ -60,7 +60,11 @@ impl<'a> Prepared<'a> {
         let wholly = cut.at.is_multiple_of(WHOLLY);
         if wholly {
             let report = verify(&disk).map_err(|error| format!("it cannot be verified: {error}"))?;
-            compare(&due, &report.damage, "verifying")?;
+            let (damage, mendable) = (&report.damage, &report.mendable);
+            compare(&due, if due.is_mended() { mendable } else { damage }, "verifying")?;
+            if !(if due.is_mended() { damage } else { mendable }).is_empty() {
+                return Err(format!("verifying reports {damage:?} and {mendable:?}"));
+            }
         }
         let clock = Ticking::new();
         let open = |disk: &SimDisk| {
@@ -69,7 +73,7 @@ impl<'a> Prepared<'a> {
         let mut hand = open(&disk)?;
         compare(&due, &hand.engine().damage(), "opening")?;
         let from = if wholly { 0 } else { log.sealed };
-        if due.hole.is_some() {
+        if due.lost().is_some() {
             return holds(&hand, &due, log, from, &[]).and_then(|()| refuses(hand)).map(|()| due);
         }
         let one = next_event();
@@ -120,7 +124,7 @@ fn holds(hand: &Hand, due: &Due, log: &Log, from: u64, since: &[Event]) -> Resul
         return Err(format!("the head is {:?} and not {}", head.position, due.head));
     }
     let kept = &log.events[..(due.head as usize - since.len())];
-    let lost = due.hole.as_ref().and_then(|hole| hole.lost);
+    let lost = due.lost();
     let end = lost.map_or(kept.len(), |(first, _)| first as usize - 1);
     let (read, error) = hand.read(Query::All, ReadOptions::default().after(Position::new(from)));
     let more = read.get(end - from as usize..).unwrap_or_default();
@@ -170,7 +174,7 @@ fn is_told(due: &Due, error: &str) -> Result<(), String> {
     Err(format!("an error does not name the damage {hole:?}: {error}"))
 }
 
-/// A store with damage takes nothing in.
+/// A store that has lost something takes nothing in.
 fn refuses(mut hand: Hand) -> Result<(), String> {
     if hand.is_writable() {
         return Err("it can be written in spite of the damage".to_owned());

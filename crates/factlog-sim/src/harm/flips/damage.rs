@@ -148,7 +148,12 @@ impl<'a> Due<'a> {
 
     /// Whether the next opening for writing, or the background, mends all of it.
     pub(super) fn is_mended(&self) -> bool {
-        self.file.starts_with("index/") || self.file.starts_with("MANIFEST")
+        self.file.starts_with("index/") || self.file.starts_with("MANIFEST") || self.is_beacon()
+    }
+
+    /// Whether it takes a beacon, and nothing else of the log.
+    pub(super) fn is_beacon(&self) -> bool {
+        self.parts.iter().any(|part| part.what == What::Beacon) && self.lost.is_empty()
     }
 
     /// Whether it takes a run's last page.

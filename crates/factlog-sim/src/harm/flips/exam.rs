@@ -66,8 +66,8 @@ impl Exam<'_> {
         if self.due.is_mended() {
             verdict.mended = is_whole(&disk)?;
         }
-        // A run's footer is read when the store is opened, and not again.
-        if self.due.loses_run() && damage.when == When::Open && !verdict.mended {
+        // A run's footer and the write-ahead log are read when the store is opened, and not again.
+        if (self.due.loses_run() || self.due.is_beacon()) && damage.when == When::Open && !verdict.mended {
             let mut hand = open().map_err(|error| format!("the store does not open again: {error}"))?;
             hand.settle();
             hand.close().map_err(|error| format!("the store does not close again: {error}"))?;
@@ -141,7 +141,7 @@ impl Exam<'_> {
             corrupt += u64::from(self.append(hand, ask)?);
         }
         let done = hand.append(Append::new([new_event()]));
-        let writable = !self.due.is_in_tail() || self.due.told().next().is_none();
+        let writable = !self.due.is_in_tail() || self.due.is_beacon() || self.due.told().next().is_none();
         match done {
             Ok(appended) if writable && appended.first.get() == self.store.events.len() as u64 + 1 => {}
             Err(AppendError::Failed(error)) if !writable => self.is_told(&error, self.due.file)?,
