@@ -101,6 +101,8 @@ bugs! {
     HoleIsPassedOver,
     /// Tracking is told of a damaged store as if nothing were missing.
     TrackingPassesOverHole,
+    /// What an opening makes durable again is written as it reads, whole or not.
+    WriteAgainUnchecked,
     /// Both copies of the manifest are one.
     ManifestHasOneCopy,
     /// A store is written in spite of damage.

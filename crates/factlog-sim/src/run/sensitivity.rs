@@ -46,6 +46,7 @@ fn kinds(bug: Bug) -> &'static [Kind] {
         | Bug::HoleIsPassedOver
         | Bug::TrackingPassesOverHole
         | Bug::ManifestHasOneCopy
+        | Bug::WriteAgainUnchecked
         | Bug::DamageIsWritable => &[Kind::Damage],
         Bug::BeaconNotWrittenAgain | Bug::NamesNotSyncedAgain | Bug::DirectoryNotSyncedAgain => {
             &[Kind::Errors]
