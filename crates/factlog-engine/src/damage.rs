@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use factlog_core::{Error, Position};
+use factlog_core::{Error, Position, Result};
+
+use crate::shared::Shared;
 
 /// One damaged place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,19 @@ impl Damage {
     /// The same as an error of kind [`ErrorKind::Corrupt`](factlog_core::ErrorKind::Corrupt).
     pub(crate) fn to_error(&self) -> Error {
         Error::corrupt(format!("{self}; run `factlog verify` and restore the file from a copy"))
+    }
+}
+
+impl Shared {
+    /// Tracking as of the sealed log is in the manifest; what came since is in the write-ahead log only.
+    ///
+    /// # Errors
+    /// `Corrupt` when some of that is lost.
+    pub(crate) fn is_tracking_known(&self) -> Result<()> {
+        let sealed = self.view().sealed();
+        let lost = |damage: &&Damage| damage.lost().is_some_and(|(_, last)| sealed < last);
+        let known = self.damage.iter().find(lost).filter(|_| !planted!(TrackingPassesOverHole));
+        known.map_or(Ok(()), |damage| Err(damage.to_error()))
     }
 }
 

@@ -189,21 +189,7 @@ fn start(
     }
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
-    for frame in &recovered.unvouched {
-        if planted!(BeaconNotWrittenAgain) && frame.is_beacon() {
-            continue;
-        }
-        write_again(&*disk, dir, shared.store, frame)?;
-    }
-    // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
-    // are about to be adopted, files that are about to be written into.
-    for names in ["wal", "segments"] {
-        let path = dir.join(names);
-        if planted!(NamesNotSyncedAgain) {
-            continue;
-        }
-        disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
-    }
+    make_durable_again(&*disk, dir, shared.store, &recovered.unvouched)?;
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += u64::from(!planted!(EpochStays)))?;
     found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
@@ -256,6 +242,27 @@ fn start(
     shared.life.writer_started();
     shared.queue.set_bell(writer.journal.bell());
     Ok((shared, Some(writer)))
+}
+
+/// Makes durable what was read and may be in the system's cache only: the frames that nothing vouches for, and the names of
+/// files.
+fn make_durable_again(disk: &dyn Disk, dir: &Path, store: Uuid, frames: &[FrameAt]) -> Result<()> {
+    for frame in frames {
+        if planted!(BeaconNotWrittenAgain) && frame.is_beacon() {
+            continue;
+        }
+        write_again(disk, dir, store, frame)?;
+    }
+    // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
+    // are about to be adopted, files that are about to be written into.
+    for names in ["wal", "segments"] {
+        let path = dir.join(names);
+        if planted!(NamesNotSyncedAgain) {
+            continue;
+        }
+        disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
+    }
+    Ok(())
 }
 
 /// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's

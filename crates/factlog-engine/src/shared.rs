@@ -192,17 +192,6 @@ impl Shared {
         if forwards { hit.next() } else { hit.next_back() }
     }
 
-    /// Tracking as of the sealed log is in the manifest; what came since is in the write-ahead log only.
-    ///
-    /// # Errors
-    /// `Corrupt` when some of that is lost.
-    pub(crate) fn is_tracking_known(&self) -> Result<()> {
-        let sealed = self.view().sealed();
-        let lost = |damage: &&Damage| damage.lost().is_some_and(|(_, last)| sealed < last);
-        let known = self.damage.iter().find(lost).filter(|_| !planted!(TrackingPassesOverHole));
-        known.map_or(Ok(()), |damage| Err(damage.to_error()))
-    }
-
     /// What is known of a position that no file has.
     pub(crate) fn unreadable(&self, position: u64) -> Error {
         let unknown = || Error::corrupt(format!("position {position} is in no file; run `factlog verify`"));

@@ -86,7 +86,6 @@ impl FrameAt {
     }
 
     /// Whether it only vouches for others.
-    #[cfg(feature = "simulation")]
     pub(crate) fn is_beacon(&self) -> bool {
         self.events == 0
     }
