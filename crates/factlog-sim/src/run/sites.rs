@@ -8,6 +8,7 @@
 //! * The engine never cuts off a file, so there is no call for it.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use super::swarm::Swarm;
 use super::world::World;
@@ -139,8 +140,8 @@ pub fn fail_all() -> Result<BTreeMap<Site, u64>, Box<Broken>> {
                 for (cause, effect) in ways(site.0) {
                     let fault = Fault::once(one(site.0), nth).at(&site.1).with(cause.clone()).doing(effect);
                     let at = (site.clone(), nth);
-                    fail(plan, &at, &[fault.clone()], &mut failed)?;
-                    let behind = reached(plan, &[fault.clone()]);
+                    fail(plan, &at, slice::from_ref(&fault), &mut failed)?;
+                    let behind = reached(plan, slice::from_ref(&fault));
                     let behind = behind.map_err(|failure| broken(&at, "an error", failure))?;
                     for (other, calls) in behind.into_iter().filter(|(other, _)| !usual.contains_key(other)) {
                         for nth in 1..=calls.min(CALLS_MAX) {

@@ -117,7 +117,7 @@ fn is_whole(bytes: &[u8], store: &[u8]) -> bool {
 fn frame(file: &Path, bytes: &[u8], offset: usize, (store, number): (&[u8], u64)) -> Option<Frame> {
     let bytes = bytes.get(offset..).filter(|bytes| bytes.starts_with(b"FLF1"))?;
     let length = u32_at(bytes, 4)? as usize;
-    if length == 0 || length % SLOT != 0 {
+    if length == 0 || !length.is_multiple_of(SLOT) {
         return None;
     }
     let bytes = bytes.get(..length)?;
