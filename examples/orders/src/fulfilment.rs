@@ -79,7 +79,9 @@ impl ProcessManager for Fulfilment {
                     .cancel("payment")
                     .compensation(progress.to(Act::Refund))
                     .command(progress.to(Act::Ship)),
-                OrderEvent::Delivered(_) | OrderEvent::Cancelled(_) => Effects::none().complete(),
+                // Whoever paid in the very moment in which it was called off gets the money back.
+                OrderEvent::Cancelled(_) => Effects::none().compensate().complete(),
+                OrderEvent::Delivered(_) => Effects::none().complete(),
                 OrderEvent::Released(_) | OrderEvent::Refunded(_) | OrderEvent::Shipped(_) => Effects::none(),
             },
             Input::TimerFired(_) => progress.give_up("it was not paid in time".to_owned()),

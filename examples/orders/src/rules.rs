@@ -143,7 +143,7 @@ impl Decide for Do {
                 left if left < pieces => Err(Refusal::SoldOut { article, left }),
                 _ => Ok(events![Reserved { order: number, article, pieces }]),
             },
-            Act::Release if order.reserved == 0 => Ok(events![]),
+            Act::Release if order.reserved == 0 || order.shipped => Ok(events![]),
             Act::Release => Ok(events![Released { order: number, article, pieces: order.reserved }]),
             Act::Pay if order.reserved == 0 => Err(Refusal::Order(number, "has nothing put aside yet")),
             Act::Pay if 0 < order.paid => Ok(events![]),
@@ -152,6 +152,9 @@ impl Decide for Do {
             Act::Refund => Ok(events![Refunded { order: number, cents: order.paid }]),
             // An article that nobody can send: a stand-in for what the world refuses.
             Act::Ship if article == "piano" => Err(Refusal::NoParcel(number)),
+            Act::Ship if order.reserved < pieces => {
+                Err(Refusal::Order(number, "has nothing put aside any more"))
+            }
             Act::Ship if order.paid < cents => Err(Refusal::Order(number, "is not paid")),
             Act::Ship => Ok(events![Shipped { order: number }]),
             Act::Deliver if !order.shipped => Err(Refusal::Order(number, "is not on its way")),

@@ -79,3 +79,18 @@ fn what_cannot_be_sent_is_undone_in_reverse() {
             to(Act::Cancel("no parcel goes to where order 7 is to go".into()), "piano"),
         ]);
 }
+
+#[test]
+fn whoever_pays_in_the_moment_it_is_called_off_gets_the_money_back() {
+    let late = "it was not paid in time".to_owned();
+    given_process(Fulfilment::default())
+        .when(placed("book"))
+        .when(OrderEvent::from(reserved("book")))
+        .advance(Fulfilment::default().deadline)
+        .then([to(Act::Reserve, "book"), to(Act::Release, "book"), to(Act::Cancel(late.clone()), "book")])
+        .when(paid())
+        .then([to(Act::Ship, "book")])
+        .when(Cancelled { order: 7, reason: late })
+        .then([to(Act::Refund, "book")])
+        .completed("7");
+}
