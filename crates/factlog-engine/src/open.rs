@@ -255,9 +255,6 @@ fn settle(
         beacon.write(disk, dir)?;
     }
     for frame in unvouched {
-        if planted!(BeaconNotWrittenAgain) && frame.is_beacon() {
-            continue;
-        }
         write_again(disk, dir, store, frame)?;
     }
     // Names may be there that would not outlast a loss of power: of segments that are about to be adopted, of files that

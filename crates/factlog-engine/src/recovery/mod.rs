@@ -89,11 +89,6 @@ impl FrameAt {
         frame::parse(bytes, place).is_ok_and(|frame| frame.checksum == self.checksum)
     }
 
-    /// Whether it only vouches for others.
-    pub(crate) fn is_beacon(&self) -> bool {
-        self.events == 0
-    }
-
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
     }
