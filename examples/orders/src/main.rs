@@ -103,6 +103,7 @@ fn hurried() -> Fulfilment {
 /// Works until it is killed.
 async fn work(directory: &Path, first: u64) -> Result<()> {
     let shop = Arc::new(Shop::open(directory, Arc::new(SystemClock), hurried()).await?);
+    println!("open");
     for day in 0.. {
         shop.restock(1_000, &format!("{first}-{day}")).await?;
         let begin = first + day * 64;

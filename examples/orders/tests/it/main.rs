@@ -1,6 +1,7 @@
 //! The shop as people run it, and as it is killed: at any moment, again and again, under load.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -39,8 +40,12 @@ fn a_shop_that_is_killed_again_and_again_does_everything_once() {
     let path = directory.path().to_str().expect("text");
     for kill in 0..kills {
         let first = (kill * 100_000 + 1).to_string();
-        let mut child = orders(&["work", path, &first]).stdout(Stdio::null()).spawn().expect("a child");
-        // From hardly open to a few days of work.
+        let mut child = orders(&["work", path, &first]).stdout(Stdio::piped()).spawn().expect("a child");
+        // One in four at any moment, also while it opens; the others at work, however slow the machine is.
+        let mut told = BufReader::new(child.stdout.take().expect("its output"));
+        if kill % 4 != 3 {
+            told.read_line(&mut String::new()).expect("it says when it is open");
+        }
         std::thread::sleep(Duration::from_millis(100 + kill * 7_919 % 900));
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
