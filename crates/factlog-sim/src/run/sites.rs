@@ -4,7 +4,7 @@
 //!   ways but no other faults, reach all of them; [`REACHED`] lists them, and a test holds that list to what runs touch.
 //! * Of each place the first so many calls are failed, one a run, with each error it can have and with each part of its
 //!   work done all the same. Of what was acknowledged nothing may be lost, a writer that failed may acknowledge nothing any
-//!   more, and the store must open again: see [`super::world`].
+//!   more, and the store must open again: see `world.rs`.
 //! * The engine never cuts off a file, so there is no call for it.
 
 use std::collections::BTreeMap;
