@@ -21,10 +21,13 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug,
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
+               every failing call one at a time, every planted bug, a sample of the cuts and flips,
                50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
                200,000 inputs for each decoder (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug,
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
+               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of a
+               small store turned,
                500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
                4,000,000 inputs for each decoder
   --record     write docs/evidence/<day>-<size>.md as well\n";
@@ -105,49 +108,74 @@ impl Size {
         }
     }
 
-    /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str, &'static str); 12] {
-        let [kills, losses, errors, kills_twice, errors_twice, real_kills, real_losses, full, failing, fuzz] =
-            match self {
-                Self::Ci => [
-                    "--kind kill --runs 20000",
-                    "--kind power --runs 2000",
-                    "--kind errors --runs 5000",
-                    "--kind kill --seed 2000000 --runs 500 --twice",
-                    "--kind errors --seed 2000000 --runs 500 --twice",
-                    "kill --cycles 50",
-                    "amnesia --cycles 25",
-                    "full --fills 2 --openings 3",
-                    "failing",
-                    "--runs 200000 --seed 1",
-                ],
-                Self::Full => [
-                    "--kind kill --runs 1000000",
-                    "--kind power --runs 100000",
-                    "--kind errors --runs 100000",
-                    "--kind kill --seed 2000000 --runs 5000 --twice",
-                    "--kind errors --seed 2000000 --runs 5000 --twice",
-                    "kill --cycles 500",
-                    "amnesia --cycles 500",
-                    "full --fills 10",
-                    "failing --times 5",
-                    "--runs 4000000 --seed 2",
-                ],
-            };
-        let (sim, faults) = ("factlog-sim", "factlog-faults");
+    /// What is run, of which package, and what it is called.
+    fn parts(self) -> Vec<(&'static str, &'static str, &'static str)> {
+        let simulated = self.simulated().map(|(title, arguments)| (title, "factlog-sim", arguments));
+        let real = self.real().map(|(title, arguments)| (title, "factlog-faults", arguments));
+        let inputs = match self {
+            Self::Ci => "--runs 200000 --seed 1",
+            Self::Full => "--runs 4000000 --seed 2",
+        };
+        let decoders = [("Decoders are given what was tampered with", "factlog-fuzz", inputs)];
+        simulated.into_iter().chain(real).chain(decoders).collect()
+    }
+
+    /// On a simulated disk.
+    fn simulated(self) -> [(&'static str, &'static str); 11] {
+        let [kills, losses, errors, damage, kills_twice, errors_twice, damage_twice, cuts, flips] = match self
+        {
+            Self::Ci => [
+                "--kind kill --runs 20000",
+                "--kind power --runs 2000",
+                "--kind errors --runs 5000",
+                "--kind damage --runs 5000",
+                "--kind kill --seed 2000000 --runs 500 --twice",
+                "--kind errors --seed 2000000 --runs 500 --twice",
+                "--kind damage --seed 2000000 --runs 500 --twice",
+                "--cuts --sample 41",
+                "--flips --sample 41",
+            ],
+            Self::Full => [
+                "--kind kill --runs 1000000",
+                "--kind power --runs 100000",
+                "--kind errors --runs 100000",
+                "--kind damage --runs 100000",
+                "--kind kill --seed 2000000 --runs 5000 --twice",
+                "--kind errors --seed 2000000 --runs 5000 --twice",
+                "--kind damage --seed 2000000 --runs 5000 --twice",
+                "--cuts",
+                "--flips",
+            ],
+        };
         [
-            ("The process is killed", sim, kills),
-            ("The power fails", sim, losses),
-            ("Calls fail or the disk is full, and processes end both ways", sim, errors),
-            ("Killed, each run twice and compared", sim, kills_twice),
-            ("Failing calls, each run twice and compared", sim, errors_twice),
-            ("Planted bugs, and the seeds that catch them", sim, "--bugs"),
-            ("Real processes are killed", faults, real_kills),
-            ("The power fails under real processes, on a file system that forgets", faults, real_losses),
-            ("Real file systems are full under real processes", faults, full),
-            ("Calls of real processes fail, each at every place", faults, failing),
-            ("What operators, machines and limits do", faults, "misuse"),
-            ("Decoders are given what was tampered with", "factlog-fuzz", fuzz),
+            ("The process is killed", kills),
+            ("The power fails", losses),
+            ("Calls fail or the disk is full, and processes end both ways", errors),
+            ("What is stored is harmed, and processes end both ways", damage),
+            ("Every place that calls the disk fails, one call at a time", "--sites"),
+            ("Killed, each run twice and compared", kills_twice),
+            ("Failing calls, each run twice and compared", errors_twice),
+            ("Damage, each run twice and compared", damage_twice),
+            ("The log cut at every byte of its end", cuts),
+            ("Every bit turned, every sector replaced", flips),
+            ("Planted bugs, and the seeds that catch them", "--bugs"),
+        ]
+    }
+
+    /// Under real processes.
+    fn real(self) -> [(&'static str, &'static str); 5] {
+        let [kills, losses, full, failing] = match self {
+            Self::Ci => ["kill --cycles 50", "amnesia --cycles 25", "full --fills 2 --openings 3", "failing"],
+            Self::Full => {
+                ["kill --cycles 500", "amnesia --cycles 500", "full --fills 10", "failing --times 5"]
+            }
+        };
+        [
+            ("Real processes are killed", kills),
+            ("The power fails under real processes, on a file system that forgets", losses),
+            ("Real file systems are full under real processes", full),
+            ("Calls of real processes fail, each at every place", failing),
+            ("What operators, machines and limits do", "misuse"),
         ]
     }
 }

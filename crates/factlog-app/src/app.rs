@@ -124,6 +124,11 @@ impl App {
         crate::publish::Publish::new(self.parts.store.clone(), name.into())
     }
 
+    /// A process manager to be started: `app.process(Payments).start().await?`.
+    pub fn process<P: crate::ProcessManager>(&self, process: P) -> crate::process::Process<P> {
+        crate::process::Process::new(self.clone(), process)
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.parts.store

@@ -43,6 +43,9 @@ pub struct Loaded<M> {
     pub revision: Option<Revision>,
     /// How many events were folded for this answer; a snapshot or a view in memory makes it fewer.
     pub events_folded: u64,
+    /// How many of the events read for this answer were of types that no view of one stream has in its set, and were
+    /// passed over; see [`View::UNKNOWN`](crate::View::UNKNOWN).
+    pub events_unknown: u64,
 }
 
 /// Why a view could not be loaded.
@@ -110,11 +113,13 @@ impl<'a, M: Model> IntoFuture for Load<'a, M> {
             let mut folded = fold::<M>(self.app, self.id, end, self.policy).await?;
             let slots = M::each(&mut folded.slots);
             let events_folded = slots.iter().map(|slot| slot.progress().folded).sum();
+            let events_unknown = slots.iter().map(|slot| slot.progress().unknown).sum();
             let revision = match slots.as_slice() {
                 [slot] if slot.revision_condition().is_some() => slot.progress().revision,
                 _ => None,
             };
-            Ok(Loaded { position: folded.head, revision, events_folded, state: M::finish(folded.slots) })
+            let state = M::finish(folded.slots);
+            Ok(Loaded { position: folded.head, revision, events_folded, events_unknown, state })
         })
     }
 }
@@ -165,12 +170,13 @@ impl<'a, E: EventSet> IntoFuture for History<'a, E> {
                     End::Revision(_) => return Err(no_revision("a history").into()),
                 },
             };
-            let item = QueryItem { types: event_types::<E>()?, tags: self.tags, stream: None };
+            let tags = self.tags;
+            let item = QueryItem { types: event_types::<E>()?, tags: tags.clone(), stream: None };
             let query = query_of(vec![item]).expect("one item is a query");
             let mut events = self.app.store().read(query, options);
             let mut history = Vec::new();
             while let Some(raw) = events.next().await {
-                history.push(Recorded::decode(&raw?)?);
+                history.extend(Recorded::facts(&raw?)?.filter(|fact: &Recorded<E>| fact.has(&tags)));
             }
             Ok(history)
         })

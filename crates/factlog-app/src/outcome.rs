@@ -21,7 +21,7 @@ pub struct Outcome {
 }
 
 /// Why a command was not carried out. Nothing was recorded, except perhaps by a store error that is
-/// [`ErrorKind::Indeterminate`].
+/// [`Indeterminate`](factlog_core::ErrorKind::Indeterminate).
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecuteError<E: std::error::Error + 'static> {

@@ -13,7 +13,7 @@ use factlog_core::{
 use crate::cache::CacheKey;
 use crate::snapshot::{Kept, SnapshotKey};
 use crate::view::Scope;
-use crate::{CodecError, EventSet, Recorded, SnapshotPolicy, View};
+use crate::{CodecError, EventSet, Recorded, SnapshotPolicy, UnknownTypes, View};
 
 /// One view's fold in progress.
 pub trait Slot: Send {
@@ -67,6 +67,8 @@ pub struct Progress {
     pub(crate) revision: Option<Revision>,
     /// Events folded for this answer.
     pub(crate) folded: u64,
+    /// Events of an aggregate's stream among them whose types are not in the set.
+    pub(crate) unknown: u64,
     /// Events folded since the first one or the last snapshot.
     pub(crate) unsaved: u64,
     /// Which of the set's names are among those, by place; the last bit stands for all from the 64th on.
@@ -153,9 +155,12 @@ impl<V: View> Slot for ViewSlot<V> {
             return Ok(());
         }
         let known = bit::<V::Event>(raw.event.event_type.as_str());
-        if self.scope.aggregate.is_none() || known.is_some() {
-            let recorded = Recorded::<V::Event>::decode(raw)?;
-            Arc::make_mut(&mut self.state).apply_recorded(&recorded);
+        if known.is_some() || self.scope.aggregate.is_none() || V::UNKNOWN == UnknownTypes::Stop {
+            for fact in Recorded::<V::Event>::facts(raw)?.filter(|fact| fact.has(&self.scope.item.tags)) {
+                Arc::make_mut(&mut self.state).apply_recorded(&fact);
+            }
+        } else {
+            self.progress.unknown += 1;
         }
         self.progress.met |= known.unwrap_or(0);
         self.progress.last = Some(mark);
@@ -210,7 +215,7 @@ impl<V: View> Slot for ViewSlot<V> {
     fn take(&mut self, given: &(dyn Any + Send + Sync), head: Option<Position>) -> bool {
         let Some(given) = given.downcast_ref::<Given<V>>() else { return false };
         self.state = given.state.clone();
-        self.progress = Progress { folded: 0, taken: head, ..given.progress };
+        self.progress = Progress { folded: 0, unknown: 0, taken: head, ..given.progress };
         true
     }
 

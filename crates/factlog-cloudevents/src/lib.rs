@@ -16,10 +16,11 @@
 //! that its publisher goes by. Where the metadata goes out whole, what the framework keeps in it is shown under the names of
 //! the CloudEvents extensions as well: `correlationid`, `causationid`, and `dataschema` for the version of the shape.
 //!
-//! **What goes out comes in again as the same event, bit for bit**: id, type, stream, tags, content type,
+//! **What goes out of a store comes in again as the same event, bit for bit**: id, type, stream, tags, content type,
 //! data and metadata. That makes an export importable any number of times. Where the metadata is a flat JSON
 //! object in the order and form an import would write it, its members are the attributes and there is nothing
-//! else; otherwise `factlogmeta` holds all of it and the attributes only show what they can of it.
+//! else; otherwise `factlogmeta` holds all of it and the attributes only show what they can of it. What is published under
+//! a name is for others to read: where its metadata goes out whole, an import refuses it, since the name would be lost.
 //!
 //! Nothing here does input or output, and nothing knows a store.
 

@@ -77,6 +77,20 @@ pub(crate) fn finish(buffer: &mut Buffer, header: &Header, place: Place) -> u64 
     sum
 }
 
+/// Makes a buffer the beacon that vouches for a head, of whose last event the time is given, behind a frame; its checksum.
+pub(crate) fn beacon(
+    (head, recorded_at): (u64, i64),
+    (epoch, previous): (u64, u64),
+    place: Place,
+    buffer: &mut Buffer,
+) -> u64 {
+    begin(buffer);
+    let (appends, events) = (0, 0);
+    let header =
+        Header { appends, first: head + 1, events, recorded_at, acknowledged: head, epoch, previous };
+    finish(buffer, &header, place)
+}
+
 /// Reads the frame that begins at the front of `bytes`, which may be anything.
 pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> {
     let mut fields = Fields::new(bytes);

@@ -81,8 +81,6 @@ bugs! {
     TimeGoesBack,
     /// What was recorded at the very time is not recorded by then.
     TimeIsExclusive,
-    /// The beacon is left out of what an opening makes durable again.
-    BeaconNotWrittenAgain,
     /// An opening does not make the names durable that are there.
     NamesNotSyncedAgain,
     /// An opening does not make the store's own directory durable that is there.
@@ -101,6 +99,8 @@ bugs! {
     HoleIsPassedOver,
     /// Tracking is told of a damaged store as if nothing were missing.
     TrackingPassesOverHole,
+    /// What an opening makes durable again is written as it reads, whole or not.
+    WriteAgainUnchecked,
     /// Both copies of the manifest are one.
     ManifestHasOneCopy,
     /// A store is written in spite of damage.

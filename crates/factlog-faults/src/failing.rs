@@ -177,15 +177,15 @@ fn live(disk: &Amnesia, trial: &mut Trial, rng: &mut Rng) -> Result<Lived> {
     // Who has been waiting for an append since before the writer gave up.
     let mut waiting = BTreeMap::new();
     loop {
-        let line = match life.next()? {
+        let (text, line) = match life.next()? {
             News::Ended => break,
             News::Due => {
                 life.kill()?;
                 continue;
             }
-            News::Told(_, line) => line,
+            News::Told(text, line) => (text, line),
         };
-        trial.recorder.hear(&line);
+        trial.hear(&text, &line)?;
         match &line {
             Line::Opened(_) => lived.opened = true,
             Line::Asked(client, _) => drop(waiting.insert(*client, lived.poisoned)),

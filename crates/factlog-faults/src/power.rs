@@ -3,8 +3,6 @@
 //! A loss comes at a moment of the process, or exactly between two calls that change something; the process is killed
 //! before or after. What the next process finds is one of the states that a disk may be left in.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -96,15 +94,11 @@ fn store(seed: u32, cycles: u32, tally: &mut Tally) -> Result<()> {
     let directory = tempfile::Builder::new().prefix("factlog-amnesia-").tempdir()?;
     let disk = Amnesia::mount(directory.path(), u64::from(seed))?;
     let mut trial = Trial::begin(&disk.path().join("store"), seed)?;
-    let mut rng = Rng::with_seed(u64::from(seed));
-    for cycle in 1..=cycles {
-        let result = one(&disk, &mut trial, &mut rng, tally);
-        result.with_context(|| format!("cycle {cycle} of the store with seed {seed}")).map_err(|error| {
-            let kept = keep(disk.path(), seed);
-            error.context(format!("a promise was broken; what the disk holds: {kept}"))
-        })?;
-    }
-    tally.sum.add(trial.check()?);
+    let done = all(&disk, &mut trial, (seed, cycles), tally);
+    done.map_err(|error| {
+        let kept = trial.keep();
+        error.context(format!("a promise was broken; see what is left with\n  {kept}"))
+    })?;
     tally.stores += 1;
     let calls = disk.calls();
     let count = |call| calls.get(&call).copied().unwrap_or(0);
@@ -112,6 +106,17 @@ fn store(seed: u32, cycles: u32, tally: &mut Tally) -> Result<()> {
     tally.syncs += count(Call::Sync);
     tally.directory_syncs += count(Call::SyncDirectory);
     disk.unmount()
+}
+
+/// All processes of a store.
+fn all(disk: &Amnesia, trial: &mut Trial, (seed, cycles): (u32, u32), tally: &mut Tally) -> Result<()> {
+    let mut rng = Rng::with_seed(u64::from(seed));
+    for cycle in 1..=cycles {
+        let done = one(disk, trial, &mut rng, tally);
+        done.with_context(|| format!("cycle {cycle} of the store with seed {seed}"))?;
+    }
+    tally.sum.add(trial.check()?);
+    Ok(())
 }
 
 /// One process, and what it left.
@@ -173,8 +178,8 @@ fn listen(
                 return Ok((is_open, is_closed));
             }
             News::Due => true,
-            News::Told(_, line) => {
-                trial.recorder.hear(&line);
+            News::Told(text, line) => {
+                trial.hear(&text, &line)?;
                 is_open |= matches!(line, Line::Opened(_));
                 is_closed |= matches!(line, Line::Closed);
                 if matches!(line, Line::Answered(..)) {
@@ -207,27 +212,4 @@ fn listen(
             life.kill()?;
         }
     }
-}
-
-/// Copies what is there to where it can be looked at.
-fn keep(from: &Path, seed: u32) -> String {
-    let to = std::env::temp_dir().join(format!("factlog-amnesia-failed-{seed}"));
-    match copy(from, &to) {
-        Ok(()) => to.display().to_string(),
-        Err(error) => format!("cannot be copied: {error}"),
-    }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

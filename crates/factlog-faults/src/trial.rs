@@ -1,8 +1,10 @@
 //! One store through many lives: everything that was asked and told of it, and what must hold after each.
 
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use factlog_check::history::{Outcome, What};
 use factlog_core::RecordedEvent;
 use fastrand::Rng;
@@ -14,12 +16,13 @@ use crate::life::{self, Life};
 use crate::look::{self, look};
 use crate::record::{Counts, Recorder};
 use crate::setting::StoreArguments;
-use crate::told::{Question, Refusal};
+use crate::told::{Line, Question, Refusal};
 use crate::worker::WorkerArguments;
 
 /// Appends of earlier lives that each life is given to repeat.
 const REPEATS: usize = 200;
 const EVENT_BYTES: usize = 300;
+const HISTORY: &str = "history.jsonl";
 
 /// A store, and what is known of it.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Trial {
     log: Vec<RecordedEvent>,
     /// Refusals of earlier lives.
     heard: usize,
+    /// All that was told, in lines of JSON.
+    history: BufWriter<File>,
 }
 
 /// What there was over one or more stores.
@@ -49,7 +54,34 @@ impl Trial {
         let copies = tempfile::Builder::new().prefix("factlog-copies-").tempdir()?;
         let recorder = Recorder::new(World::new(seed, EVENT_BYTES));
         let (log, store) = (Vec::new(), store.to_path_buf());
-        Ok(Self { store, copies, seed, life: 0, recorder, log, heard: 0 })
+        let history = BufWriter::new(File::create(copies.path().join(HISTORY))?);
+        let mut trial = Self { store, copies, seed, life: 0, recorder, log, heard: 0, history };
+        trial.write(&serde_json::to_string(&Line::World { seed, event_bytes: EVENT_BYTES })?)?;
+        Ok(trial)
+    }
+
+    fn write(&mut self, line: &str) -> Result<()> {
+        writeln!(self.history, "{}", line.trim_end()).context("the history cannot be written")
+    }
+
+    /// Takes in what a life told.
+    pub(crate) fn hear(&mut self, text: &str, line: &Line) -> Result<()> {
+        self.recorder.hear(line);
+        self.write(text)
+    }
+
+    /// Copies what was told and what is there to where both can be looked at; says how.
+    pub(crate) fn keep(&mut self) -> String {
+        let to = std::env::temp_dir().join(format!("factlog-failed-{}", self.seed));
+        let kept = self.history.flush().map_err(Into::into).and_then(|()| {
+            copy(&self.store, &to.join("store"))?;
+            fs::copy(self.copies.path().join(HISTORY), to.join(HISTORY)).context("the history")
+        });
+        let to = to.display();
+        match kept {
+            Ok(_) => format!("factlog-faults check --history {to}/{HISTORY} --store {to}/store"),
+            Err(error) => format!("nothing, since it could not be copied to {to}: {error:#}"),
+        }
     }
 
     /// Starts the next life.
@@ -58,6 +90,7 @@ impl Trial {
         let mut worker = WorkerArguments::usual(&self.store, settings);
         (worker.seed, worker.life, worker.event_bytes) = (self.seed, self.life, EVENT_BYTES);
         self.heard = self.recorder.refusals.len();
+        self.write(&serde_json::to_string(&Line::Life(self.life))?)?;
         Life::start(life::command(&worker)?, &self.repeats(rng))
     }
 
@@ -145,4 +178,18 @@ impl std::fmt::Display for Sum {
             self.operations, self.events
         )
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

@@ -63,22 +63,25 @@ fn facts(bytes: &[u8]) {
         RawEvent::new(name, data).with_metadata(metadata.to_vec()).with_id(EventId::from_bytes([7; 16]));
     let (position, recorded_at) = (Position::FIRST, Timestamp::from_micros(0));
     let mut raw = RecordedEvent { position, recorded_at, revision: None, event };
-    let found = match Recorded::<Facts>::decode(&raw) {
-        Ok(found) => found,
+    let found: Vec<_> = match Recorded::<Facts>::facts(&raw) {
+        Ok(found) => found.collect(),
         Err(error) => {
             assert_eq!(error.position(), Some(position), "an error says where");
             assert_eq!(error.event_type(), raw.event.event_type.as_str());
             return;
         }
     };
-    drop(found.metadata());
-    // What was lifted is written in its present shape, and read as the same.
-    let Ok(encoded) = found.event.encode() else { return };
-    raw.event.event_type = encoded.name.parse().expect("a name of the set");
-    raw.event.data = encoded.data;
-    raw.event.metadata = format!(r#"{{"schema":{}}}"#, encoded.version).into();
-    let again = Recorded::<Facts>::decode(&raw).expect("what was written can be read");
-    assert_eq!(again.event, found.event, "a fact comes back");
+    for fact in found {
+        drop(fact.metadata());
+        // What was lifted is written in its present shape, and read as the same.
+        let Ok(encoded) = fact.event.encode() else { return };
+        raw.event.event_type = encoded.name.parse().expect("a name of the set");
+        raw.event.data = encoded.data;
+        raw.event.metadata = format!(r#"{{"schema":{}}}"#, encoded.version).into();
+        let again: Vec<_> = Recorded::<Facts>::facts(&raw).expect("what was written can be read").collect();
+        assert_eq!(again.len(), 1, "what is in its present shape is one fact");
+        assert_eq!(again[0].event, fact.event, "a fact comes back");
+    }
 }
 
 fn facts_seeds() -> Vec<(&'static str, Vec<u8>)> {

@@ -75,7 +75,7 @@ fn query(bytes: &[u8]) {
     event.stream = stream;
     let Ok(query) = Query::any_of(items.clone()) else { return };
     let by_hand = items.iter().any(|item| {
-        let of_type = item.types.is_empty() || item.types.iter().any(|wanted| *wanted == event.event_type);
+        let of_type = item.types.is_empty() || item.types.contains(&event.event_type);
         let tagged = item.tags.iter().all(|tag| event.tags.iter().any(|own| own == tag));
         let within = match (&item.stream, &event.stream) {
             (None, _) => true,

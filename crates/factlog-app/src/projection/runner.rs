@@ -237,17 +237,18 @@ impl<P: Projection> Runner<P> {
     fn fold(&self, events: &[RecordedEvent]) -> Result<Changes<P>, ProjectionError> {
         let mut documents: BTreeMap<P::Key, Option<P::Document>> = BTreeMap::new();
         for raw in events {
-            let event = Recorded::<P::Event>::decode(raw)?;
-            let mut keys = self.projection.keys(&event);
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                let before = match documents.remove(&key) {
-                    Some(document) => document,
-                    None => self.sink.document(&key)?,
-                };
-                let after = self.projection.apply(&key, before, &event);
-                documents.insert(key, after);
+            for event in Recorded::<P::Event>::facts(raw)? {
+                let mut keys = self.projection.keys(&event);
+                keys.sort_unstable();
+                keys.dedup();
+                for key in keys {
+                    let before = match documents.remove(&key) {
+                        Some(document) => document,
+                        None => self.sink.document(&key)?,
+                    };
+                    let after = self.projection.apply(&key, before, &event);
+                    documents.insert(key, after);
+                }
             }
         }
         Ok(documents.into_iter().collect())

@@ -7,6 +7,7 @@
 mod kept;
 mod memory;
 mod policy;
+mod shape;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -49,7 +50,7 @@ pub struct SnapshotKey {
     pub view: &'static str,
     /// The view's version.
     pub version: u32,
-    /// A hash of the names and versions of the events it folds.
+    /// A hash of the names and versions of the events it folds, and of its own shape.
     pub fingerprint: u64,
     /// Which of them: its stream and tags, as JSON.
     pub id: String,
@@ -57,7 +58,8 @@ pub struct SnapshotKey {
 
 impl SnapshotKey {
     pub(crate) fn of<V: View>(scope: &Scope) -> Self {
-        let schemas = format!("{:?}{:?}", V::Event::SCHEMAS, V::Event::NAMES);
+        let shape = shape::shape_of::<V>();
+        let schemas = format!("{:?}{:?}{shape:016x}", V::Event::SCHEMAS, V::Event::NAMES);
         Self { view: V::NAME, version: V::VERSION, fingerprint: xxh3_64(schemas.as_bytes()), id: scope.key() }
     }
 }

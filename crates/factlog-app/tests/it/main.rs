@@ -12,11 +12,16 @@ mod floats;
 mod hardship;
 mod keys;
 mod kit;
+#[cfg(feature = "schema")]
+mod ladder;
 mod load;
 mod policies;
+mod process;
 mod projections;
 mod publishing;
+mod reshaped;
 mod snapshots;
+mod split;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.

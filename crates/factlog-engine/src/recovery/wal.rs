@@ -7,6 +7,7 @@ use bytes::Bytes;
 use factlog_core::{Position, Result, Timestamp, TrackingSource};
 
 use super::FrameAt;
+use super::beacons::LostBeacon;
 use super::loader::Loader;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
@@ -15,12 +16,9 @@ use crate::frame::{self, ALIGNMENT, Frame, Header};
 use crate::manifest::Manifest;
 use crate::record;
 use crate::records::Records;
-use crate::storage::{self, Buffer, Disk};
+use crate::storage::{self, Disk};
 use crate::wal::End;
 use crate::wal_files;
-
-/// In so many epochs a beacon is looked for that is lost.
-const EPOCHS_MAX: usize = 1024;
 
 /// What the write-ahead files hold.
 #[derive(Default)]
@@ -28,6 +26,8 @@ pub(super) struct Tail {
     pub(super) end: Option<End>,
     last_frame: Option<FrameAt>,
     pub(super) unvouched: Vec<FrameAt>,
+    /// Those that stood in front of a frame and are not whole.
+    pub(super) beacons: Vec<LostBeacon>,
     pub(super) ready: Vec<u64>,
     epoch: u64,
     pub(super) wal_bytes: u64,
@@ -36,6 +36,8 @@ pub(super) struct Tail {
     unreadable: Option<(u64, u64)>,
     /// A file that is missing, until what comes after it tells which positions it held.
     missing: Option<Damage>,
+    /// Where a frame that is not whole seems to stand at the next position, until a whole one is found behind it.
+    torn: Option<(u64, u64)>,
 }
 
 impl Tail {
@@ -129,14 +131,14 @@ impl Loader<'_> {
                 // A file that is missing held nothing that is not sealed.
                 tail.missing = None;
             }
-            if frame.header.first != self.next {
-                // A hole in front of a file's first frame is at the end of the file before.
+            if let Some(beacon) = self.lost_beacon(number, &frame.header, tail) {
+                tail.beacons.push(beacon);
+            } else if frame.header.first != self.next {
+                // A hole in front of a file's first frame is at the end of the file before, if nothing tells better.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
-                self.hole(hole, frame.header.first, tail);
-            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous)
-                && !self.follows_a_lost_beacon(&last, &frame.header, (number, offset))
-            {
+                self.hole(tail.torn.unwrap_or(hole), frame.header.first, tail);
+            } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
                 self.lose(Damage::new(file, last.offset, last.positions(), what));
@@ -155,6 +157,10 @@ impl Loader<'_> {
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
             tail.last_frame = Some(tail.add((number, at), &frame));
             tail.ready.clear();
+            tail.torn = None;
+        }
+        if tail.torn.is_none() && bytes.get(offset..).and_then(frame::claims) == Some(self.next) {
+            tail.torn = Some((number, offset as u64));
         }
     }
 
@@ -165,39 +171,6 @@ impl Loader<'_> {
         let frame = frame::parse(bytes.get(offset..)?, place).ok()?;
         let behind = frame.header.first.checked_add(frame.header.events.into())?;
         (behind <= self.sealed + 1).then_some(frame)
-    }
-
-    /// Whether a frame, which was looked for `at` this place, followed a beacon behind `last` that is there no more. What
-    /// was in it is known but for its epoch; it was there, or behind `last`, or at the front of a file between.
-    fn follows_a_lost_beacon(&self, last: &FrameAt, header: &Header, at: (u64, usize)) -> bool {
-        let behind = (last.number, last.offset + last.length as u64);
-        let fronts = (last.number + 1..at.0).map(|number| (number, 0));
-        let mut places = fronts.chain([behind, (at.0, at.1 as u64)]);
-        let mut buffer = Buffer::with_capacity(ALIGNMENT);
-        places.any(|place| self.would_be_beacon(last, header, place, &mut buffer))
-    }
-
-    fn would_be_beacon(
-        &self,
-        last: &FrameAt,
-        header: &Header,
-        (number, offset): (u64, u64),
-        buffer: &mut Buffer,
-    ) -> bool {
-        let place = Place { store: self.store, file: FileKind::Wal, number, offset };
-        (last.epoch..=header.epoch).take(EPOCHS_MAX).any(|epoch| {
-            let beacon = Header {
-                appends: 0,
-                first: header.first,
-                events: 0,
-                recorded_at: last.recorded_at,
-                acknowledged: header.first - 1,
-                epoch,
-                previous: last.checksum,
-            };
-            frame::begin(buffer);
-            frame::finish(buffer, &beacon, place) == header.previous
-        })
     }
 
     /// Positions up to `first` were acknowledged and cannot be read.

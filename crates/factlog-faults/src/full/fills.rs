@@ -66,8 +66,8 @@ pub(super) fn run(
     } else {
         watch.life.kill()?;
     }
-    while let News::Told(_, line) = watch.life.next()? {
-        watch.trial.recorder.hear(&line);
+    while let News::Told(text, line) = watch.life.next()? {
+        watch.trial.hear(&text, &line)?;
     }
     watch.life.wait()?;
     watch.trial.recorder.end_of_life();
@@ -122,8 +122,8 @@ impl Watch<'_> {
     }
 
     fn next(&mut self) -> Result<Came> {
-        let News::Told(_, line) = self.life.next()? else { bail!("the process ended by itself") };
-        self.trial.recorder.hear(&line);
+        let News::Told(text, line) = self.life.next()? else { bail!("the process ended by itself") };
+        self.trial.hear(&text, &line)?;
         match &line {
             Line::Asked(client, question) => {
                 let is_append = matches!(question, Question::Append { .. });

@@ -73,8 +73,8 @@ fn full_then_not(
 fn live(trial: &mut Trial, rng: &mut Rng) -> Result<bool> {
     let mut life: Life = trial.start(settings(rng), rng)?;
     let (mut opened, mut left) = (false, ANSWERS);
-    while let News::Told(_, line) = life.next()? {
-        trial.recorder.hear(&line);
+    while let News::Told(text, line) = life.next()? {
+        trial.hear(&text, &line)?;
         opened |= matches!(line, Line::Opened(_));
         let appended = matches!(line, Line::Answered(_, Answer::Appended { .. } | Answer::Refused(_)));
         left = left.saturating_sub(u32::from(appended));

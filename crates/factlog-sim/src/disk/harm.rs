@@ -69,6 +69,10 @@ impl Content {
 
     /// What it is in these places is from now on what it is meant to be.
     fn accept(&mut self, places: &[Range<u64>]) {
+        // What cannot be read and is gone on without never comes back.
+        for sector in self.unreadable.clone() {
+            self.overwrite(&[0; SECTOR as usize], sector * SECTOR);
+        }
         let Some(mut meant) = self.meant.take() else { return };
         for place in places {
             for (ours, theirs) in [(&self.current, &mut meant.current), (&self.durable, &mut meant.durable)] {

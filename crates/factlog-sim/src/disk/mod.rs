@@ -54,6 +54,23 @@ pub struct Image {
     under_way: Vec<UnderWay>,
 }
 
+impl Image {
+    /// A disk of its own that is what this one was, with nothing under way. Files share their bytes until one of them is
+    /// written, so that it costs little.
+    ///
+    /// # Panics
+    /// When writes were under way.
+    pub fn disk(&self, seed: u64) -> SimDisk {
+        assert!(self.under_way.is_empty(), "what becomes of writes under way is for `SimDisk::restore`");
+        let mut machine = Machine::new(seed);
+        machine.tree = self.tree.clone();
+        for node in machine.tree.nodes.values_mut() {
+            node.handles = 0;
+        }
+        SimDisk(Shared::new(machine))
+    }
+}
+
 impl SimDisk {
     /// An empty disk. Whatever chance decides, this seed does.
     pub fn new(seed: u64) -> Self {

@@ -217,7 +217,7 @@ impl World {
         }
         if writable {
             let mut accepted = before.harmed;
-            accepted.retain(|path, _| path.starts_with(Path::new(DIR).join("wal")));
+            accepted.retain(|path, _| is_gone_on_from(path));
             self.disk.accept(&accepted);
         } else {
             self.summary.read_only += 1;
@@ -271,4 +271,10 @@ impl World {
         let report = simulation::verify(&*self.disk.mount(), Path::new(DIR), Extent::Full);
         Err(format!("the store does not mend itself: {report:?}"))
     }
+}
+
+/// Whether opening for writing goes on from what it finds in a file, so that what it lost must not come back.
+fn is_gone_on_from(path: &Path) -> bool {
+    path.starts_with(Path::new(DIR).join("wal"))
+        || (is_derived(path) && path.parent() == Some(Path::new(DIR)))
 }

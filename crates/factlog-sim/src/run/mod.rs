@@ -11,6 +11,7 @@ mod clock;
 mod damage;
 mod opening;
 pub mod sensitivity;
+pub mod sites;
 mod stored;
 mod swarm;
 mod truth;
@@ -23,6 +24,7 @@ use std::panic::catch_unwind;
 use factlog_core::RecordedEvent;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::disk::Fault;
 use factlog_check::check;
 use factlog_check::history::{History, Operation, Outcome, What};
 use swarm::Swarm;
@@ -41,6 +43,8 @@ pub enum Kind {
     /// What is stored is harmed: bits turn, sectors and writes are lost, stand elsewhere or cannot be read; and processes end
     /// in both ways. What is answered must be right or say that it cannot be, and where the harm is.
     Damage,
+    /// Processes end in both ways, and one call fails that is asked for: see [`sites`].
+    Sites,
 }
 
 /// Which run.
@@ -115,7 +119,12 @@ pub fn trace(plan: Plan) -> Vec<String> {
 
 /// One execution. A panic is a broken promise like any other.
 fn attempt(plan: Plan) -> Result<Summary, Vec<String>> {
-    let ran = catch_unwind(|| execute(plan));
+    attempt_with(plan, &[])
+}
+
+/// One execution in which these calls fail.
+fn attempt_with(plan: Plan, faults: &[Fault]) -> Result<Summary, Vec<String>> {
+    let ran = catch_unwind(|| execute(plan, faults));
     ran.unwrap_or_else(|panic| {
         let told = panic.downcast_ref::<String>().map(String::as_str);
         let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
@@ -123,8 +132,9 @@ fn attempt(plan: Plan) -> Result<Summary, Vec<String>> {
     })
 }
 
-fn execute(plan: Plan) -> Result<Summary, Vec<String>> {
+fn execute(plan: Plan, faults: &[Fault]) -> Result<Summary, Vec<String>> {
     let mut world = World::new(plan, Swarm::draw(plan.seed));
+    faults.iter().for_each(|fault| world.disk().add_fault(fault.clone()));
     let one = |what: String| vec![what];
     world.live().map_err(one)?;
     let (history, mut summary) = world.finish().map_err(one)?;
@@ -191,6 +201,7 @@ impl fmt::Display for Kind {
             Self::PowerLoss => "power",
             Self::Errors => "errors",
             Self::Damage => "damage",
+            Self::Sites => "sites",
         })
     }
 }

@@ -7,9 +7,9 @@ use factlog_engine::simulation::{self, Stepped};
 use factlog_engine::{Engine, Extent};
 use uuid::Uuid;
 
-use super::Summary;
 use super::verdict::Verdict;
 use super::world::{DIR, World};
+use super::{Kind, Summary};
 use crate::disk::{Call, Cause, Fault};
 use factlog_check::history::History;
 
@@ -20,7 +20,11 @@ impl World {
     /// Opens the store; that may be interrupted too.
     pub(super) fn open(&mut self) -> Result<(), String> {
         for opening in 0..=OPENINGS {
-            if opening < OPENINGS && !self.is_ending && self.rng.u32(..4) == 0 {
+            if opening < OPENINGS
+                && !self.is_ending
+                && self.plan.kind != Kind::Sites
+                && self.rng.u32(..4) == 0
+            {
                 let nth = self.rng.u64(1..30);
                 self.disk.add_fault(Fault::once(Call::CHANGING, nth).with(Cause::Death));
             }
@@ -44,12 +48,18 @@ impl World {
             }
             if let (Err(_), true) = (&opened, self.has_failed()) {
                 // Somebody mends the disk, and tries again.
-                self.disk.clear_faults();
+                if self.plan.kind != Kind::Sites {
+                    self.disk.clear_faults();
+                }
                 self.space();
                 continue;
             }
             let store = opened.map_err(|error| format!("opening failed without a fault: {error}"))?;
             let damage = store.engine().damage();
+            if self.plan.kind == Kind::Sites && self.has_failed() && !store.is_writable() {
+                // What could not be read just now may be damaged for all the store knows; nothing is written.
+                continue;
+            }
             if let Some(damage) = damage.iter().find(|damage| damage.first.is_some() || !store.is_writable())
             {
                 return Err(format!("opening found damage that was not done: {damage}"));

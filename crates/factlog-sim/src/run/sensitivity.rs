@@ -46,10 +46,9 @@ fn kinds(bug: Bug) -> &'static [Kind] {
         | Bug::HoleIsPassedOver
         | Bug::TrackingPassesOverHole
         | Bug::ManifestHasOneCopy
+        | Bug::WriteAgainUnchecked
         | Bug::DamageIsWritable => &[Kind::Damage],
-        Bug::BeaconNotWrittenAgain | Bug::NamesNotSyncedAgain | Bug::DirectoryNotSyncedAgain => {
-            &[Kind::Errors]
-        }
+        Bug::NamesNotSyncedAgain | Bug::DirectoryNotSyncedAgain => &[Kind::Errors],
         _ => &[Kind::Kill, Kind::PowerLoss],
     }
 }

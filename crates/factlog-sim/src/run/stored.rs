@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::world::DIR;
 
@@ -43,8 +43,10 @@ impl Stored {
     pub(super) fn of(files: &Files) -> Self {
         let store = files.get(&Path::new(DIR).join("STORE")).and_then(|bytes| bytes.get(8..24));
         let copies = ["MANIFEST.0", "MANIFEST.1"].map(|name| Path::new(DIR).join(name));
-        let manifest = copies.iter().filter_map(|copy| files.get(copy)).max_by_key(|bytes| u64_at(bytes, 24));
-        let (Some(store), Some(manifest)) = (store, manifest) else { return Self::default() };
+        let Some(store) = store else { return Self::default() };
+        // One of them may have been gone on without.
+        let copies = copies.iter().filter_map(|copy| files.get(copy)).filter(|bytes| is_whole(bytes, store));
+        let Some(manifest) = copies.max_by_key(|bytes| u64_at(bytes, 24)) else { return Self::default() };
         let count = u32_at(manifest, 56).unwrap_or(0) as usize;
         let segment = |at: usize| Some((u64_at(manifest, 64 + at * 40)?, u64_at(manifest, 72 + at * 40)?));
         let segments: Vec<_> = (0..count).filter_map(segment).collect();
@@ -105,11 +107,17 @@ impl Stored {
     }
 }
 
+/// Whether a copy of the manifest ends with its checksum.
+fn is_whole(bytes: &[u8], store: &[u8]) -> bool {
+    let end = bytes.len().saturating_sub(8);
+    u64_at(bytes, end) == Some(xxh3_64_with_seed(&bytes[..end], xxh3_64(store)))
+}
+
 /// The frame at this offset, if it is whole.
 fn frame(file: &Path, bytes: &[u8], offset: usize, (store, number): (&[u8], u64)) -> Option<Frame> {
     let bytes = bytes.get(offset..).filter(|bytes| bytes.starts_with(b"FLF1"))?;
     let length = u32_at(bytes, 4)? as usize;
-    if length == 0 || length % SLOT != 0 {
+    if length == 0 || !length.is_multiple_of(SLOT) {
         return None;
     }
     let bytes = bytes.get(..length)?;

@@ -1,12 +1,15 @@
 //! A run as it goes: who does the next step, what crashes, and what is written down of it.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use factlog_core::Clock;
+use factlog_core::{Clock, EventStore};
 use factlog_engine::Engine;
 use factlog_engine::simulation::{Stepped, Worker};
 use fastrand::Rng;
 
+use super::asking::Asking;
 use super::clients::Client;
 use super::clock::SimClock;
 use super::swarm::Swarm;
@@ -107,7 +110,7 @@ impl World {
             } else if self.plan.kind == Kind::Errors && self.rng.u32(..12) == 0 {
                 self.fault();
             } else if self.rng.u32(..self.swarm.crash_in) == 0 {
-                if self.rng.bool() {
+                if self.plan.kind == Kind::Sites || self.rng.bool() {
                     self.crash()?;
                 } else {
                     // In the middle of a call, soon.
@@ -181,11 +184,24 @@ impl World {
                 if !self.has_failed() {
                     return Err("the writer gave up though the disk was well".to_owned());
                 }
+                self.is_given_up()?;
                 self.close()?;
                 return self.open();
             }
         }
         Ok(())
+    }
+
+    /// A writer that has failed takes nothing any more, and says so at once.
+    fn is_given_up(&mut self) -> Result<(), String> {
+        let append = Asking { rng: &mut Rng::with_seed(self.now), swarm: &self.swarm, head: None }.append();
+        let engine = self.engine();
+        let mut asked = pin!(engine.append(append));
+        match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(_)) => Ok(()),
+            Poll::Ready(Ok(appended)) => Err(format!("a writer that had failed acknowledged {appended:?}")),
+            Poll::Pending => Err("a writer that had failed lets an append wait".to_owned()),
+        }
     }
 
     pub(super) fn tick(&mut self) -> u64 {
@@ -224,17 +240,19 @@ impl World {
         if self.is_damaged() {
             self.learn()?;
         }
-        self.disk.clear_faults();
+        if self.plan.kind != Kind::Sites {
+            self.disk.clear_faults();
+        }
         self.space();
         let kind = match self.plan.kind {
             Kind::Damage if self.was_read_only => Kind::Kill,
-            Kind::Errors | Kind::Damage if self.rng.bool() => Kind::Kill,
-            Kind::Errors | Kind::Damage => Kind::PowerLoss,
+            Kind::Errors | Kind::Damage | Kind::Sites if self.rng.bool() => Kind::Kill,
+            Kind::Errors | Kind::Damage | Kind::Sites => Kind::PowerLoss,
             kind => kind,
         };
         match kind {
             Kind::Kill => self.disk.kill(),
-            Kind::PowerLoss | Kind::Errors | Kind::Damage => {
+            Kind::PowerLoss | Kind::Errors | Kind::Damage | Kind::Sites => {
                 let names = if self.rng.bool() { Names::Any } else { Names::Ordered };
                 let garbage = self.rng.bool();
                 self.disk.power_loss(Profile { names, garbage });

@@ -49,8 +49,8 @@ fn look(name: RunName, bytes: &[u8]) {
 /// Every key by going through them, and some by their names.
 fn look_keys(run: &Arc<Run>, whole: bool) -> Result<(), Wrong> {
     let names: Vec<_> = run.keys(&[]).take(LOOKS).collect();
-    for at in 0..names.len() {
-        let Ok((key, scanned)) = &names[at] else { break };
+    for name in &names {
+        let Ok((key, scanned)) = name else { break };
         let found = run.find(key)?;
         if whole {
             let found = found.as_ref().expect("a key that a check found");
@@ -148,8 +148,7 @@ fn wide(events: u64) -> Vec<u8> {
         });
     }
     gather.write(BASE + events, &file).expect("a run in memory");
-    let bytes = file.0.lock().clone();
-    bytes
+    file.0.lock().clone()
 }
 
 pub(crate) fn file_seeds() -> Vec<(&'static str, Vec<u8>)> {

@@ -95,7 +95,7 @@ pub(crate) fn mend(first: u64, file: &mut [u8]) {
         return;
     };
     let start = found.blocks_offset as usize;
-    if HEADER_BYTES < start && HEADER_BYTES + dictionary::HEAD_BYTES <= start {
+    if HEADER_BYTES + dictionary::HEAD_BYTES <= start {
         let content = file[HEADER_BYTES + dictionary::HEAD_BYTES..start].to_vec();
         let front = dictionary::encode(place(STORE, first, HEADER_BYTES as u64), &content);
         file[HEADER_BYTES..start].copy_from_slice(&front);
