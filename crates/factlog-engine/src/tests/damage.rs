@@ -163,34 +163,6 @@ fn an_unreadable_sector_is_damage_like_any_other() {
 }
 
 #[test]
-fn a_damaged_store_does_not_tell_what_lost_events_may_have_changed() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), Settings { vouch_after: Duration::from_secs(600), ..small() });
-    let source = TrackingSource::new("upstream").expect("a source");
-    let times: Vec<_> = (1..=3)
-        .map(|n| {
-            let position = Position::new(n).expect("not 0");
-            let append = Append::new([event(n)]).tracking(Tracking { source: source.clone(), position });
-            pollster::block_on(engine.append(append)).expect("append");
-            let head = pollster::block_on(engine.head()).expect("the head");
-            head.recorded_at.expect("there are events")
-        })
-        .collect();
-    close(&engine);
-    drop(engine);
-    with_flip(&dir.path().join("wal/00000001"), 4096 + 200, || {
-        let engine = open(dir.path(), small());
-        let tracking = pollster::block_on(engine.tracking("upstream")).expect_err("the second is lost");
-        assert_eq!(tracking.kind(), ErrorKind::Corrupt);
-        let at = |time| pollster::block_on(engine.position_at(time));
-        let early = at(times[0]).expect_err("the second may have been recorded by then");
-        assert_eq!(early.kind(), ErrorKind::Corrupt);
-        assert_eq!(at(times[2]).expect("behind the damage"), Position::new(3));
-        close(&engine);
-    });
-}
-
-#[test]
 fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
     let dir = tempfile::tempdir().expect("a directory");
     let engine = open(dir.path(), quiet());
