@@ -83,7 +83,7 @@ impl App {
 
     /// A read model to be started: `app.project(Balances).in_memory().start()?`.
     pub fn project<P: Projection>(&self, projection: P) -> crate::projection::Project<P> {
-        crate::projection::Project::new(self.parts.store.clone(), projection)
+        crate::projection::Project::new(self.clone(), projection)
     }
 
     /// The store underneath.
@@ -98,6 +98,10 @@ impl App {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    pub(crate) fn clock_shared(&self) -> Arc<dyn Clock> {
+        self.parts.clock.clone()
     }
 
     pub(crate) fn ids(&self) -> &dyn IdSource {

@@ -11,6 +11,8 @@ use factlog_core::{Delivery, Error, Position, RecordedEvent, Result, Subscriptio
 const EVENTS_MAX: usize = 2_000;
 /// Bytes after which a batch ends with the append it is in.
 const BYTES_MAX: usize = 4 << 20;
+/// How many times larger they are until it has caught up for the first time.
+const BEHIND: usize = 8;
 
 /// Deliveries that become one commit.
 #[derive(Debug, Default)]
@@ -29,11 +31,18 @@ pub(super) struct Batches {
     gathered: Batch,
     /// The event the next batch begins with.
     ahead: Option<RecordedEvent>,
+    /// Whether it has yet to catch up for the first time.
+    behind: bool,
 }
 
 impl Batches {
     pub(super) fn new(deliveries: Subscription) -> Self {
-        Self { deliveries, gathered: Batch::default(), ahead: None }
+        Self { deliveries, gathered: Batch::default(), ahead: None, behind: false }
+    }
+
+    /// The same for one that has far to go: its batches are larger until it has caught up.
+    pub(super) fn behind(deliveries: Subscription) -> Self {
+        Self { behind: true, ..Self::new(deliveries) }
     }
 
     /// The next batch: it ends where the log does, or where it is full and an append ends.
@@ -45,12 +54,13 @@ impl Batches {
         }
         loop {
             match self.deliveries.next().await {
-                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event) => {
+                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event, self.behind) => {
                     self.ahead = Some(event);
                     return Ok(mem::take(&mut self.gathered));
                 }
                 Some(Ok(Delivery::Event(event))) => self.gathered.push(event),
                 Some(Ok(Delivery::CaughtUp(head))) => {
+                    self.behind = false;
                     self.gathered.caught_up = true;
                     self.gathered.head = head;
                     return Ok(mem::take(&mut self.gathered));
@@ -74,9 +84,10 @@ impl Batch {
 
     /// The events of one append are recorded at one time, so where the time is another, another append begins.
     /// Where many appends share a time, nothing tells them apart, and the bound of one append is the batch's.
-    fn ends_before(&self, next: &RecordedEvent) -> bool {
+    fn ends_before(&self, next: &RecordedEvent, behind: bool) -> bool {
         let Some(last) = self.events.last() else { return false };
-        let full = EVENTS_MAX <= self.events.len() || BYTES_MAX <= self.bytes;
+        let times = if behind { BEHIND } else { 1 };
+        let full = times * EVENTS_MAX <= self.events.len() || times * BYTES_MAX <= self.bytes;
         let overfull =
             limits::APPEND_EVENTS_MAX <= self.events.len() || limits::APPEND_BYTES_MAX <= self.bytes;
         overfull || (full && last.recorded_at != next.recorded_at)
