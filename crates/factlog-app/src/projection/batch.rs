@@ -3,7 +3,9 @@
 //! * The events of one append are in one batch, so that readers see all of them or none.
 //! * Its bounds are stated here. It knows neither documents nor files.
 
+use std::future::poll_fn;
 use std::mem;
+use std::task::Poll;
 
 use factlog_core::{Delivery, Error, Position, RecordedEvent, Result, Subscription, limits};
 
@@ -11,6 +13,8 @@ use factlog_core::{Delivery, Error, Position, RecordedEvent, Result, Subscriptio
 const EVENTS_MAX: usize = 2_000;
 /// Bytes after which a batch ends with the append it is in.
 const BYTES_MAX: usize = 4 << 20;
+/// Deliveries after which it lets others look.
+const YIELD: u64 = 64;
 /// How many times larger they are until it has caught up for the first time.
 const BEHIND: usize = 8;
 
@@ -33,11 +37,12 @@ pub(super) struct Batches {
     ahead: Option<RecordedEvent>,
     /// Whether it has yet to catch up for the first time.
     behind: bool,
+    polled: u64,
 }
 
 impl Batches {
     pub(super) fn new(deliveries: Subscription) -> Self {
-        Self { deliveries, gathered: Batch::default(), ahead: None, behind: false }
+        Self { deliveries, gathered: Batch::default(), ahead: None, behind: false, polled: 0 }
     }
 
     /// The same for one that has far to go: its batches are larger until it has caught up.
@@ -53,6 +58,11 @@ impl Batches {
             self.gathered.push(event);
         }
         loop {
+            self.polled += 1;
+            if self.polled % YIELD == 0 {
+                // Whoever waits may have been told to halt: a store that always has more must not keep that from it.
+                yield_now().await;
+            }
             match self.deliveries.next().await {
                 Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event, self.behind) => {
                     self.ahead = Some(event);
@@ -94,6 +104,19 @@ impl Batch {
     }
 }
 
+/// Not ready the first time it is asked.
+async fn yield_now() {
+    let mut asked = false;
+    poll_fn(|context| {
+        if mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,10 +139,14 @@ mod tests {
         let last = [Ok(Delivery::CaughtUp(None)), Err(Error::closed("the end"))];
         let mut batches = Batches::new(Subscription::new(stream::iter(deliveries.into_iter().chain(last))));
         let mut sizes = Vec::new();
-        while let Some(Ok(batch)) = batches.next("ticks").now_or_never() {
-            sizes.push((batch.events.len(), batch.caught_up));
+        loop {
+            // Not ready at once only where it lets others look.
+            match batches.next("ticks").now_or_never() {
+                Some(Ok(batch)) => sizes.push((batch.events.len(), batch.caught_up)),
+                Some(Err(_)) => return sizes,
+                None => {}
+            }
         }
-        sizes
     }
 
     /// Promise 1: a batch that ends within an append shows readers half of it.

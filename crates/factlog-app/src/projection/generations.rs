@@ -18,6 +18,8 @@ use super::target::{Control, Emits, Target};
 
 /// Rows removed in one commit.
 const REMOVED_MAX: usize = 5_000;
+/// How long a generation stands still for another at most. Readers are answered meanwhile.
+const HOLD_MICROS: i64 = 1_000_000;
 
 /// What the sink held when it was opened, and what was made of it.
 #[derive(Debug)]
@@ -228,6 +230,7 @@ pub(super) fn switch<T: Target>(
     old.effects_after.clone_from(&at);
     old.owed = BTreeMap::new();
     old.phase = Phase::Kept;
+    control.put(rows::hold(from), None);
     release(target, to, &new, &mut control)?;
     let position = least(&target.rows(&rows::ranges(from), ROWS_MAX)?)?.map(Position::get);
     acts::note(&mut control, now, acts::SWITCHED, json!({ "from": from, "to": to, "position": position }));
@@ -237,6 +240,17 @@ pub(super) fn switch<T: Target>(
         Committed::Written => Switched::Done,
         Committed::Refused => Switched::Moved,
     })
+}
+
+/// Bids a generation stand still for a moment, so that the one that is built can catch up with it.
+pub(super) fn hold<T: Target>(target: &T, from: u64, now: Timestamp) -> Result<()> {
+    let name = rows::hold(from);
+    let mut control = Control::default();
+    let until = now.as_micros().saturating_add(HOLD_MICROS);
+    control.change(name, None, Some(until.to_string()));
+    // It stands still already, perhaps for somebody else.
+    let (Committed::Written | Committed::Refused) = target.write(control)?;
+    Ok(())
 }
 
 /// Side effects that were held back go out if they are owed now, and otherwise nowhere.

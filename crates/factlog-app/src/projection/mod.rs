@@ -48,6 +48,8 @@ pub use partition::{PARTITIONS, partition};
 pub use project::{Project, Startable};
 pub use settings::{Switch, Unreadable};
 pub use sink::{Commit, Committed, Generation, IdempotentSink, Rows, SERVING, TransactionalSink};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteSink;
 pub use status::{
     Freshness, GenerationPhase, GenerationStatus, Lag, OnTimeout, ProjectionError, ProjectionState,
     ProjectionStatus,

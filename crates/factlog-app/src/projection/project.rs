@@ -37,7 +37,7 @@ impl<P: Projection> Project<P> {
     /// A person may look at the documents with SQL: table `factlog_documents`, keys and documents as JSON.
     #[cfg(feature = "sqlite")]
     pub fn sqlite(self, path: impl AsRef<std::path::Path>) -> Startable<P> {
-        let sink = super::sqlite::SqliteSink::open(P::NAME, path.as_ref());
+        let sink = super::SqliteSink::open(P::NAME, path);
         let sink = sink.map(|sink| Arc::new(sink) as Arc<DocumentSink<P>>);
         Startable::new(self, sink)
     }

@@ -131,6 +131,12 @@ pub(super) fn ranges(number: u64) -> String {
     format!("range/{number:08}/")
 }
 
+/// While it is there and its time (microseconds since 1970) is not over, a generation commits nothing, so that
+/// another can catch up with it and be switched to.
+pub(super) fn hold(number: u64) -> String {
+    format!("hold/{number:08}")
+}
+
 pub(super) fn parked(number: u64, key: &str) -> String {
     format!("parked/{number:08}/{key}")
 }

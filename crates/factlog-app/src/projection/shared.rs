@@ -56,6 +56,8 @@ pub(super) struct Progress {
     pub(super) condition: Condition,
     /// Ranges that had the whole log when last looked.
     live: BTreeSet<u16>,
+    /// Whether it has had the whole log at some moment.
+    pub(super) built: bool,
     /// Whether it is known to be of this log.
     pub(super) proven: bool,
     parked: u64,
@@ -83,10 +85,11 @@ impl Progress {
             ranges: BTreeMap::new(),
             condition: Condition::Elsewhere,
             live: BTreeSet::new(),
+            built: false,
             proven: false,
             parked: 0,
             advanced_at: now,
-            measured: (0, now),
+            measured: (0, Timestamp::default()),
             rate: 0.0,
             stalled: false,
         }
@@ -163,7 +166,6 @@ impl<T: Target> Shared<T> {
             if !committed {
                 return;
             }
-            built = caught_up && progress.row.phase == Phase::Building;
             for held in held {
                 progress.ranges.insert(held.from, (held.row.to, held.reached.position));
                 if caught_up {
@@ -172,6 +174,9 @@ impl<T: Target> Shared<T> {
                     progress.live.remove(&held.from);
                 }
             }
+            progress.built |= progress.caught_up();
+            // From then on every commit may be the one that can be switched at.
+            built = progress.built && progress.row.phase == Phase::Building;
         });
         if built {
             self.wake_supervisor();

@@ -7,6 +7,7 @@
 //!   (trap 12). An [`IdempotentSink`] cannot, so every write carries the position that makes repeating it harmless.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use factlog_core::{Position, Result};
 
@@ -60,6 +61,25 @@ pub trait TransactionalSink<K, D>: Send + Sync + 'static {
     /// # Errors
     /// As [`document`](Self::document); nothing was written.
     fn commit(&self, commit: Commit<K, D>) -> Result<Committed>;
+}
+
+/// A shared sink is a sink, so that several may look at one.
+impl<K, D, S: TransactionalSink<K, D> + ?Sized> TransactionalSink<K, D> for Arc<S> {
+    fn document(&self, of: Generation, key: &K) -> Result<Option<D>> {
+        (**self).document(of, key)
+    }
+
+    fn scan(&self, of: Generation, wanted: &dyn Fn(&K) -> bool) -> Result<Vec<(K, D)>> {
+        (**self).scan(of, wanted)
+    }
+
+    fn rows(&self, prefix: &str, limit: usize) -> Result<Rows> {
+        (**self).rows(prefix, limit)
+    }
+
+    fn commit(&self, commit: Commit<K, D>) -> Result<Committed> {
+        (**self).commit(commit)
+    }
 }
 
 /// A place without transactions: writes may come again after a crash, so each carries the position that is its key.

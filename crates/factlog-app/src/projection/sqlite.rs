@@ -5,6 +5,7 @@
 //!   cannot mix, in one process or in two.
 //! * The tables are written down in `docs/format.md`: other programs read them, and leave orders there.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use factlog_core::{Error, Result};
@@ -31,23 +32,51 @@ const PUT: &str =
     "INSERT OR REPLACE INTO factlog_documents (name, generation, key, document) VALUES (?1, ?2, ?3, ?4)";
 const REMOVE: &str = "DELETE FROM factlog_documents WHERE name = ?1 AND generation = ?2 AND key = ?3";
 
-/// One read model in an SQLite file.
-pub(crate) struct SqliteSink {
+/// One read model in an SQLite file. Usually [`Project::sqlite`](super::Project::sqlite) opens it.
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// use factlog::projection::{Generation, SqliteSink, TransactionalSink};
+/// # let directory = tempfile::tempdir()?;
+/// let sink = SqliteSink::open("balances", directory.path().join("read.sqlite"))?;
+/// let balance: Option<u64> = sink.document(Generation::Serving, &"account-1".to_owned())?;
+/// assert_eq!(balance, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteSink {
     name: &'static str,
     path: PathBuf,
     writer: Mutex<Connection>,
+    /// What readers use, as fast as they like.
     reader: Mutex<Connection>,
+    /// What those use that keep it up to date: readers do not hold them up.
+    inner: Mutex<Connection>,
+}
+
+impl fmt::Debug for SqliteSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteSink")
+            .field("name", &self.name)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SqliteSink {
-    pub(crate) fn open(name: &'static str, path: &Path) -> Result<Self> {
+    /// Opens or makes the file, for the read model of this name.
+    ///
+    /// # Errors
+    /// `Unavailable` where the file cannot be opened, `Corrupt` where it is damaged or no SQLite file, `Invalid` where
+    /// its tables are not this program's.
+    pub fn open(name: &'static str, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let writer = open(path)?;
         writer.execute_batch(SCHEMA).map_err(failed("prepare the read model in", path))?;
         for probe in ["SELECT name, row, value FROM factlog_rows", SELECT] {
             writer.prepare(probe).map_err(failed("use the read model in", path))?;
         }
-        let reader = Mutex::new(open(path)?);
-        Ok(Self { name, path: path.to_owned(), writer: Mutex::new(writer), reader })
+        let (reader, inner) = (Mutex::new(open(path)?), Mutex::new(open(path)?));
+        Ok(Self { name, path: path.to_owned(), writer: Mutex::new(writer), reader, inner })
     }
 
     fn decoded<T: DeserializeOwned>(&self, what: &str, json: &str) -> Result<T> {
@@ -161,7 +190,7 @@ impl SqliteSink {
     }
 
     pub(super) fn read_rows(&self, prefix: &str, limit: usize) -> Result<Rows> {
-        let reader = self.reader.lock();
+        let reader = self.inner.lock();
         let read = || {
             let mut select = reader.prepare_cached(
                 "SELECT row, value FROM factlog_rows WHERE name = ?1 AND row >= ?2 AND substr(row, 1, length(?2)) = ?2
@@ -183,8 +212,11 @@ where
 {
     fn document(&self, of: Generation, key: &K) -> Result<Option<D>> {
         let key = self.encoded("key", key)?;
-        let json: Option<String> = self
-            .reader
+        let connection = match of {
+            Generation::Serving => &self.reader,
+            Generation::Number(_) => &self.inner,
+        };
+        let json: Option<String> = connection
             .lock()
             .prepare_cached(&format!("{SELECT} AND key = ?3"))
             .and_then(|mut select| {

@@ -391,9 +391,8 @@ impl<T: Target> Supervisor<T> {
 
     fn switch_if_due(&mut self) -> Result<(), ProjectionError> {
         let Some((number, Condition::Running)) = self.building() else { return Ok(()) };
-        let caught_up =
-            self.shared.board.lock().generations.get(&number).is_some_and(super::shared::Progress::caught_up);
-        if !caught_up {
+        let built = self.shared.board.lock().generations.get(&number).is_some_and(|progress| progress.built);
+        if !built {
             return Ok(());
         }
         if self.shared.settings.switch == Switch::WhenBuilt || self.wanted {
@@ -406,8 +405,14 @@ impl<T: Target> Supervisor<T> {
             };
             match self.switch_to(number, foreign) {
                 Ok(_) => {}
-                // It goes on and is tried again when it has caught up once more.
-                Err(ProjectionError::Refused(_)) => return Ok(()),
+                // It is tried again at its next commit, and meanwhile what it is behind of stands still.
+                Err(ProjectionError::Refused(_)) => {
+                    let serving = self.shared.board.lock().serving;
+                    let now = self.shared.clock.now();
+                    return Ok(
+                        serving.map_or(Ok(()), |from| generations::hold(&*self.shared.target, from, now))?
+                    );
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -55,15 +55,17 @@ impl<T: Target> Supervisor<T> {
         let status = self.shared.status.borrow().clone();
         let (state, problem) = words(&status.state);
         for generation in &status.generations {
-            let here = self.workers.keys().any(|(number, _)| *number == generation.number);
-            if !here && status.generations.len() != 1 {
+            let board = self.shared.board.lock();
+            let Some(progress) = board.generations.get(&generation.number) else { continue };
+            // Another version's program tells of its own generation.
+            if !self.shared.is_mine(&progress.row) {
                 continue;
             }
             let row = json!({
                 "state": state,
                 "problem": problem,
                 "applied": generation.applied.map(Position::get),
-                "head": self.shared.board.lock().head.map(Position::get),
+                "head": board.head.map(Position::get),
                 "rate": generation.rate,
                 "remaining_seconds": generation.remaining.map(|time| time.as_secs()),
                 "parked": status.parked,

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{ErrorKind, EventId, EventStore, Position, Query, ReadOptions, Result};
+use factlog_core::{ErrorKind, EventId, EventStore, Position, Query, ReadOptions, Result, Timestamp};
 
 use super::batch::{Batch, Batches};
 use super::lease::{self, Held, Terms};
@@ -33,6 +33,10 @@ const EVENTS_MAX: u64 = 200_000;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long it waits for events before it looks after leases and parked keys.
 const TICK: Duration = Duration::from_millis(250);
+/// How long it waits before it looks for partitions to hold, if it holds none.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long it stands still before it looks whether it may go on.
+const STILL: Duration = Duration::from_millis(10);
 
 pub(super) struct Worker<T: Target> {
     pub(super) shared: Arc<Shared<T>>,
@@ -148,7 +152,7 @@ impl<T: Target> Worker<T> {
         let mut batches = Batches::behind(deliveries);
         loop {
             let waited = match self.held.is_empty() {
-                true => self.halt.pause(TICK).nothing(),
+                true => self.halt.pause(RETRY).nothing(),
                 false => self.halt.wait(batches.next(T::NAME), Some(TICK)),
             };
             match waited {
@@ -170,6 +174,7 @@ impl<T: Target> Worker<T> {
     fn load(&mut self) -> Result<(), Ended> {
         let target = &*self.shared.target;
         let now = self.shared.clock.now();
+        self.stand_still(now)?;
         for slot in &self.slots {
             self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
             if !self.held.is_empty() {
@@ -187,6 +192,24 @@ impl<T: Target> Worker<T> {
         self.shared.refresh(self.generation)?;
         self.shared.parked(self.generation, self.parked.len());
         Ok(())
+    }
+
+    /// Waits while another generation catches up with this one to be switched to.
+    fn stand_still(&self, now: Timestamp) -> Result<(), Ended> {
+        let name = rows::hold(self.generation);
+        let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
+        let until: i64 = rows::read(&name, &text)?;
+        if until < now.as_micros() {
+            let mut control = Control::default();
+            control.change(name, Some(text), None);
+            // Whoever else removed it did the same.
+            let (Committed::Written | Committed::Refused) = self.shared.target.write(control)?;
+            return Ok(());
+        }
+        match self.halt.pause(STILL) {
+            Waited::Halted => Err(Ended::Halted),
+            Waited::Tick | Waited::Ready(()) => Err(Ended::Reload),
+        }
     }
 
     /// Holds the checkpoints against the log: a read model of another log, or of one that was restored from an older
@@ -301,6 +324,7 @@ impl<T: Target> Worker<T> {
         let held = self.move_ranges(&mut control);
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
+        control.expected.push((rows::hold(self.generation), None));
         let scribe = commits::Scribe {
             generation: self.generation,
             serves: self.serving_text().is_some(),
@@ -347,10 +371,12 @@ impl<T: Target> Worker<T> {
     /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
     fn look_after(&mut self) -> Result<(), Ended> {
         let now = self.shared.clock.now();
+        let covered: usize = self.held.iter().map(|held| usize::from(held.row.to - held.from)).sum();
+        // Several who cut the same range at once are in each other's way once.
+        if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
+            return Err(Ended::Reload);
+        }
         if self.terms.lease.is_some() {
-            if self.held.is_empty() {
-                return Err(Ended::Reload);
-            }
             let third = i64::try_from(self.terms.length().as_micros() / 3).unwrap_or(i64::MAX);
             if self.held.iter().any(|held| held.row.until - now.as_micros() < 2 * third) {
                 self.flush()?;
