@@ -86,6 +86,16 @@ impl App {
         crate::projection::Project::new(self.clone(), projection)
     }
 
+    /// A read model in SQL tables of its own, in an SQLite file: `app.project_sql(Totals, path).start()?`.
+    #[cfg(feature = "sqlite")]
+    pub fn project_sql<P: crate::projection::SqlProjection>(
+        &self,
+        projection: P,
+        path: impl AsRef<std::path::Path>,
+    ) -> crate::projection::ProjectSql<P> {
+        crate::projection::ProjectSql::new(self.clone(), projection, path.as_ref())
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.parts.store

@@ -59,7 +59,7 @@ impl Batches {
         }
         loop {
             self.polled += 1;
-            if self.polled % YIELD == 0 {
+            if self.polled.is_multiple_of(YIELD) {
                 // Whoever waits may have been told to halt: a store that always has more must not keep that from it.
                 yield_now().await;
             }
@@ -190,9 +190,6 @@ mod tests {
     /// Not ready the first time it is asked.
     async fn stall() {
         let mut asked = false;
-        std::future::poll_fn(|_| {
-            if mem::replace(&mut asked, true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
+        poll_fn(|_| if mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }

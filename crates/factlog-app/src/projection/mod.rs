@@ -26,6 +26,8 @@ mod settings;
 mod shared;
 mod sink;
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod start;
 mod status;
@@ -46,8 +48,13 @@ pub use memory::MemorySink;
 pub use operations::{Operations, ParkedKey};
 pub use partition::{PARTITIONS, partition};
 pub use project::{Project, Startable};
+/// SQLite as SQL projections use it.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
 pub use settings::{Switch, Unreadable};
-pub use sink::{Commit, Committed, Generation, IdempotentSink, Rows, SERVING, TransactionalSink};
+pub use sink::{Commit, Committed, Generation, Rows, SERVING, TransactionalSink};
+#[cfg(feature = "sqlite")]
+pub use sql::{ProjectSql, SqlModel, SqlProjection, Tables};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSink;
 pub use status::{

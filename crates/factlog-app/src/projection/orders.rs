@@ -26,6 +26,8 @@ pub(super) enum Order {
     Stop(oneshot::Sender<()>),
 }
 
+/// The id of an order, and what it asks for if that makes sense.
+pub(super) type Taken = (String, Result<Act, String>);
 pub(super) type Answer = oneshot::Sender<Result<String, ProjectionError>>;
 
 /// What an operator may ask for.
@@ -127,7 +129,7 @@ impl<T: Target> Shared<T> {
     }
 
     /// The orders that were left in the sink; each is taken away before it is done, so that it is done once.
-    pub(super) fn take_orders(&self) -> Result<Vec<(String, Result<Act, String>)>, ProjectionError> {
+    pub(super) fn take_orders(&self) -> Result<Vec<Taken>, ProjectionError> {
         let mut taken = Vec::new();
         for (name, text) in self.target.rows("order/", ROWS_MAX)? {
             let mut control = Control::default();

@@ -1,15 +1,15 @@
-//! Where read models are kept: two small traits that other databases plug into.
+//! Where read models are kept: a small trait that other databases plug into.
 //!
 //! * A sink is documents by generation and key, and a few named rows of text that say how far they are. What the
 //!   rows mean is the framework's business (`rows`): leases, checkpoints, generations and parked keys are written
 //!   once, above every sink.
 //! * A [`TransactionalSink`] commits documents and rows together: effect, checkpoint and fencing epoch are one
-//!   (trap 12). An [`IdempotentSink`] cannot, so every write carries the position that makes repeating it harmless.
+//!   (trap 12).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use factlog_core::{Position, Result};
+use factlog_core::Result;
 
 /// Named rows of text, by name.
 pub type Rows = BTreeMap<String, String>;
@@ -80,25 +80,6 @@ impl<K, D, S: TransactionalSink<K, D> + ?Sized> TransactionalSink<K, D> for Arc<
     fn commit(&self, commit: Commit<K, D>) -> Result<Committed> {
         (**self).commit(commit)
     }
-}
-
-/// A place without transactions: writes may come again after a crash, so each carries the position that is its key.
-///
-/// Give it to [`Project::delivered_to`](super::Project::delivered_to). What readers of the sink itself see may be
-/// ahead of the checkpoint, never behind it.
-pub trait IdempotentSink<K, D>: Send + Sync + 'static {
-    /// What is kept under the key, and the position it was last put at, also where it was removed.
-    ///
-    /// # Errors
-    /// `Unavailable` where trying again may help, `Corrupt` where what is kept cannot be read.
-    fn document(&self, generation: u64, key: &K) -> Result<Option<(Option<D>, Position)>>;
-
-    /// Keeps the document, or that there is none, as of `position`. If the same or a later position is kept
-    /// already, it does nothing.
-    ///
-    /// # Errors
-    /// As [`document`](Self::document); it may have been written.
-    fn put(&self, generation: u64, key: &K, document: Option<&D>, position: Position) -> Result<()>;
 }
 
 /// Which set of documents is meant.

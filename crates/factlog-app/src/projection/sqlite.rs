@@ -76,6 +76,10 @@ impl SqliteSink {
             writer.prepare(probe).map_err(failed("use the read model in", path))?;
         }
         let (reader, inner) = (Mutex::new(open(path)?), Mutex::new(open(path)?));
+        for connection in [&reader, &inner] {
+            let only = connection.lock().pragma_update(None, "query_only", true);
+            only.map_err(failed("use the read model in", path))?;
+        }
         Ok(Self { name, path: path.to_owned(), writer: Mutex::new(writer), reader, inner })
     }
 
@@ -96,22 +100,28 @@ impl SqliteSink {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what is committed.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        work(&self.reader.lock()).map_err(failed("read the tables in", &self.path))
+    }
+
     /// One transaction that holds the file's only write lock; the work says whether it is kept.
-    pub(super) fn transaction<E>(
+    pub(super) fn transaction(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<Committed, E>,
-        failure: impl Fn(Error) -> E,
-    ) -> Result<Committed, E> {
-        let failed = |doing| move |cause| failed(doing, &self.path)(cause);
+        work: impl FnOnce(&Transaction<'_>) -> Result<Committed>,
+    ) -> Result<Committed> {
         let mut writer = self.writer.lock();
         let transaction = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failed("begin to write the read model in"))
-            .map_err(&failure)?;
+            .map_err(failed("begin to write the read model in", &self.path))?;
         let done = work(&transaction)?;
         match done {
             Committed::Written => {
-                transaction.commit().map_err(failed("write the read model in")).map_err(&failure)?
+                transaction.commit().map_err(failed("write the read model in", &self.path))?;
             }
             Committed::Refused => {}
         }
@@ -262,7 +272,7 @@ where
             self.write_rows(transaction, &commit.rows)?;
             Ok(Committed::Written)
         };
-        self.transaction(work, |error| error)
+        self.transaction(work)
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         Some(effects) => {
             let (dispatcher, shared) = (Dispatcher { target, effects, owner }, shared.clone());
             let name = format!("effects {}", T::NAME);
-            Some(Running::start(name, runtime.clone(), move |halt| {
+            Some(Running::start(&name, runtime.clone(), move |halt| {
                 Supervisor::dispatch(&halt, &dispatcher, &shared);
             })?)
         }

@@ -53,13 +53,13 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(
-        name: String,
+        name: &str,
         runtime: Option<Handle>,
         work: impl FnOnce(Arc<Halt>) + Send + 'static,
     ) -> Result<Self> {
         let halt = Arc::new(Halt::default());
         let told = halt.clone();
-        let thread = thread::Builder::new().name(name.clone()).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _entered = runtime.as_ref().map(Handle::enter);
             told.here();
             work(told.clone());
@@ -296,9 +296,13 @@ impl<T: Target> Supervisor<T> {
                 let wanted = (0..places).map(|next| slot((index + next) % slots, slots)).collect();
                 let row = row.clone();
                 let running =
-                    Running::start(format!("projection {}", T::NAME), self.runtime.clone(), move |halt| {
+                    Running::start(&format!("projection {}", T::NAME), self.runtime.clone(), move |halt| {
                         let worker = Worker::new(shared.clone(), generation, wanted, terms, halt, row);
-                        if guarded(|| Ok::<_, String>(worker.run())).is_err() {
+                        let run = || {
+                            worker.run();
+                            Ok::<_, String>(())
+                        };
+                        if guarded(run).is_err() {
                             let panicked = Condition::Failed(ProjectionError::Panicked(T::NAME));
                             shared.condition(generation, panicked);
                         }
@@ -326,10 +330,8 @@ impl<T: Target> Supervisor<T> {
 
     pub(super) fn dispatch(halt: &Halt, dispatcher: &Dispatcher<T>, shared: &Shared<T>) {
         loop {
-            let more = match guarded(|| dispatcher.round(shared.clock.now())) {
-                Ok(more) => more,
-                Err(_) => false,
-            };
+            // What goes wrong is tried again after the pause.
+            let more = guarded(|| dispatcher.round(shared.clock.now())).unwrap_or_default();
             if !more && matches!(halt.pause(TICK), Waited::Halted) || halt.halted() {
                 return dispatcher.leave();
             }

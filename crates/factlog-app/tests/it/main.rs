@@ -18,6 +18,7 @@ mod load;
 mod parking;
 mod projections;
 mod snapshots;
+mod sql;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.

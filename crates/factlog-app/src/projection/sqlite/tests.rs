@@ -110,7 +110,7 @@ fn a_file_that_is_no_database_is_said_with_its_path() {
     let path = directory.path().join("read.sqlite");
     std::fs::write(&path, "not a database, but long enough to be taken for one by its size alone")
         .expect("writes");
-    let error = SqliteSink::open("ticks", &path).err().expect("refused");
+    let error = SqliteSink::open("ticks", &path).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("read.sqlite"), "{error}");
 }
@@ -153,7 +153,7 @@ fn a_file_with_other_tables_of_the_same_name_is_refused_and_not_waited_for() {
         let path = directory.path().join("read.sqlite");
         let connection = crate::sqlite::open(&path).expect("opens");
         connection.execute(&format!("CREATE TABLE {table} (something TEXT)"), []).expect("creates");
-        let error = SqliteSink::open("ticks", &path).err().expect("refused");
+        let error = SqliteSink::open("ticks", &path).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert!(error.to_string().contains("not as this program makes them"), "{error}");
     }
