@@ -1,4 +1,4 @@
-//! Acts: what was parked, retried, edited, skipped, switched - recorded as events in the stream
+//! Acts: what was parked, resumed, retried, edited, skipped - recorded as events in the stream
 //! `$parked-<projection>`.
 //!
 //! * An act is first a row, committed with its effect, and then an event under an id made of the row's name. A crash
@@ -16,7 +16,6 @@ pub(super) const RESUMED: &str = "$projection.resumed";
 pub(super) const RETRIED: &str = "$projection.retried";
 pub(super) const EDITED: &str = "$projection.edited";
 pub(super) const SKIPPED: &str = "$projection.skipped";
-pub(super) const SWITCHED: &str = "$projection.switched";
 
 /// Ids of acts are UUIDv5 in this namespace, of the sink's identity, a slash and the row's name.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5d0f_4c56_0f0c_5f8b_8a6b_2d6e_9b1f_7c21);

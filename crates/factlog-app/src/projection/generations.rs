@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use factlog_core::{Error, Position, Result, Timestamp};
-use serde_json::json;
 
 use super::acts;
 use super::lease;
@@ -197,13 +196,7 @@ pub(super) enum Switched {
 }
 
 /// Makes a generation the one readers see, in one commit.
-pub(super) fn switch<T: Target>(
-    target: &T,
-    to: u64,
-    back: bool,
-    seen: Option<Position>,
-    now: Timestamp,
-) -> Result<Switched> {
+pub(super) fn switch<T: Target>(target: &T, to: u64, back: bool, seen: Option<Position>) -> Result<Switched> {
     let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(Switched::Moved) };
     let from: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
     if from == to {
@@ -232,8 +225,6 @@ pub(super) fn switch<T: Target>(
     old.phase = Phase::Kept;
     control.put(rows::hold(from), None);
     release(target, to, &new, &mut control)?;
-    let position = least(&target.rows(&rows::ranges(from), ROWS_MAX)?)?.map(Position::get);
-    acts::note(&mut control, now, acts::SWITCHED, json!({ "from": from, "to": to, "position": position }));
     control.change(old_name, Some(old_text), Some(rows::write(&old)));
     control.change(new_name, Some(new_text), Some(rows::write(&new)));
     Ok(match target.write(control)? {

@@ -372,7 +372,7 @@ impl<T: Target> Supervisor<T> {
             board.serving.and_then(|serving| board.generations.get(&serving)?.applied())
         };
         for _ in 0..TRIES {
-            match generations::switch(&*self.shared.target, to, back, seen, self.shared.clock.now())? {
+            match generations::switch(&*self.shared.target, to, back, seen)? {
                 Switched::Done => {
                     self.wanted = false;
                     self.shared.look()?;

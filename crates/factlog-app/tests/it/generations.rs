@@ -162,7 +162,7 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
     blue.stop().await.unwrap();
 }
 
-/// Where the deposits are: the switch itself is an event between them.
+/// Where the deposits are.
 async fn deposits(app: &App) -> Vec<u64> {
     let item = factlog_core::QueryItem::of_types(["account.deposited".parse().unwrap()]);
     let query = factlog_core::Query::any_of([item]).unwrap();
