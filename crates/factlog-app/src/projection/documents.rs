@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use factlog_core::{Position, Result};
+use factlog_core::Result;
 
 use super::Projection;
 use super::sink::{Commit, Committed, Generation, Rows, TransactionalSink};
@@ -148,19 +148,22 @@ impl<P: Projection> Documents<P> {
                 Ok(after) => {
                     shard.insert(key.clone(), after);
                 }
-                Err((index, error)) => {
-                    let before = match saved.clone() {
-                        Some(document) => document,
-                        None => self.sink.document(Generation::Number(generation), key)?,
-                    };
-                    effects.clear();
-                    let done = self.fold_key(before, &group[..index], emits, &mut effects);
-                    match done {
-                        Ok(after) if 0 < index || saved.is_some() => {
-                            shard.insert(key.clone(), after);
+                Err((mut index, mut error)) => {
+                    loop {
+                        let before = match saved.clone() {
+                            Some(document) => document,
+                            None => self.sink.document(Generation::Number(generation), key)?,
+                        };
+                        effects.clear();
+                        match self.fold_key(before, &group[..index], emits, &mut effects) {
+                            Ok(after) if 0 < index || saved.is_some() => {
+                                shard.insert(key.clone(), after);
+                                break;
+                            }
+                            Ok(_) => break,
+                            // What failed only now is the first that does: fewer each time.
+                            Err(earlier) => (index, error) = earlier,
                         }
-                        Ok(_) => {}
-                        Err(_) => return Err(unsteady::<P>(key, group[index].1.position)),
                     }
                     let positions = group[index..].iter().map(|(_, event, _)| event.position).collect();
                     outcome.failures.push(Failure { key: key.clone(), error, positions });
@@ -211,12 +214,4 @@ fn with<K, D>(generation: u64, control: Control) -> Commit<K, D> {
     commit.rows = control.rows;
     commit.dropped = control.dropped;
     commit
-}
-
-/// A fold that fails where it did not fail a moment before is not pure, and nothing can be said of its documents.
-fn unsteady<P: Projection>(key: &P::Key, position: Position) -> factlog_core::Error {
-    factlog_core::Error::invalid(format!(
-        "read model {}: `apply` for key {key:?} fails before position {position} only sometimes; make it pure",
-        P::NAME
-    ))
 }

@@ -6,9 +6,12 @@
 //! * A changed projection is built beside the old one and switched to at one exact position, also of side effects.
 //! * An event that cannot be applied parks its key; an event that cannot be read stops the projection.
 
+mod acting;
 mod acts;
+mod advance;
 mod batch;
 mod commits;
+mod deliver;
 mod documents;
 mod effects;
 mod generations;
@@ -20,10 +23,12 @@ mod orders;
 mod parked;
 mod partition;
 mod project;
+mod prove;
 mod route;
 mod rows;
 mod settings;
 mod shared;
+mod show;
 mod sink;
 #[cfg(feature = "sqlite")]
 mod sql;
@@ -42,6 +47,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use deliver::{Delivered, Delivery, IdempotentSink};
 pub use effects::{Effect, Effects};
 pub use handle::ReadModel;
 pub use memory::MemorySink;

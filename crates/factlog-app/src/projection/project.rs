@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use factlog_core::Result;
 
+use super::deliver::{Delivered, IdempotentSink};
 use super::documents::{DocumentSink, Documents};
 use super::effects::Effects;
 use super::settings::{Settings, Switch, Unreadable};
@@ -40,6 +41,15 @@ impl<P: Projection> Project<P> {
         let sink = super::SqliteSink::open(P::NAME, path);
         let sink = sink.map(|sink| Arc::new(sink) as Arc<DocumentSink<P>>);
         Startable::new(self, sink)
+    }
+
+    /// Kept in a sink without transactions, which takes each delivery once by its number; `rows` keeps how far it is.
+    pub fn delivered_to<S: IdempotentSink<P::Key, P::Document>>(
+        self,
+        sink: S,
+        rows: impl TransactionalSink<P::Key, P::Document>,
+    ) -> Startable<P> {
+        self.kept_in(Delivered::new(sink, rows))
     }
 
     /// Kept in a sink of your own.

@@ -1,4 +1,5 @@
-//! Where read models are kept: a small trait that other databases plug into.
+//! Where read models are kept: a small trait that other databases plug into; those without transactions through
+//! `deliver`.
 //!
 //! * A sink is documents by generation and key, and a few named rows of text that say how far they are. What the
 //!   rows mean is the framework's business (`rows`): leases, checkpoints, generations and parked keys are written

@@ -12,23 +12,18 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{ErrorKind, EventId, EventStore, Position, Query, ReadOptions, Result, Timestamp};
+use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 
-use super::batch::{Batch, Batches};
+use super::batch::Batches;
 use super::lease::{self, Held, Terms};
-use super::route::{Amends, Route, Routed, route};
+use super::route::Amends;
 use super::rows::{self, GenerationRow, ParkedRow};
 use super::shared::{Condition, Shared};
 use super::sink::{Committed, SERVING};
-use super::target::{Control, Emits, Outcome, Target};
+use super::target::{Control, Outcome, Target};
 use super::waits::{Halt, Waited};
 use super::{ProjectionError, commits};
-use crate::model::Mark;
 
-/// Positions without an event that concerns the worker after which the checkpoint is written all the same.
-const SILENT_POSITIONS_MAX: u64 = 10_000;
-/// Events of one commit while a generation is built, at most, beyond the batch that passes it.
-const EVENTS_MAX: u64 = 200_000;
 /// The first and the longest pause while the store or the sink is unavailable.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long it waits for events before it looks after leases and parked keys.
@@ -50,11 +45,11 @@ pub(super) struct Worker<T: Target> {
     pub(super) serving: Option<String>,
     pub(super) parked: BTreeMap<T::Key, ParkedRow>,
     pub(super) amends: Amends,
-    folded: T::Folded,
-    outcome: Outcome<T::Key>,
-    waiting: Vec<(T::Key, Position)>,
+    pub(super) folded: T::Folded,
+    pub(super) outcome: Outcome<T::Key>,
+    pub(super) waiting: Vec<(T::Key, Position)>,
     /// Events folded and not committed.
-    events: u64,
+    pub(super) events: u64,
 }
 
 /// Why a worker does not go on for now.
@@ -129,7 +124,7 @@ impl<T: Target> Worker<T> {
         }
     }
 
-    fn least(&self) -> Option<Position> {
+    pub(super) fn least(&self) -> Option<Position> {
         self.held.iter().map(|held| held.reached.position).min().flatten()
     }
 
@@ -175,6 +170,9 @@ impl<T: Target> Worker<T> {
         let target = &*self.shared.target;
         let now = self.shared.clock.now();
         self.stand_still(now)?;
+        if self.terms.lease.is_none() && !lease::intact(target, self.generation, &self.held)? {
+            return Err(lease::taken_over(T::NAME).into());
+        }
         for slot in &self.slots {
             self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
             if !self.held.is_empty() {
@@ -212,160 +210,12 @@ impl<T: Target> Worker<T> {
         }
     }
 
-    /// Holds the checkpoints against the log: a read model of another log, or of one that was restored from an older
-    /// copy, must not go on as if it were this one's (trap 31).
-    fn prove(&self) -> Result<(), Ended> {
-        let mut proven: Vec<Mark> = Vec::new();
-        for held in &self.held {
-            let store = &*self.shared.store;
-            let head = self.ready(store.head())??.position;
-            let same = held.reached.position <= head
-                && match held.reached.last {
-                    None => true,
-                    Some(last) if proven.contains(&last) => true,
-                    Some(last) => {
-                        proven.push(last);
-                        self.ready(id_at(store, last.position))?? == Some(last.id)
-                    }
-                };
-            if !same {
-                let (name, at, head) =
-                    (T::NAME, Position::number(held.reached.position), Position::number(head));
-                return Err(factlog_core::Error::invalid(format!(
-                    "read model {name} at position {at} was not built from this log, whose head is {head}; open the log it belongs to, or rebuild it"
-                ))
-                .into());
-            }
-        }
-        Ok(())
-    }
-
     /// Waits for the store's answer; a worker that is told to halt waits no longer.
     pub(super) fn ready<A>(&self, answer: impl Future<Output = A>) -> Result<A, Ended> {
         match self.halt.wait(answer, None) {
             Waited::Ready(answer) => Ok(answer),
             Waited::Halted | Waited::Tick => Err(Ended::Halted),
         }
-    }
-
-    fn apply(&mut self, batch: &Batch) -> Result<(), Ended> {
-        let settings = &self.shared.settings;
-        let ranges: Vec<(Range<u16>, Option<Position>)> =
-            self.held.iter().map(|held| (held.from..held.row.to, held.reached.position)).collect();
-        let way = Route {
-            ranges: &ranges,
-            parked: &self.parked,
-            amends: &self.amends,
-            unreadable: settings.unreadable,
-            threads: settings.threads,
-        };
-        let Routed { chunks, unread } = route(&*self.shared.target, &batch.events, &way)?;
-        let mut chunks = chunks;
-        for chunk in &mut chunks {
-            self.waiting.append(&mut chunk.waiting);
-        }
-        let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
-        let outcome = self.shared.target.fold(self.generation, chunks, &emits, &mut self.folded)?;
-        for failure in &outcome.failures {
-            self.parked
-                .insert(failure.key.clone(), commits::first_failure(self.shared.clock.now(), &failure.error));
-        }
-        self.outcome.extend(outcome);
-        self.events += batch.events.len() as u64;
-        self.advance(batch);
-        let silent = Position::number(self.least()) - Position::number(self.committed());
-        let serves = self.serving_text().is_some();
-        let documents = self.shared.settings.documents;
-        let bound = EVENTS_MAX <= self.events || documents <= T::size(&self.folded);
-        // What is built is switched to by what the sink says of it, so nothing may be left in memory then.
-        let due = (batch.caught_up && (0 < self.events || (!serves && 0 < silent)))
-            || bound
-            || (serves && 0 < self.events);
-        if due || SILENT_POSITIONS_MAX <= silent {
-            self.flush()?;
-        }
-        let counts = (batch.events.len() as u64, unread);
-        self.shared.progress(self.generation, &self.held, counts, batch.caught_up, self.events == 0);
-        self.throttle(batch.events.len())
-    }
-
-    /// Moves what is reached, in memory, to the end of the batch.
-    fn advance(&mut self, batch: &Batch) {
-        let last = batch.events.last().map(|event| Mark { position: event.position, id: event.event.id });
-        for held in &mut self.held {
-            if let Some(last) = last
-                && held.reached.position < Some(last.position)
-            {
-                held.reached.position = Some(last.position);
-                held.reached.last = Some(last);
-            }
-            held.reached.position = held.reached.position.max(batch.head);
-        }
-    }
-
-    fn committed(&self) -> Option<Position> {
-        self.held.iter().map(|held| held.row.position.and_then(Position::new)).min().flatten()
-    }
-
-    fn serving_text(&self) -> Option<&str> {
-        self.serving.as_deref().filter(|serving| serving.parse() == Ok(self.generation))
-    }
-
-    /// Commits what is folded, with everything that must be known of it.
-    pub(super) fn flush(&mut self) -> Result<(), Ended> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let folded = mem::take(&mut self.folded);
-        let mut outcome = mem::take(&mut self.outcome);
-        let waiting = mem::take(&mut self.waiting);
-        self.events = 0;
-        let mut control = Control::default();
-        let held = self.move_ranges(&mut control);
-        let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
-        control.expected.push((SERVING.to_owned(), self.serving.clone()));
-        control.expected.push((rows::hold(self.generation), None));
-        let scribe = commits::Scribe {
-            generation: self.generation,
-            serves: self.serving_text().is_some(),
-            now: self.shared.clock.now(),
-        };
-        let mut emitted = false;
-        let mut late = Vec::new();
-        let committed = self.shared.target.commit(self.generation, folded, &emits, &mut |found| {
-            late.extend(found.failures.iter().cloned());
-            outcome.extend(found);
-            emitted = !outcome.effects.is_empty();
-            scribe.write(&mut control, &outcome, &waiting);
-            mem::take(&mut control)
-        })?;
-        if committed == Committed::Refused {
-            return Err(Ended::Refused);
-        }
-        self.held = held;
-        for failure in late {
-            self.parked.insert(failure.key, commits::first_failure(self.shared.clock.now(), &failure.error));
-        }
-        commits::check_parked::<T>(self.parked.len())?;
-        self.shared.parked(self.generation, self.parked.len());
-        if emitted || !outcome.failures.is_empty() {
-            self.shared.wake_supervisor();
-        }
-        Ok(())
-    }
-
-    /// The ranges as they are after the commit, and the rows that say so.
-    pub(super) fn move_ranges(&self, control: &mut Control) -> Vec<Held> {
-        let until = self.terms.until(self.shared.clock.now());
-        let mut held = self.held.clone();
-        for held in &mut held {
-            held.row.set(held.reached);
-            held.row.until = until;
-            let text = rows::write(&held.row);
-            let before = mem::replace(&mut held.text, text.clone());
-            control.change(rows::range(self.generation, held.from), Some(before), Some(text));
-        }
-        held
     }
 
     /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
@@ -375,6 +225,10 @@ impl<T: Target> Worker<T> {
         // Several who cut the same range at once are in each other's way once.
         if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
             return Err(Ended::Reload);
+        }
+        // Whoever was taken over from says so, also where nothing happens any more.
+        if !lease::intact(&*self.shared.target, self.generation, &self.held)? {
+            return Err(Ended::Refused);
         }
         if self.terms.lease.is_some() {
             let third = i64::try_from(self.terms.length().as_micros() / 3).unwrap_or(i64::MAX);
@@ -390,19 +244,6 @@ impl<T: Target> Worker<T> {
             }
         }
         self.retry_due()
-    }
-
-    /// A pause where the read model is to be built slowly.
-    fn throttle(&self, events: usize) -> Result<(), Ended> {
-        let Some(rate) = self.shared.settings.throttle else { return Ok(()) };
-        if self.serving_text().is_some() || events == 0 {
-            return Ok(());
-        }
-        let share = Duration::from_secs_f64(events as f64 / f64::from(rate.get()));
-        match self.halt.pause(share) {
-            Waited::Halted => Err(Ended::Halted),
-            Waited::Tick | Waited::Ready(()) => Ok(()),
-        }
     }
 
     /// Whether a refused commit means that this worker has lost what it held.
@@ -442,10 +283,4 @@ impl<T: Target> Worker<T> {
         // A lease that is not given back ends by itself.
         let _ = self.shared.target.write(control);
     }
-}
-
-async fn id_at(store: &dyn EventStore, position: Position) -> Result<Option<EventId>> {
-    let options = ReadOptions::default().after(position.previous()).limit(1);
-    let event = store.read(Query::All, options).next().await.transpose()?;
-    Ok(event.filter(|event| event.position == position).map(|event| event.event.id))
 }

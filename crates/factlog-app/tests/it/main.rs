@@ -7,6 +7,7 @@ extern crate factlog_app as factlog;
 mod bank;
 mod codec;
 mod compile_errors;
+mod delivered;
 mod execute;
 mod floats;
 mod generations;

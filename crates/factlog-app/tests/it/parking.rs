@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use factlog::projection::{ApplyError, ParkedKey};
+use factlog::projection::{ApplyError, Commit, Committed, MemorySink, ParkedKey, TransactionalSink as _};
 use factlog::{App, EventStoreExt as _, OnTimeout, Position, Projection, ReadModel, Recorded, StreamId};
 
 use crate::SOON;
@@ -196,4 +196,28 @@ async fn one_poison_event_in_ten_thousand_holds_up_its_key_alone() {
     assert_eq!(all.iter().filter(|(_, seen)| seen.len() == 100).count(), 99);
     let held = parked(&model, 1).await;
     assert_eq!((held[0].key.as_str(), held[0].waiting.len()), ("50", 50));
+}
+
+/// A crash between the sink's commit and the append leaves the act in the sink; a crash after the append leaves it
+/// there, too. Either way it is recorded once.
+#[tokio::test]
+async fn an_act_that_a_crash_left_in_the_sink_is_recorded_once() {
+    let sink = Arc::new(MemorySink::<u64, Vec<u64>>::default());
+    let app = app_with([deposited(1, 13)]).await;
+    let name = "act/00000000000000000007/0000000000000007/$projection.skipped";
+    for _ in 0..3 {
+        let mut left = Commit::new(0);
+        left.rows.push((name.to_owned(), Some(r#"{"key":"9","reason":"left by a crash"}"#.to_owned())));
+        assert_eq!(sink.commit(left).unwrap(), Committed::Written);
+        let model = app.project(amounts(13).0).kept_in(sink.clone()).start().unwrap();
+        for _ in 0..500 {
+            if sink.rows("act/", 1).unwrap().is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        model.stop().await.unwrap();
+    }
+    let acts = acts(&app, 2).await;
+    assert_eq!(acts.iter().filter(|(_, data)| data["reason"] == "left by a crash").count(), 1, "{acts:?}");
 }
