@@ -24,7 +24,7 @@ pub enum Switch {
     /// As soon as it has caught up.
     #[default]
     WhenBuilt,
-    /// When [`ReadModel::switch`](super::ReadModel::switch) says so, perhaps after comparing.
+    /// When [`Operations::switch`](super::Operations::switch) says so, perhaps after comparing.
     ByHand,
 }
 
