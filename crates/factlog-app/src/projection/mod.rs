@@ -9,6 +9,7 @@
 mod acting;
 mod acts;
 mod advance;
+mod ahead;
 mod batch;
 mod commits;
 mod deliver;

@@ -4,10 +4,10 @@
 //!   handles see. The board decides nothing: generations, leases and checkpoints are the sink's.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use factlog_core::{Clock, Error, EventStore, Position, Query, Result, Timestamp};
+use factlog_core::{Clock, Error, EventStore, EventType, Position, Query, Result, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ pub(super) struct Shared<T: Target> {
     pub(super) store: Arc<dyn EventStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) query: Query,
+    /// The types the query asks for.
+    pub(super) types: Arc<HashSet<EventType>>,
     pub(super) lease: Option<std::time::Duration>,
     /// Who this is among all programs.
     pub(super) owner: String,

@@ -38,7 +38,8 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
     let (owner, clock) = (app.ids().next().to_string(), app.clock_shared());
     let fingerprint = fingerprint::<T>();
     let opened = generations::open(&*target, &fingerprint, &owner, clock.now())?;
-    let query = query_of(vec![QueryItem::of_types(event_types::<T::Event>()?)]).expect("one item is a query");
+    let types = event_types::<T::Event>()?;
+    let query = query_of(vec![QueryItem::of_types(types.clone())]).expect("one item is a query");
     let (status, watched) = watch::channel(ProjectionStatus::first(T::NAME, T::VERSION, opened.because));
     let (orders, received) = mpsc::channel(ORDERS_MAX);
     let rows = target.clone();
@@ -55,6 +56,7 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         store: app.store().clone(),
         clock,
         query,
+        types: Arc::new(types.into_iter().collect()),
         lease: run.lease,
         owner: owner.clone(),
         settings: run.settings,

@@ -65,7 +65,7 @@ impl Running {
         Ok(Self { halt, thread })
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         self.halt.halt();
         // A panic there was seen to where it happened.
         let _ = self.thread.join();

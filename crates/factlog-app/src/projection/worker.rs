@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 
-use super::batch::Batches;
+use super::ahead::{Ahead, Far};
+use super::batch::{Batch, Batches};
 use super::lease::{self, Held, Terms};
 use super::route::Amends;
 use super::rows::{self, GenerationRow, ParkedRow};
@@ -143,26 +144,50 @@ impl<T: Target> Worker<T> {
             self.shared.begin(self.generation);
         }
         let store = self.shared.store.clone();
+        while !self.held.is_empty() {
+            let far = Far {
+                name: T::NAME,
+                query: self.shared.query.clone(),
+                types: self.shared.types.clone(),
+                after: self.least(),
+                head: self.ready(store.head())??.position,
+            };
+            if !far.is_far() {
+                break;
+            }
+            let mut ahead = Ahead::start(store.clone(), far)?;
+            while !self.step(|worker| worker.halt.wait(ahead.next(T::NAME), Some(TICK)))? {}
+        }
         let deliveries = store.subscribe(self.shared.query.clone(), self.least().into());
         let mut batches = Batches::behind(deliveries);
         loop {
-            let waited = match self.held.is_empty() {
-                true => self.halt.pause(RETRY).nothing(),
-                false => self.halt.wait(batches.next(T::NAME), Some(TICK)),
-            };
-            match waited {
-                Waited::Halted => {
-                    self.flush()?;
-                    return Err(Ended::Halted);
-                }
-                Waited::Tick => self.look_after()?,
-                Waited::Ready(batch) => self.apply(&batch?)?,
-            }
-            if self.halt.take_reload() {
+            self.step(|worker| match worker.held.is_empty() {
+                true => worker.halt.pause(RETRY).nothing(),
+                false => worker.halt.wait(batches.next(T::NAME), Some(TICK)),
+            })?;
+        }
+    }
+
+    /// Waits once, and does what there is to do; answers whether it has caught up with what it waits for.
+    fn step(&mut self, wait: impl FnOnce(&Self) -> Waited<Result<Batch>>) -> Result<bool, Ended> {
+        let mut caught_up = false;
+        match wait(self) {
+            Waited::Halted => {
                 self.flush()?;
-                return Err(Ended::Reload);
+                return Err(Ended::Halted);
+            }
+            Waited::Tick => self.look_after()?,
+            Waited::Ready(batch) => {
+                let batch = batch?;
+                caught_up = batch.caught_up;
+                self.apply(&batch)?;
             }
         }
+        if self.halt.take_reload() {
+            self.flush()?;
+            return Err(Ended::Reload);
+        }
+        Ok(caught_up)
     }
 
     /// Learns what the sink holds, and takes the partitions that can be had.

@@ -4,6 +4,7 @@
 
 extern crate factlog_app as factlog;
 
+mod ahead;
 mod bank;
 mod codec;
 mod compile_errors;
