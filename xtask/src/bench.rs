@@ -39,7 +39,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     facts.push(("load before and after".to_owned(), format!("{before} and {}", machine::load())));
     facts.extend(results.facts.iter().cloned());
     let (tables, chart) = match arguments.bench {
-        Bench::Engine => (table::engine(&results.rows), chart::engine(&results.rows)),
+        Bench::Engine | Bench::Framework => (table::engine(&results.rows), chart::engine(&results.rows)),
         Bench::Peers => (table::peers(&results.cells), chart::peers(&results.cells)),
         Bench::Scale => (table::scale(&results.series), chart::scale(&results.series)),
     };
@@ -97,6 +97,10 @@ fn report(bench: Bench, day: &str, facts: &[(String, String)], tables: &str, res
         Bench::Engine => {
             "A figure is the median of its rounds; the ratio is to the limit beside it, measured in the same run. For \
              conditional appends it is how much longer they take. A target that was missed is called so."
+        }
+        Bench::Framework => {
+            "A figure is the median of its rounds, and so is the ratio to what is beside it, measured in turns in the \
+             same run. A target that was missed is called so."
         }
         Bench::Peers => {
             "Events a second are the median of the rounds, with the lowest and the highest. The ratio says how many \

@@ -1,4 +1,5 @@
-//! `cargo xtask evidence`: runs the simulator at a chosen size and tells what came of it, as a dated report if asked.
+//! `cargo xtask evidence`: runs the simulator and the faults of real processes at a chosen size and tells what came of it,
+//! as a dated report if asked.
 //!
 //! It judges nothing itself: a program that ends badly ends it badly, with a report that says so.
 
@@ -20,8 +21,13 @@ pub(crate) enum Size {
 
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
-  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 500 twice, every planted bug (default)
-  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 5,000 twice, every planted bug
+  --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
+               every failing call one at a time, every planted bug, a sample of the cuts and flips,
+               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery (default)
+  --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
+               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of a
+               small store turned,
+               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -59,9 +65,9 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let before = machine::load();
     let mut passed = true;
     let mut sections = String::new();
-    for (title, arguments) in size.parts() {
+    for (title, package, arguments) in size.parts() {
         let mut command = process::cargo(root);
-        command.args(["run", "--release", "--quiet", "-p", "factlog-sim", "--"]).args(arguments.split(' '));
+        command.args(["run", "--release", "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
         passed &= status.success();
@@ -75,8 +81,8 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let (day, minute) = machine::now();
     let mut report = format!(
         "# Evidence, {day}, size `{}`\n\nWritten by `cargo xtask evidence --size {} --record`. A simulated disk, a stepped \
-         engine, one seed a run: `crates/factlog-sim`. Each run ends with a verification of the store and with its \
-         whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
+         engine, one seed a run: `crates/factlog-sim`; real processes under real faults: `crates/factlog-faults`. Each run \
+         ends with a verification of the store and with its whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
         size.name(),
         size.name()
     );
@@ -98,31 +104,69 @@ impl Size {
         }
     }
 
-    /// What is run, and what it is called.
-    fn parts(self) -> [(&'static str, &'static str); 6] {
-        let [kills, losses, errors, kills_twice, errors_twice] = match self {
+    /// What is run, of which package, and what it is called.
+    fn parts(self) -> Vec<(&'static str, &'static str, &'static str)> {
+        let simulated = self.simulated().map(|(title, arguments)| (title, "factlog-sim", arguments));
+        let real = self.real().map(|(title, arguments)| (title, "factlog-faults", arguments));
+        simulated.into_iter().chain(real).collect()
+    }
+
+    /// On a simulated disk.
+    fn simulated(self) -> [(&'static str, &'static str); 11] {
+        let [kills, losses, errors, damage, kills_twice, errors_twice, damage_twice, cuts, flips] = match self
+        {
             Self::Ci => [
                 "--kind kill --runs 20000",
                 "--kind power --runs 2000",
                 "--kind errors --runs 5000",
+                "--kind damage --runs 5000",
                 "--kind kill --seed 2000000 --runs 500 --twice",
                 "--kind errors --seed 2000000 --runs 500 --twice",
+                "--kind damage --seed 2000000 --runs 500 --twice",
+                "--cuts --sample 41",
+                "--flips --sample 41",
             ],
             Self::Full => [
                 "--kind kill --runs 1000000",
                 "--kind power --runs 100000",
                 "--kind errors --runs 100000",
+                "--kind damage --runs 100000",
                 "--kind kill --seed 2000000 --runs 5000 --twice",
                 "--kind errors --seed 2000000 --runs 5000 --twice",
+                "--kind damage --seed 2000000 --runs 5000 --twice",
+                "--cuts",
+                "--flips",
             ],
         };
         [
             ("The process is killed", kills),
             ("The power fails", losses),
             ("Calls fail or the disk is full, and processes end both ways", errors),
+            ("What is stored is harmed, and processes end both ways", damage),
+            ("Every place that calls the disk fails, one call at a time", "--sites"),
             ("Killed, each run twice and compared", kills_twice),
             ("Failing calls, each run twice and compared", errors_twice),
+            ("Damage, each run twice and compared", damage_twice),
+            ("The log cut at every byte of its end", cuts),
+            ("Every bit turned, every sector replaced", flips),
             ("Planted bugs, and the seeds that catch them", "--bugs"),
+        ]
+    }
+
+    /// Under real processes.
+    fn real(self) -> [(&'static str, &'static str); 5] {
+        let [kills, losses, full, failing] = match self {
+            Self::Ci => ["kill --cycles 50", "amnesia --cycles 25", "full --fills 2 --openings 3", "failing"],
+            Self::Full => {
+                ["kill --cycles 500", "amnesia --cycles 500", "full --fills 10", "failing --times 5"]
+            }
+        };
+        [
+            ("Real processes are killed", kills),
+            ("The power fails under real processes, on a file system that forgets", losses),
+            ("Real file systems are full under real processes", full),
+            ("Calls of real processes fail, each at every place", failing),
+            ("What operators, machines and limits do", "misuse"),
         ]
     }
 }

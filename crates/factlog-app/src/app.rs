@@ -8,9 +8,14 @@ use std::sync::Arc;
 
 use factlog_core::{Clock, EventId, EventStore, SystemClock};
 
+use crate::cache::{VIEWS, Views};
+use crate::contention::Contention;
 use crate::lanes::Lanes;
 use crate::snapshot::SnapshotCounts;
-use crate::{Decide, Execute, History, Load, Model, Projection, Snapshots, Tags};
+use crate::{
+    BoundaryCounts, Context, Decide, EventSet, Events, Execute, History, Load, Model, Projection, Rule,
+    Snapshots, Tags,
+};
 
 /// How often a command is decided at most, unless told otherwise.
 const ATTEMPTS: u32 = 16;
@@ -39,10 +44,12 @@ struct Parts {
     attempts: u32,
     lanes: Lanes,
     snapshots: Option<Snapshots>,
+    views: Views,
+    contention: Contention,
 }
 
 impl App {
-    /// On this store, with the system's clock, random ids, 16 attempts and no snapshots.
+    /// On this store, with the system's clock, random ids, 16 attempts, 1,000 views in memory and no snapshots.
     pub fn new(store: impl EventStore) -> Self {
         Self::builder(store).build()
     }
@@ -57,6 +64,8 @@ impl App {
                 attempts: ATTEMPTS,
                 lanes: Lanes::default(),
                 snapshots: None,
+                views: Views::new(VIEWS),
+                contention: Contention::default(),
             },
         }
     }
@@ -70,6 +79,29 @@ impl App {
         Execute::new(self.clone(), command)
     }
 
+    /// Decides by a closure on the facts, where a command is too small to have a type of its own. It must be as pure as
+    /// [`Decide::decide`], as it may be run again.
+    ///
+    /// ```
+    #[doc = include_str!("docs/counter.txt")]
+    /// let app = App::new(MemoryStore::new());
+    /// let raise = |counter: &Counter, _: &Context| -> std::result::Result<Events<Raised>, std::fmt::Error> {
+    ///     if counter.0 < 1 { Ok(events![Raised { counter: 7 }]) } else { Err(std::fmt::Error) }
+    /// };
+    /// app.decide(7, raise).key("only-once").await?;
+    /// assert!(app.decide(7, raise).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn decide<M, E, X, F>(&self, boundary: M::Id, rule: F) -> Execute<Rule<M, E, X, F>>
+    where
+        M: Model<Id: Clone>,
+        E: EventSet,
+        X: std::error::Error + Send + Sync + 'static,
+        F: Fn(&M, &Context) -> Result<Events<E>, X> + Send + Sync + 'static,
+    {
+        self.execute(Rule::new(boundary, rule))
+    }
+
     /// What is so: a view, or a tuple of views from one snapshot. Await it, perhaps as of the past:
     /// `app.load::<Account>(&id).at(AsOf::Position(p)).await?`.
     pub fn load<'a, M: Model>(&'a self, id: &'a M::Id) -> Load<'a, M> {
@@ -77,7 +109,7 @@ impl App {
     }
 
     /// What happened: every event of the set that has all the tags, oldest first, in memory.
-    pub fn history<E: crate::EventSet>(&self, tags: Tags) -> History<'_, E> {
+    pub fn history<E: EventSet>(&self, tags: Tags) -> History<'_, E> {
         History::new(self, tags)
     }
 
@@ -96,6 +128,17 @@ impl App {
         crate::projection::ProjectSql::new(self.clone(), projection, path.as_ref())
     }
 
+    /// What was recorded, to be told to others in order, under a name that its checkpoint is kept by:
+    /// `app.publish("orders-out").of::<OrderEvent>()?.start(publisher, checkpoints)?`.
+    pub fn publish(&self, name: impl Into<String>) -> crate::publish::Publish {
+        crate::publish::Publish::new(self.parts.store.clone(), name.into())
+    }
+
+    /// A process manager to be started: `app.process(Payments).start().await?`.
+    pub fn process<P: crate::ProcessManager>(&self, process: P) -> crate::process::Process<P> {
+        crate::process::Process::new(self.clone(), process)
+    }
+
     /// The store underneath.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.parts.store
@@ -103,7 +146,22 @@ impl App {
 
     /// What became of snapshots since this app was built.
     pub fn snapshot_counts(&self) -> SnapshotCounts {
-        self.snapshots().map(|snapshots| snapshots.counters.read()).unwrap_or_default()
+        self.snapshots().map(Snapshots::counts).unwrap_or_default()
+    }
+
+    /// How often commands of this app were decided and lost the race since it was built, for each kind of boundary, by
+    /// name. A boundary with many conflicts has views that are too wide, or a rule that everybody needs at once.
+    ///
+    /// ```
+    #[doc = include_str!("docs/counter.txt")]
+    /// let app = App::new(MemoryStore::new());
+    /// app.execute(Raise { counter: 1 }).await?;
+    /// let counts = &app.boundary_counts()[0];
+    /// assert_eq!((counts.boundary.as_str(), counts.attempts, counts.conflicts), ("counter", 1, 0));
+    /// # Ok(()) }
+    /// ```
+    pub fn boundary_counts(&self) -> Vec<BoundaryCounts> {
+        self.parts.contention.read()
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -124,6 +182,14 @@ impl App {
 
     pub(crate) fn lanes(&self) -> &Lanes {
         &self.parts.lanes
+    }
+
+    pub(crate) fn views(&self) -> &Views {
+        &self.parts.views
+    }
+
+    pub(crate) fn contention(&self) -> &Contention {
+        &self.parts.contention
     }
 
     pub(crate) fn snapshots(&self) -> Option<&Snapshots> {
@@ -170,6 +236,14 @@ impl AppBuilder {
     #[must_use]
     pub fn snapshots(mut self, snapshots: Snapshots) -> Self {
         self.parts.snapshots = Some(snapshots);
+        self
+    }
+
+    /// How many views it keeps in memory at most, so that a load reads only what came after; 0 for none. They take the
+    /// place of what a process would otherwise read again and again, so count what a view weighs.
+    #[must_use]
+    pub fn views_in_memory(mut self, views: usize) -> Self {
+        self.parts.views = Views::new(views);
         self
     }
 

@@ -7,11 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use factlog_core::{Event as RawEvent, EventId, Position, RecordedEvent, Revision, StreamId, Timestamp};
+use factlog_core::{
+    Event as RawEvent, EventId, Position, RecordedEvent, Revision, StreamId, Tags, Timestamp,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EventSet, Metadata, Stored};
+use crate::{EventSet, Fact, Metadata, Stored};
 
 /// An event as it was recorded, as a typed fact.
 ///
@@ -36,28 +38,51 @@ pub struct Recorded<E> {
     pub id: EventId,
     /// The stream it lies in, if any.
     pub stream: Option<StreamId>,
+    /// Its place among the facts that one stored event is read as, from 0; see [`Split`](crate::Split).
+    pub index: u32,
     /// The fact.
     pub event: E,
     metadata: Bytes,
+    /// The labels of a fact that is not what is stored itself.
+    tags: Option<Tags>,
 }
 
 impl<E: EventSet> Recorded<E> {
-    /// Reads a stored event as one of the set.
+    /// Reads a stored event as facts of the set, in order: one, or what it is [split](crate::Split) into.
     ///
     /// # Errors
     /// [`CodecError`] with the position: the type is not in the set, its version is newer than this program
     /// knows, or data or metadata do not fit.
-    pub fn decode(raw: &RecordedEvent) -> Result<Self, CodecError> {
+    pub fn facts(raw: &RecordedEvent) -> Result<impl Iterator<Item = Self> + use<E>, CodecError> {
         let stored = stored(raw)?;
-        Ok(Self {
+        let (mut first, mut more) = (None, Vec::new());
+        E::facts(&stored, &mut |fact| {
+            let recorded = Self::of(raw, fact);
+            match first {
+                None => first = Some(recorded),
+                Some(_) => more.push(recorded),
+            }
+        })
+        .map_err(|error| error.at(raw.position))?;
+        if !more.is_empty() {
+            more.extend(first.take());
+            more.sort_by_key(|fact: &Self| fact.index);
+        }
+        Ok(first.into_iter().chain(more))
+    }
+
+    fn of(raw: &RecordedEvent, fact: Fact<E>) -> Self {
+        Self {
             position: raw.position,
             recorded_at: raw.recorded_at,
             revision: raw.revision,
             id: raw.event.id,
             stream: raw.event.stream.clone(),
-            event: E::decode(&stored).map_err(|error| error.at(raw.position))?,
+            index: fact.index,
+            event: fact.event,
             metadata: raw.event.metadata.clone(),
-        })
+            tags: fact.tags,
+        }
     }
 }
 
@@ -65,6 +90,11 @@ impl<E> Recorded<E> {
     /// The facts about the fact: correlation, causation and the writer's own entries.
     pub fn metadata(&self) -> Metadata {
         Metadata::parse(&self.metadata)
+    }
+
+    /// Whether it is among what these labels ask for: what is stored is already, a fact that it is split into may not be.
+    pub(crate) fn has(&self, tags: &Tags) -> bool {
+        self.tags.as_ref().is_none_or(|own| tags.iter().all(|tag| own.contains(tag)))
     }
 }
 
@@ -102,6 +132,11 @@ impl CodecError {
     /// Where it is stored; `None` for one that was to be written.
     pub fn position(&self) -> Option<Position> {
         self.position
+    }
+
+    /// Whether it is of no type in the set.
+    pub(crate) fn is_unknown_type(&self) -> bool {
+        matches!(self.problem, Problem::UnknownType { .. })
     }
 
     pub(crate) fn unknown_type(stored: &Stored<'_>, known: &[&str]) -> Self {

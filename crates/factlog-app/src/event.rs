@@ -7,7 +7,7 @@ use bytes::Bytes;
 use factlog_core::{Result, StreamId, Tags};
 use serde::Serialize;
 
-use crate::CodecError;
+use crate::{CodecError, Fact};
 
 /// A fact: a struct with a name that never changes. Derive it.
 ///
@@ -34,6 +34,7 @@ use crate::CodecError;
 /// | `stream = "account-{account_id}"` | the stream it is appended to |
 /// | `version = 2, upcast(WithdrawnV1)` | the shape changed: stored events of version 1 are read as `WithdrawnV1` and lifted by [`Upcast`] |
 /// | `renamed_from("account.debited")` | names it was stored under before; they are still read and asked for. The version counts on when a name changes |
+/// | `split_from(Movements)` | stored events of another kind are read as this one, too: see [`Split`](crate::Split) |
 /// | `crate = path` | where the framework is, if not at `::factlog` |
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
@@ -47,6 +48,8 @@ pub trait Event: Serialize + Send + Sync + Sized + 'static {
     const VERSION: u32;
     /// Every name it was ever stored under, the present one first; a name may stand twice.
     const NAMES: &'static [&'static str];
+    /// Every name it is read from: its own, and those of what is split into it.
+    const SOURCES: &'static [&'static str] = Self::NAMES;
 
     /// The labels it is found by.
     ///
@@ -65,6 +68,15 @@ pub trait Event: Serialize + Send + Sync + Sized + 'static {
     /// # Errors
     /// [`CodecError`]: the version is newer than this program knows, or the data does not fit the struct.
     fn decode(stored: &Stored<'_>) -> Result<Self, CodecError>;
+
+    /// Hands on what a stored event under one of [`SOURCES`](Self::SOURCES) amounts to: itself, or what it is split into.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn facts(stored: &Stored<'_>, fact: &mut dyn FnMut(Fact<Self>)) -> Result<(), CodecError> {
+        fact(Fact::stored(Self::decode(stored)?));
+        Ok(())
+    }
 }
 
 /// The types a view or a command deals in: an enum with one event in each variant. Derive it.
@@ -98,7 +110,7 @@ pub trait Event: Serialize + Send + Sync + Sized + 'static {
     note = "write `#[derive(EventSet)]` on an enum whose variants each hold one event, or `#[derive(Event)]` on a struct"
 )]
 pub trait EventSet: Send + Sync + Sized + 'static {
-    /// Every name any of its events was ever stored under: what a query must ask for.
+    /// Every name any of its events was ever stored under, or is split from: what a query must ask for.
     const NAMES: &'static [&'static str];
     /// The present name and version of each of its events: what a cached fold depends on.
     const SCHEMAS: &'static [(&'static str, u32)];
@@ -109,15 +121,24 @@ pub trait EventSet: Send + Sync + Sized + 'static {
     /// [`CodecError`] where a tag or the stream is out of bounds, or serde refuses a value.
     fn encode(&self) -> Result<Encoded, CodecError>;
 
-    /// Reads what is stored under one of [`NAMES`](Self::NAMES).
+    /// Reads what is stored as itself, of this or any older version and name.
     ///
     /// # Errors
-    /// [`CodecError`], also for a name that is not in the set.
+    /// [`CodecError`], also for a name that no event of the set has or had.
     fn decode(stored: &Stored<'_>) -> Result<Self, CodecError>;
+
+    /// Hands on every fact of the set that a stored event under one of [`NAMES`](Self::NAMES) amounts to.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    fn facts(stored: &Stored<'_>, fact: &mut dyn FnMut(Fact<Self>)) -> Result<(), CodecError> {
+        fact(Fact::stored(Self::decode(stored)?));
+        Ok(())
+    }
 }
 
 impl<E: Event> EventSet for E {
-    const NAMES: &'static [&'static str] = E::NAMES;
+    const NAMES: &'static [&'static str] = E::SOURCES;
     const SCHEMAS: &'static [(&'static str, u32)] = &[(E::NAME, E::VERSION)];
 
     fn encode(&self) -> Result<Encoded, CodecError> {
@@ -130,6 +151,13 @@ impl<E: Event> EventSet for E {
         } else {
             Err(CodecError::unknown_type(stored, E::NAMES))
         }
+    }
+
+    fn facts(stored: &Stored<'_>, fact: &mut dyn FnMut(Fact<Self>)) -> Result<(), CodecError> {
+        if !E::SOURCES.contains(&stored.event_type) {
+            return Err(CodecError::unknown_type(stored, E::SOURCES));
+        }
+        E::facts(stored, fact)
     }
 }
 

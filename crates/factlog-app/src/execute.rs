@@ -9,77 +9,20 @@ use std::fmt::Display;
 use std::future::IntoFuture;
 
 use factlog_core::{
-    Append, AppendCondition, AppendError, Appended, BoxFuture, Conflict, Error, ErrorKind, EventId, Position,
-    Query, QueryItem, ReadOptions, Result, Tag, Tags, limits,
+    Append, AppendCondition, AppendError, BoxFuture, Conflict, ErrorKind, Position, QueryItem, Result,
 };
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::codec::raw_event;
+use crate::contention::Boundary;
+use crate::fold::fold;
+use crate::key::Key;
 use crate::lanes::lanes_of;
-use crate::load::{End, fold};
+use crate::load::End;
 use crate::metadata::{CAUSATION, CORRELATION};
 use crate::model::sealed::Fold as _;
 use crate::view::query_of;
-use crate::{App, CodecError, Context, Decide, Events, LoadError, Metadata, Model, Recorded};
-
-/// What the tag of a key begins with.
-const KEY_TAG: &str = "$key:";
-/// Event ids under a key are UUIDv5 in this namespace, of the key, a zero byte and the event's index.
-const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x8c9a_7ad2_54c1_5f0e_9d3b_20f4_f5a0_6f31);
-
-/// What became of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What to wait for to read your own write: the last event's position, or, where nothing was decided, the
-    /// head the command was decided on.
-    pub position: Option<Position>,
-    /// The position of its first event; `None` where nothing was decided.
-    pub first: Option<Position>,
-    /// The position of its last event; `None` where nothing was decided.
-    pub last: Option<Position>,
-    /// Whether its key was recorded before, so that this is the first outcome and nothing was done now.
-    pub replayed: bool,
-    /// How often it was decided: 1 without a lost race, 0 for a replay that was known at once.
-    pub attempts: u32,
-}
-
-/// Why a command was not carried out. Nothing was recorded, except perhaps by a store error that is
-/// [`ErrorKind::Indeterminate`].
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExecuteError<E: std::error::Error + 'static> {
-    /// The rule says no.
-    #[error(transparent)]
-    Rejected(E),
-    /// It lost the race as often as it may be tried.
-    #[error(
-        "the command lost the race {attempts} times, the last time because {conflict}; try again later, or narrow its views"
-    )]
-    Conflict {
-        /// How often it was decided.
-        attempts: u32,
-        /// What broke the last attempt.
-        conflict: Conflict,
-    },
-    /// An event could not be read or written.
-    #[error(transparent)]
-    Codec(CodecError),
-    /// The store failed. Under a key the command may be repeated without a second thought; without one only
-    /// where the kind is `Unavailable`.
-    #[error(transparent)]
-    Store(Error),
-}
-
-impl<E: std::error::Error> ExecuteError<E> {
-    /// The store's error, with the kind that says what to do about it, if it is one.
-    pub fn store_error(&self) -> Option<&Error> {
-        match self {
-            Self::Store(error) => Some(error),
-            Self::Rejected(_) | Self::Conflict { .. } | Self::Codec(_) => None,
-        }
-    }
-}
+use crate::{App, Context, Decide, Events, ExecuteError, LoadPolicy, Metadata, Model, Outcome, Recorded};
 
 /// A command being put together: await it.
 ///
@@ -102,11 +45,12 @@ pub struct Execute<C> {
     command: C,
     key: Option<String>,
     metadata: Result<Metadata>,
+    policy: LoadPolicy,
 }
 
 impl<C: Decide> Execute<C> {
     pub(crate) fn new(app: App, command: C) -> Self {
-        Self { app, command, key: None, metadata: Ok(Metadata::default()) }
+        Self { app, command, key: None, metadata: Ok(Metadata::default()), policy: LoadPolicy::default() }
     }
 
     /// Makes it happen once, for ever: a repeat under the same key answers the first outcome.
@@ -120,6 +64,14 @@ impl<C: Decide> Execute<C> {
     /// brought together in one.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// What the first attempt may be decided on in place of everything recorded by now. Whatever it is, nothing is
+    /// recorded on old facts, and nothing refused: what lost the race, and what would be rejected or decide nothing, is
+    /// decided again on the latest.
+    pub fn policy(mut self, policy: LoadPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -172,6 +124,7 @@ impl<C: Decide> IntoFuture for Execute<C> {
             let run = Run {
                 key: self.key.as_deref().map(Key::new).transpose()?,
                 metadata: self.metadata?,
+                policy: self.policy,
                 app: self.app,
                 command: self.command,
             };
@@ -186,6 +139,7 @@ struct Run<C> {
     command: C,
     key: Option<Key>,
     metadata: Metadata,
+    policy: LoadPolicy,
 }
 
 /// What one decision came to.
@@ -203,16 +157,21 @@ impl<C: Decide> Run<C> {
         let now = self.app.clock().now();
         let mut attempts = 0;
         let mut turn = None;
+        let mut policy = self.policy;
         loop {
             attempts += 1;
-            let mut folded = fold::<C::Model>(&self.app, &boundary, End::Head).await?;
+            let mut folded = fold::<C::Model>(&self.app, &boundary, End::Head, policy).await?;
+            policy = LoadPolicy::RequireLatest;
             let conditions = conditions::<C::Model>(&mut folded.slots, folded.head);
             let lanes = lanes_of(&conditions);
+            let counts = self.app.contention().of::<C::Model>(&mut folded.slots);
             let context =
                 Context { now, head: folded.head, key: self.key.as_ref().map(|key| key.text.clone()) };
             let model = C::Model::finish(folded.slots);
             let events = match self.command.decide(&model, &context) {
                 Ok(events) if !events.as_slice().is_empty() => events,
+                // Old facts are good enough to try, not to refuse.
+                _ if !folded.latest => continue,
                 // Nothing is to be recorded. A twin under the same key may have been faster and be the very reason.
                 answer => {
                     if let Some(first) = self.first_outcome().await? {
@@ -224,13 +183,18 @@ impl<C: Decide> Run<C> {
                     };
                 }
             };
-            match self.append(&events, conditions, attempts).await? {
+            Boundary::count(&counts.attempts);
+            let conflict = match self.append(&events, conditions, attempts).await? {
                 Attempt::Done(outcome) => return Ok(outcome),
-                Attempt::Lost(conflict) if attempts == self.app.attempts() => {
-                    return Err(ExecuteError::Conflict { attempts, conflict });
-                }
-                Attempt::Lost(_) if turn.is_none() => turn = Some(self.app.lanes().turn(&lanes).await),
-                Attempt::Lost(_) => {}
+                Attempt::Lost(conflict) => conflict,
+            };
+            Boundary::count(&counts.conflicts);
+            if self.app.attempts() <= attempts {
+                Boundary::count(&counts.given_up);
+                return Err(ExecuteError::Conflict { attempts, conflict });
+            }
+            if turn.is_none() {
+                turn = Some(self.app.lanes().turn(&lanes).await);
             }
         }
     }
@@ -287,37 +251,10 @@ impl<C: Decide> Run<C> {
 
     /// What was recorded under the key, if anything.
     async fn first_outcome(&self) -> Result<Option<Outcome>> {
-        let Some(key) = &self.key else { return Ok(None) };
-        let mut found = self.app.store().read(key.query(), ReadOptions::default().limit(1));
-        let Some(event) = found.next().await.transpose()? else {
-            return Ok(None);
-        };
-        let events = Metadata::parse(&event.event.metadata).commit_events().unwrap_or(1);
-        let first = event.position;
-        let last = Position::new(first.get() + events.max(1) - 1).unwrap_or(first);
-        Ok(Some(Outcome {
-            position: Some(last),
-            first: Some(first),
-            last: Some(last),
-            replayed: true,
-            attempts: 0,
-        }))
-    }
-}
-
-impl Outcome {
-    fn of(appended: &Appended, attempts: u32) -> Self {
-        Self {
-            position: Some(appended.last),
-            first: Some(appended.first),
-            last: Some(appended.last),
-            replayed: appended.deduplicated,
-            attempts,
+        match &self.key {
+            Some(key) => key.first_outcome(&**self.app.store()).await,
+            None => Ok(None),
         }
-    }
-
-    fn nothing(head: Option<Position>, attempts: u32) -> Self {
-        Self { position: head, first: None, last: None, replayed: false, attempts }
     }
 }
 
@@ -334,54 +271,4 @@ fn conditions<M: Model>(slots: &mut M::Slots, head: Option<Position>) -> Vec<App
     }
     conditions.extend(query_of(items).map(|query| AppendCondition::none_match(query, head)));
     conditions
-}
-
-/// An idempotency key, as the store knows it.
-struct Key {
-    text: String,
-    tag: Tag,
-}
-
-impl Key {
-    fn new(text: &str) -> Result<Self> {
-        let max = limits::TAG_BYTES_MAX - KEY_TAG.len();
-        let length = text.len();
-        if length == 0 || max < length {
-            return Err(Error::invalid(format!(
-                "an idempotency key has 1 to {max} bytes, this one has {length}; hash a longer one"
-            )));
-        }
-        Ok(Self { text: text.to_owned(), tag: Tag::new(format!("{KEY_TAG}{text}"))? })
-    }
-
-    fn query(&self) -> Query {
-        let tags = Tags::new([self.tag.clone()]).expect("one tag is within the bound");
-        query_of(vec![QueryItem::tagged(tags)]).expect("one item is a query")
-    }
-
-    fn event_id(&self, index: usize) -> EventId {
-        let name = format!("{}\0{index}", self.text);
-        Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes()).into()
-    }
-}
-
-impl<E: std::error::Error> From<Error> for ExecuteError<E> {
-    fn from(error: Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl<E: std::error::Error> From<CodecError> for ExecuteError<E> {
-    fn from(error: CodecError) -> Self {
-        Self::Codec(error)
-    }
-}
-
-impl<E: std::error::Error> From<LoadError> for ExecuteError<E> {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Codec(error) => Self::Codec(error),
-            LoadError::Store(error) => Self::Store(error),
-        }
-    }
 }

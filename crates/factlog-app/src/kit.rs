@@ -4,9 +4,16 @@
 //! whose tags and types it asks for, so a forgotten tag fails here and not in production. Decisions are run twice,
 //! so an impure one fails too.
 
+mod clock;
+mod process;
+pub mod stops;
+
 use std::fmt::{Debug, Write as _};
 
 use factlog_core::{EventId, Position, RecordedEvent, Revision, StreamId, Timestamp};
+
+pub use clock::ManualClock;
+pub use process::{GivenProcess, given_process};
 
 use crate::codec::raw_event;
 use crate::{Context, Decide, EventSet, Events, Metadata, Model};

@@ -1,10 +1,13 @@
 //! The framework: a bounded context as events, folds, decisions and read models over any event store.
 //!
-//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes.
+//! * [`Event`] and [`EventSet`] are the facts as your own types; [`Upcast`] lifts old shapes, [`Split`] tears old facts
+//!   apart, and with the feature `schema` a committed `events.lock` guards all of it: `schema`.
 //! * A [`View`] folds facts into what a decision needs; [`Decide`] is a command and its rule, pure.
 //! * [`App::execute`] reads, decides, appends under the boundary derived from the views, and tries again after a
 //!   lost race. [`App::load`] answers "what is so", also as of the past.
 //! * A [`Projection`] keeps a read model up to date, in memory or in SQLite, with read-your-writes.
+//! * [`App::publish`] tells others what was recorded, in order, until they acknowledge it.
+//! * A [`ProcessManager`] turns events into commands over days: timers, compensation, nothing twice.
 //! * [`given`] tests all of it without a runtime or a store.
 //!
 //! # What it is not
@@ -60,45 +63,68 @@
 //! ```
 
 mod app;
+mod cache;
+mod closure;
 mod codec;
+mod contention;
 mod decide;
 mod event;
 mod execute;
+mod fold;
+mod key;
 mod kit;
 mod lanes;
+mod lineage;
 mod load;
 mod metadata;
 mod model;
 mod names;
+mod outcome;
+mod pause;
+mod policy;
+pub mod process;
 pub mod projection;
+pub mod publish;
+#[cfg(feature = "schema")]
+pub mod schema;
+mod slot;
 pub mod snapshot;
+mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod view;
 
 pub use app::{App, AppBuilder, IdSource};
+pub use closure::Rule;
 pub use codec::{CodecError, Recorded};
+pub use contention::BoundaryCounts;
 pub use decide::{Context, Decide, Events};
 pub use event::{Encoded, Event, EventSet, Stored, Upcast};
-pub use execute::{Execute, ExecuteError, Outcome};
+pub use execute::Execute;
 pub use factlog_core::{
-    Clock, Error, ErrorKind, EventId, EventStore, EventStoreExt, MemoryStore, Position, Result, Revision,
-    StreamId, SystemClock, Tag, Tags, Timestamp,
+    BoxFuture, Clock, Error, ErrorKind, EventId, EventStore, EventStoreExt, MemoryStore, Position, Result,
+    Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, When, given, given_nothing};
+pub use kit::{Given, GivenProcess, ManualClock, When, given, given_nothing, given_process, stops};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;
+pub use outcome::{ExecuteError, Outcome};
+pub use policy::LoadPolicy;
+pub use process::ProcessManager;
 pub use projection::{OnTimeout, Projection, ReadModel};
-pub use snapshot::Snapshots;
-pub use view::View;
+pub use snapshot::{SnapshotPolicy, Snapshots};
+pub use split::{Fact, Split};
+pub use view::{UnknownTypes, View};
 
 /// What the derives write against. Not for people: it may change at any time.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::codec::decode_json;
     pub use crate::event::encode;
-    pub use crate::names::{concat, disjoint, total, unknown_type};
-    pub use crate::{CodecError, Encoded, Stored};
+    pub use crate::lineage::{Lineage, Members, One};
+    pub use crate::names::{concat, contains, disjoint, total, unknown_type};
+    pub use crate::split::split;
+    pub use crate::{CodecError, Encoded, Fact, Stored};
 }

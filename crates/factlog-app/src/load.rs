@@ -1,18 +1,13 @@
-//! Loading: a model folded from one snapshot of the log, now or as of the past.
-//!
-//! * All views of a model come from one read, so they agree with each other and with the head it returns.
-//! * A snapshot only shortens the read. One that the log does not prove is dropped and the fold begins again.
+//! Loading: a question to a model or a history, now or as of the past, and its answer.
 
 use std::future::IntoFuture;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering;
 
 use factlog_core::{BoxFuture, Error, Position, QueryItem, ReadOptions, Result, Revision, Tags, Timestamp};
 
-use crate::model::{Progress, Slot};
-use crate::snapshot::Kept;
+use crate::fold::fold;
 use crate::view::{event_types, query_of};
-use crate::{App, CodecError, EventSet, Model, Recorded, Snapshots};
+use crate::{App, CodecError, EventSet, LoadPolicy, Model, Recorded};
 
 /// A past (or present) to ask about.
 ///
@@ -41,12 +36,16 @@ pub enum AsOf {
 pub struct Loaded<M> {
     /// The state the events have folded to.
     pub state: M,
-    /// The last position it takes into account; `None` before the first event of the store.
+    /// The last position it takes into account; `None` before the first event of the store. Under a
+    /// [`LoadPolicy`] that allows it, that is less than the head.
     pub position: Option<Position>,
     /// For a single view of one stream: the revision of the stream's last event it takes into account.
     pub revision: Option<Revision>,
-    /// How many events were folded for this answer; a snapshot makes it fewer.
+    /// How many events were folded for this answer; a snapshot or a view in memory makes it fewer.
     pub events_folded: u64,
+    /// How many of the events read for this answer were of types that no view of one stream has in its set, and were
+    /// passed over; see [`View::UNKNOWN`](crate::View::UNKNOWN).
+    pub events_unknown: u64,
 }
 
 /// Why a view could not be loaded.
@@ -78,11 +77,12 @@ pub struct Load<'a, M: Model> {
     app: &'a App,
     id: &'a M::Id,
     at: Option<AsOf>,
+    policy: LoadPolicy,
 }
 
 impl<'a, M: Model> Load<'a, M> {
     pub(crate) fn new(app: &'a App, id: &'a M::Id) -> Self {
-        Self { app, id, at: None }
+        Self { app, id, at: None, policy: LoadPolicy::default() }
     }
 
     /// As of the past.
@@ -90,6 +90,12 @@ impl<'a, M: Model> Load<'a, M> {
     /// A position or revision that is not recorded yet is an error; a time to come is the present.
     pub fn at(mut self, at: AsOf) -> Self {
         self.at = Some(at);
+        self
+    }
+
+    /// How old the present may be; the past is what it was under every policy.
+    pub fn policy(mut self, policy: LoadPolicy) -> Self {
+        self.policy = policy;
         self
     }
 }
@@ -104,14 +110,16 @@ impl<'a, M: Model> IntoFuture for Load<'a, M> {
                 None => End::Head,
                 Some(at) => End::of(self.app, at).await?,
             };
-            let mut folded = fold::<M>(self.app, self.id, end).await?;
+            let mut folded = fold::<M>(self.app, self.id, end, self.policy).await?;
             let slots = M::each(&mut folded.slots);
             let events_folded = slots.iter().map(|slot| slot.progress().folded).sum();
+            let events_unknown = slots.iter().map(|slot| slot.progress().unknown).sum();
             let revision = match slots.as_slice() {
                 [slot] if slot.revision_condition().is_some() => slot.progress().revision,
                 _ => None,
             };
-            Ok(Loaded { position: folded.head, revision, events_folded, state: M::finish(folded.slots) })
+            let state = M::finish(folded.slots);
+            Ok(Loaded { position: folded.head, revision, events_folded, events_unknown, state })
         })
     }
 }
@@ -162,12 +170,13 @@ impl<'a, E: EventSet> IntoFuture for History<'a, E> {
                     End::Revision(_) => return Err(no_revision("a history").into()),
                 },
             };
-            let item = QueryItem { types: event_types::<E>()?, tags: self.tags, stream: None };
+            let tags = self.tags;
+            let item = QueryItem { types: event_types::<E>()?, tags: tags.clone(), stream: None };
             let query = query_of(vec![item]).expect("one item is a query");
             let mut events = self.app.store().read(query, options);
             let mut history = Vec::new();
             while let Some(raw) = events.next().await {
-                history.push(Recorded::decode(&raw?)?);
+                history.extend(Recorded::facts(&raw?)?.filter(|fact: &Recorded<E>| fact.has(&tags)));
             }
             Ok(history)
         })
@@ -206,132 +215,7 @@ impl End {
     }
 }
 
-/// A model's folds, and the head of the snapshot they come from.
-pub(crate) struct Folded<M: Model> {
-    pub(crate) slots: M::Slots,
-    pub(crate) head: Option<Position>,
-}
-
-/// Folds a model, from snapshots where they prove right, and leaves new ones where it folded far.
-pub(crate) async fn fold<M: Model>(app: &App, id: &M::Id, end: End) -> Result<Folded<M>, LoadError> {
-    let mut slots = M::slots(id)?;
-    if end == End::Nothing {
-        return Ok(Folded { slots, head: None });
-    }
-    if let (Some(snapshots), false) = (app.snapshots(), matches!(end, End::Revision(_))) {
-        restore::<M>(snapshots, &mut slots, end).await;
-    }
-    let mut head = read::<M>(app, &mut slots, end).await?;
-    let foreign = M::each(&mut slots).iter().filter(|slot| slot.progress().is_disproved()).count();
-    if 0 < foreign {
-        if let Some(snapshots) = app.snapshots() {
-            snapshots.counters.discarded.fetch_add(foreign as u64, Ordering::Relaxed);
-        }
-        slots = M::slots(id)?;
-        head = read::<M>(app, &mut slots, end).await?;
-    }
-    if let (Some(snapshots), End::Head) = (app.snapshots(), end) {
-        keep::<M>(snapshots, &mut slots).await;
-    }
-    Ok(Folded { slots, head })
-}
-
-/// Reads what the folds lack and offers it to each; returns the position they are then valid for.
-async fn read<M: Model>(app: &App, slots: &mut M::Slots, end: End) -> Result<Option<Position>, LoadError> {
-    let mut options = ReadOptions::default();
-    let query = {
-        let slots = M::each(slots);
-        options.after = slots
-            .iter()
-            .map(|slot| slot.progress().unproven.and_then(|mark| mark.position.previous()))
-            .min()
-            .flatten();
-        if matches!(end, End::Revision(_)) && (slots.len() != 1 || slots[0].revision_condition().is_none()) {
-            return Err(no_revision("this model").into());
-        }
-        query_of(slots.iter().map(|slot| slot.item().clone()).collect())
-    };
-    match end {
-        End::Position(position) => options.until = Some(position),
-        End::Revision(revision) => options.limit = Some(revision.get().saturating_add(1)),
-        End::Head | End::Nothing => {}
-    }
-    let Some(query) = query else {
-        let head = app.store().head().await?.position;
-        return Ok(if let End::Position(position) = end { Some(position) } else { head });
-    };
-    let mut events = app.store().read(query, options);
-    let head = events.head().await?;
-    while let Some(raw) = events.next().await {
-        let raw = raw?;
-        for slot in M::each(slots) {
-            slot.offer(&raw)?;
-        }
-    }
-    valid_for(*M::each(slots)[0].progress(), head, end)
-}
-
-/// The position a fold that has read to its end is valid for.
-fn valid_for(progress: Progress, head: Option<Position>, end: End) -> Result<Option<Position>, LoadError> {
-    match end {
-        End::Head | End::Nothing => Ok(head),
-        End::Position(position) => Ok(Some(position)),
-        End::Revision(revision) if progress.revision == Some(revision) => {
-            Ok(progress.last.map(|mark| mark.position))
-        }
-        End::Revision(revision) => {
-            let last = progress.revision.map_or("has no event".to_owned(), |last| format!("is at {last}"));
-            let message = format!("revision {revision} is not recorded yet; the stream {last}");
-            Err(Error::invalid(message).into())
-        }
-    }
-}
-
-/// Gives each fold its snapshot, where there is one that can be used.
-async fn restore<M: Model>(snapshots: &Snapshots, slots: &mut M::Slots, end: End) {
-    let counters = &snapshots.counters;
-    for slot in M::each(slots) {
-        let key = slot.snapshot_key();
-        let bytes = match snapshots.store.load(&key).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => continue,
-            Err(_) => {
-                counters.failed.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-        };
-        let Some(kept) = Kept::decode(&bytes) else {
-            counters.discarded.fetch_add(1, Ordering::Relaxed);
-            continue;
-        };
-        if matches!(end, End::Position(until) if until < kept.mark.position) {
-            continue;
-        }
-        let counter = if slot.restore(&kept) { &counters.used } else { &counters.discarded };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Leaves a snapshot of each fold that went far enough.
-async fn keep<M: Model>(snapshots: &Snapshots, slots: &mut M::Slots) {
-    for (key, bytes) in worth_keeping(snapshots.every, &M::each(slots)) {
-        let counter = match snapshots.store.save(&key, bytes).await {
-            Ok(()) => &snapshots.counters.written,
-            Err(_) => &snapshots.counters.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn worth_keeping(every: u64, slots: &[&mut dyn Slot]) -> Vec<(crate::snapshot::SnapshotKey, Vec<u8>)> {
-    slots
-        .iter()
-        .filter(|slot| every <= slot.progress().folded)
-        .filter_map(|slot| Some((slot.snapshot_key(), slot.keep()?.encode())))
-        .collect()
-}
-
-fn no_revision(what: &str) -> Error {
+pub(crate) fn no_revision(what: &str) -> Error {
     Error::invalid(format!(
         "{what} has no revision of its own; only a single view of one stream without tags has, so ask by position or time"
     ))

@@ -1,23 +1,31 @@
-//! Models: one view or a tuple of views, folded together from one snapshot of the log.
+//! Models: views side by side, folded together from one snapshot of the log.
 //!
-//! * Each view of a tuple has its own query item and sees only its own events, even next to a twin of another id.
+//! * Each view of a model has its own query item and sees only its own events, even next to a twin of another id.
 //! * It does not know how events are read; it is offered each in order.
 
-use factlog_core::{
-    AppendCondition, EventId, ExpectedRevision, Position, QueryItem, RecordedEvent, Result, Revision,
-};
+use factlog_core::Result;
 
-use crate::snapshot::{Kept, SnapshotKey};
-use crate::view::Scope;
-use crate::{CodecError, Recorded, View};
+use crate::View;
+pub(crate) use crate::slot::Mark;
+use crate::slot::{Slot, ViewSlot};
 
-/// What a decision is made on: a [`View`], a tuple of up to eight, or `()`.
+/// What a decision is made on: a [`View`], an `Option` or a `Vec` of models, a tuple of up to eight, or `()`.
 ///
-/// Implemented for those; the id of a tuple is the tuple of ids.
+/// Implemented for those. The id has the same shape: `(u64, Option<String>, Vec<u64>)` for
+/// `(Account, Option<Coupon>, Vec<Seat>)`. Every view of it adds to the boundary.
+///
+/// ```
+#[doc = include_str!("docs/counter.txt")]
+/// let app = App::new(MemoryStore::new());
+/// app.execute(Raise { counter: 2 }).await?;
+/// let loaded = app.load::<(Option<Counter>, Vec<Counter>)>(&(None, vec![1, 2])).await?;
+/// assert_eq!(loaded.state, (None, vec![Counter(0), Counter(1)]));
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
-    label = "neither a view nor a tuple of at most eight views",
-    note = "write `impl View for {Self}`, or use a tuple of views such as `(Account, Customer)`"
+    label = "neither a view, nor an option, a list or a tuple of at most eight views",
+    note = "write `impl View for {Self}`, or use views side by side such as `(Account, Vec<Customer>)`"
 )]
 pub trait Model: Sized + Send + Sync + 'static + sealed::Fold {
     /// Which facts it is about.
@@ -41,146 +49,13 @@ pub(crate) mod sealed {
     }
 }
 
-/// One view's fold in progress.
-pub trait Slot: Send {
-    /// Which events it is about.
-    #[doc(hidden)]
-    fn item(&self) -> &QueryItem;
-    /// Folds an event if it is one of its own.
-    #[doc(hidden)]
-    fn offer(&mut self, event: &RecordedEvent) -> Result<(), CodecError>;
-    #[doc(hidden)]
-    fn progress(&self) -> &Progress;
-    /// The condition of an aggregate; `None` where the query is the condition.
-    #[doc(hidden)]
-    fn revision_condition(&self) -> Option<AppendCondition>;
-    #[doc(hidden)]
-    fn snapshot_key(&self) -> SnapshotKey;
-    /// Takes over a cached state; answers whether it fitted.
-    #[doc(hidden)]
-    fn restore(&mut self, kept: &Kept) -> bool;
-    /// The state to cache, with the place of the last event in it; `None` before the first.
-    #[doc(hidden)]
-    fn keep(&self) -> Option<Kept>;
-}
-
-/// How far a fold has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// The last event folded.
-    pub(crate) last: Option<Mark>,
-    /// The last revision seen in an aggregate's stream.
-    pub(crate) revision: Option<Revision>,
-    /// Events folded since the beginning or the snapshot.
-    pub(crate) folded: u64,
-    /// The snapshot's last event, until it is met again in the log.
-    pub(crate) unproven: Option<Mark>,
-    /// Whether the log does not hold what the snapshot was made from.
-    pub(crate) foreign: bool,
-}
-
-impl Progress {
-    /// Whether the log does not hold the event the snapshot ends with, so that the fold is worth nothing.
-    pub(crate) fn is_disproved(&self) -> bool {
-        self.foreign || self.unproven.is_some()
-    }
-}
-
-/// One event of one log: the place and the identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) position: Position,
-    pub(crate) id: EventId,
-}
-
-/// The fold of one view.
-#[derive(Debug)]
-pub struct ViewSlot<V> {
-    state: V,
-    scope: Scope,
-    progress: Progress,
-}
-
-impl<V: View> ViewSlot<V> {
-    fn new(id: &V::Id) -> Result<Self> {
-        Ok(Self { state: V::default(), scope: Scope::of::<V>(id)?, progress: Progress::default() })
-    }
-}
-
-impl<V: View> Slot for ViewSlot<V> {
-    fn item(&self) -> &QueryItem {
-        &self.scope.item
-    }
-
-    fn offer(&mut self, raw: &RecordedEvent) -> Result<(), CodecError> {
-        let mark = Mark { position: raw.position, id: raw.event.id };
-        if self.progress.foreign || !self.scope.item.matches(&raw.event) {
-            return Ok(());
-        }
-        if let Some(known) = self.progress.unproven {
-            if mark.position < known.position {
-                return Ok(());
-            }
-            self.progress.unproven = None;
-            self.progress.foreign = mark != known;
-            return Ok(());
-        }
-        if self.progress.last.is_some_and(|last| mark.position <= last.position) {
-            return Ok(());
-        }
-        let known_type = <V::Event as crate::EventSet>::NAMES.contains(&raw.event.event_type.as_str());
-        if self.scope.aggregate.is_none() || known_type {
-            let recorded = Recorded::<V::Event>::decode(raw)?;
-            self.state.apply_recorded(&recorded);
-        }
-        self.progress.last = Some(mark);
-        self.progress.revision = raw.revision;
-        self.progress.folded += 1;
-        Ok(())
-    }
-
-    fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    fn revision_condition(&self) -> Option<AppendCondition> {
-        let stream = self.scope.aggregate.clone()?;
-        let expected = match self.progress.revision {
-            None => ExpectedRevision::NoStream,
-            Some(revision) => ExpectedRevision::At(revision),
-        };
-        Some(AppendCondition::Revision { stream, expected })
-    }
-
-    fn snapshot_key(&self) -> SnapshotKey {
-        SnapshotKey::of::<V>(&self.scope)
-    }
-
-    fn restore(&mut self, kept: &Kept) -> bool {
-        let Some(state) = kept.state() else { return false };
-        self.state = state;
-        self.progress = Progress {
-            last: Some(kept.mark),
-            revision: kept.revision,
-            folded: 0,
-            unproven: Some(kept.mark),
-            foreign: false,
-        };
-        true
-    }
-
-    fn keep(&self) -> Option<Kept> {
-        Kept::new(&self.state, self.progress.last?, self.progress.revision)
-    }
-}
-
 impl<V: View> sealed::Fold for V {
     type Slots = ViewSlot<V>;
     fn each(slots: &mut ViewSlot<V>) -> Vec<&mut dyn Slot> {
         vec![slots]
     }
     fn finish(slots: ViewSlot<V>) -> V {
-        slots.state
+        slots.into_state()
     }
 }
 
@@ -188,6 +63,40 @@ impl<V: View> Model for V {
     type Id = V::Id;
     fn slots(id: &V::Id) -> Result<ViewSlot<V>> {
         ViewSlot::new(id)
+    }
+}
+
+impl<M: Model> sealed::Fold for Option<M> {
+    type Slots = Option<M::Slots>;
+    fn each(slots: &mut Self::Slots) -> Vec<&mut dyn Slot> {
+        slots.as_mut().map(M::each).unwrap_or_default()
+    }
+    fn finish(slots: Self::Slots) -> Self {
+        slots.map(M::finish)
+    }
+}
+
+impl<M: Model> Model for Option<M> {
+    type Id = Option<M::Id>;
+    fn slots(id: &Self::Id) -> Result<Self::Slots> {
+        id.as_ref().map(M::slots).transpose()
+    }
+}
+
+impl<M: Model> sealed::Fold for Vec<M> {
+    type Slots = Vec<M::Slots>;
+    fn each(slots: &mut Self::Slots) -> Vec<&mut dyn Slot> {
+        slots.iter_mut().flat_map(M::each).collect()
+    }
+    fn finish(slots: Self::Slots) -> Self {
+        slots.into_iter().map(M::finish).collect()
+    }
+}
+
+impl<M: Model> Model for Vec<M> {
+    type Id = Vec<M::Id>;
+    fn slots(id: &Self::Id) -> Result<Self::Slots> {
+        id.iter().map(M::slots).collect()
     }
 }
 
@@ -207,21 +116,23 @@ impl Model for () {
 }
 
 macro_rules! tuple {
-    ($($view:ident . $index:tt),+) => {
-        impl<$($view: View),+> sealed::Fold for ($($view,)+) {
-            type Slots = ($(ViewSlot<$view>,)+);
+    ($($part:ident . $index:tt),+) => {
+        impl<$($part: Model),+> sealed::Fold for ($($part,)+) {
+            type Slots = ($($part::Slots,)+);
             fn each(slots: &mut Self::Slots) -> Vec<&mut dyn Slot> {
-                vec![$(&mut slots.$index),+]
+                let mut each = Vec::new();
+                $(each.extend($part::each(&mut slots.$index));)+
+                each
             }
             fn finish(slots: Self::Slots) -> Self {
-                ($(slots.$index.state,)+)
+                ($($part::finish(slots.$index),)+)
             }
         }
 
-        impl<$($view: View),+> Model for ($($view,)+) {
-            type Id = ($($view::Id,)+);
+        impl<$($part: Model),+> Model for ($($part,)+) {
+            type Id = ($($part::Id,)+);
             fn slots(id: &Self::Id) -> Result<Self::Slots> {
-                Ok(($(ViewSlot::<$view>::new(&id.$index)?,)+))
+                Ok(($($part::slots(&id.$index)?,)+))
             }
         }
     };

@@ -45,6 +45,11 @@ pub const fn disjoint(lists: &[&[&'static str]]) -> bool {
     true
 }
 
+/// Whether the name is in the list.
+pub const fn contains(list: &[&'static str], name: &'static str) -> bool {
+    meet(list, &[name])
+}
+
 /// The error for a stored event that is none of the set's.
 pub fn unknown_type<E: EventSet>(stored: &Stored<'_>) -> CodecError {
     CodecError::unknown_type(stored, E::NAMES)

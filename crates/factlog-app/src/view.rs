@@ -7,7 +7,7 @@ use factlog_core::{EventType, Query, QueryItem, Result, StreamFilter, StreamId, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{EventSet, Recorded};
+use crate::{EventSet, Recorded, SnapshotPolicy};
 
 /// A fold over the events that carry the tags of an id: the state a decision is made on.
 ///
@@ -56,6 +56,9 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
     const NAME: &'static str;
     /// Raise it when `apply` changes its meaning, so that no snapshot of the old meaning is used.
     const VERSION: u32 = 1;
+    /// What to do about events in an aggregate's stream that are of no type in the set. A view without a stream of its
+    /// own, a history and a read model ask for their types by name and never meet one.
+    const UNKNOWN: UnknownTypes = UnknownTypes::Skip;
 
     /// The tags an event must all carry to be folded: `tags![account = id]`. `tags![]` for any.
     ///
@@ -72,6 +75,11 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
         Ok(None)
     }
 
+    /// When to keep a snapshot of it, if otherwise than [the app's](crate::Snapshots::new).
+    fn snapshot_policy() -> Option<SnapshotPolicy> {
+        None
+    }
+
     /// Folds one event.
     fn apply(&mut self, event: &Self::Event);
 
@@ -79,6 +87,44 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
     fn apply_recorded(&mut self, recorded: &Recorded<Self::Event>) {
         self.apply(&recorded.event);
     }
+}
+
+/// What to do about events of types that are not in the set.
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// # use factlog::{App, Event, EventStoreExt as _, MemoryStore, Result, StreamId, Tags, UnknownTypes, View, tags};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Event, Serialize, Deserialize)]
+/// # #[event(name = "clock.ticked")]
+/// # struct Ticked;
+/// #[derive(Default, Clone, Serialize, Deserialize)]
+/// struct Clock;
+/// impl View for Clock {
+///     type Id = u64;
+///     type Event = Ticked;
+///     const NAME: &'static str = "clock";
+///     const UNKNOWN: UnknownTypes = UnknownTypes::Stop;
+///     fn tags(_: &u64) -> Result<Tags> { tags![] }
+///     fn stream(id: &u64) -> Result<Option<StreamId>> { StreamId::new(format!("clock-{id}")).map(Some) }
+///     fn apply(&mut self, _: &Ticked) {}
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// # let store = MemoryStore::new();
+/// # store.append_one(factlog_core::Event::new("clock.wound".parse()?, "").in_stream("clock-1".parse()?)).await?;
+/// // `clock.wound` was recorded.
+/// let refused = App::new(store).load::<Clock>(&1).await.err().expect("it is of no type in the set");
+/// assert!(refused.to_string().starts_with("cannot read clock.wound version 1 at position 1"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownTypes {
+    /// Pass them over, and count them in [`Loaded::events_unknown`](crate::Loaded::events_unknown): an aggregate that
+    /// only looks at some of its events, or an older program beside a newer one.
+    Skip,
+    /// Stop with a [`CodecError`](crate::CodecError) that names the type and the position.
+    Stop,
 }
 
 /// Which events one view is about.

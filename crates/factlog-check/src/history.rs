@@ -1,7 +1,8 @@
 //! What clients asked of a store and were told, and when: what a checker needs to know of a run.
 
 use factlog_core::{
-    Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, TrackingSource,
+    Append, Appended, Conflict, Position, Query, ReadOptions, RecordedEvent, StartFrom, Timestamp,
+    TrackingSource,
 };
 
 /// A moment of a run: a counter that grows with everything that happens, not a time.
@@ -75,6 +76,13 @@ pub enum What {
     Tracking {
         /// The source.
         source: TrackingSource,
+        /// What the store said.
+        found: Option<Position>,
+    },
+    /// The last position recorded at or before a time.
+    PositionAt {
+        /// The time.
+        time: Timestamp,
         /// What the store said.
         found: Option<Position>,
     },

@@ -119,6 +119,7 @@ pub(super) fn as_append(operation: &Operation) -> Option<(&Append, &Outcome)> {
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     }
 }

@@ -32,6 +32,7 @@ mod repeats;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod times;
 pub mod wgl;
 
 use std::fmt;
@@ -60,6 +61,8 @@ pub enum Property {
     Repeats,
     /// Tracking answers were so at some instant of their window.
     Tracking,
+    /// The position by a time was the last one recorded by then at some instant of the window.
+    Times,
 }
 
 /// Where a promise was broken.
@@ -93,7 +96,7 @@ pub fn check(history: &History) -> Vec<Violation> {
     reads::check(&facts, &mut found);
     subscriptions::check(&facts, &instants, &mut found);
     repeats::check(&facts, &mut found);
-    // Real time, conflicts and tracking: whatever had no instant.
+    // Real time, conflicts, tracking and times: whatever had no instant.
     instants.check(&mut found);
     found.sort_by_key(|violation| (violation.property, violation.at));
     found
@@ -130,6 +133,7 @@ impl fmt::Display for Property {
             Self::Subscriptions => "subscriptions",
             Self::Repeats => "repeats",
             Self::Tracking => "tracking",
+            Self::Times => "times",
         })
     }
 }

@@ -10,7 +10,7 @@
 use factlog_core::{Append, Appended, Position, RecordedEvent, TrackingSource};
 
 use super::facts::Facts;
-use super::{Property, Violation, conflict};
+use super::{Property, Violation, conflict, times};
 use crate::history::{Operation, Outcome, What};
 
 /// The states an operation can have seen.
@@ -115,7 +115,12 @@ fn instant(facts: &Facts<'_>, at: usize, operation: &Operation, window: Window) 
         What::Deliveries { found, .. } => delivered(facts, found, window),
         What::CaughtUp { found, .. } if is_answered => caught_up(facts, Position::number(*found), window),
         What::Tracking { source, found } if is_answered => tracked(facts, source, *found, window),
-        What::Read { .. } | What::Head { .. } | What::CaughtUp { .. } | What::Tracking { .. } => Ok(None),
+        What::PositionAt { time, found } if is_answered => times::instant(facts, *time, *found, window),
+        What::Read { .. }
+        | What::Head { .. }
+        | What::CaughtUp { .. }
+        | What::Tracking { .. }
+        | What::PositionAt { .. } => Ok(None),
     }
 }
 

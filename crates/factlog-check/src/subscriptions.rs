@@ -74,6 +74,7 @@ fn step(
         | What::Append { .. }
         | What::Read { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => Ok(cursor),
     }
 }

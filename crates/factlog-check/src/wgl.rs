@@ -43,7 +43,7 @@ fn is_of_interest(operation: &Operation) -> bool {
             Outcome::Refused => false,
         },
         What::Read { .. } | What::Head { .. } | What::Tracking { .. } => operation.ended.is_some(),
-        What::Deliveries { .. } | What::CaughtUp { .. } => false,
+        What::Deliveries { .. } | What::CaughtUp { .. } | What::PositionAt { .. } => false,
     }
 }
 
@@ -121,7 +121,7 @@ impl<'h> Store<'h> {
             }
             What::Head { found } => self.head() == *found,
             What::Tracking { source, found } => self.tracking.get(source) == found.as_ref(),
-            What::Deliveries { .. } | What::CaughtUp { .. } => true,
+            What::Deliveries { .. } | What::CaughtUp { .. } | What::PositionAt { .. } => true,
         };
         After::same_if(is_right)
     }

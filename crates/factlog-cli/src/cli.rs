@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{append, bench, completions, doctor, export, import, read, streams, tail, verify};
+use crate::commands::{
+    append, bench, completions, doctor, export, import, read, schema, streams, tail, verify,
+};
 use crate::failure::EXIT_CODES;
 
 /// An event store on local files: append, read, follow, check, move.
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     /// elsewhere. A problem ends with 1, damage with 7; a warning is for you to weigh, and ends with 0.
     #[command(before_help = doctor::EXAMPLES)]
     Doctor,
+    #[command(subcommand, before_help = schema::EXAMPLES)]
+    Schema(schema::Schema),
     #[command(before_help = import::EXAMPLES)]
     Import(import::Arguments),
     #[command(before_help = export::EXAMPLES)]

@@ -28,13 +28,15 @@ pub(crate) enum Kind {
     Closed,
     /// Something is damaged or missing that takes no event away: the next opening mends it.
     Mendable,
+    /// A change of events' shapes that breaks what is required.
+    Incompatible,
     /// Whoever read our output went away: no failure of ours, and nothing to say.
     BrokenPipe,
 }
 
 /// Kind → code → exit code. Codes are for people to look up, exit codes for scripts; neither ever changes its meaning.
 #[rustfmt::skip]
-const TABLE: [(Kind, &str, u8); 13] = [
+const TABLE: [(Kind, &str, u8); 14] = [
     (Kind::Failure,       "F0001", 1),
     (Kind::Usage,         "F0002", 2),
     (Kind::NotFound,      "F0003", 3),
@@ -47,6 +49,7 @@ const TABLE: [(Kind, &str, u8); 13] = [
     (Kind::Indeterminate, "F0010", 6),
     (Kind::Closed,        "F0011", 6),
     (Kind::Mendable,      "F0012", 9),
+    (Kind::Incompatible,  "F0013", 4),
     (Kind::BrokenPipe,    "",      0),
 ];
 
@@ -57,7 +60,7 @@ Exit codes:
   1    failed
   2    the command line is wrong
   3    not found
-  4    conflict: a condition of the append did not hold, nothing was written
+  4    conflict: a condition of the append did not hold, nothing was written; or a change of shapes breaks what is required
   5    not allowed
   6    unavailable: try again (an append with the same event ids)
   7    stored data is damaged

@@ -4,7 +4,6 @@
 //! no command's work; each has a file of its own in `commands`.
 
 mod cli;
-mod cloudevents;
 mod commands;
 mod context;
 mod failure;

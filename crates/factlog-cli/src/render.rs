@@ -9,8 +9,8 @@ use factlog_core::RecordedEvent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cloudevents::{Embedded, embed, to_line};
 use crate::output::printable;
+use factlog_cloudevents::{Embedded, Source, embed, to_line};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -35,7 +35,7 @@ pub(crate) fn event(recorded: &RecordedEvent, format: Format, store: Uuid) -> Ve
     match format {
         Format::Table => row(recorded).into_bytes(),
         Format::Ndjson => json_line(recorded),
-        Format::Cloudevents => to_line(recorded, store),
+        Format::Cloudevents => to_line(recorded, Source::Store(store)),
     }
 }
 
@@ -94,7 +94,7 @@ fn bytes(line: &mut Vec<u8>, name: &str, bytes: &[u8], content_type: &str) {
         }
         Embedded::Text(text) => member(line, name, &json!(text)),
         Embedded::Bytes(bytes) => {
-            member(line, &format!("{name}_base64"), &json!(crate::cloudevents::to_base64(bytes)));
+            member(line, &format!("{name}_base64"), &json!(factlog_cloudevents::to_base64(bytes)));
         }
     }
 }

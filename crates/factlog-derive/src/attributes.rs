@@ -17,6 +17,7 @@ pub(crate) struct EventAttributes {
     pub(crate) stream: Option<LitStr>,
     pub(crate) renamed_from: Vec<LitStr>,
     pub(crate) upcast: Option<Path>,
+    pub(crate) split_from: Vec<Path>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -50,6 +51,7 @@ impl EventAttributes {
                 "crate" => once(&word, &mut self.krate, value(input)?)?,
                 "upcast" => once(&word, &mut self.upcast, one(input)?)?,
                 "tags" => self.tags.extend(list::<TagAttribute>(input)?),
+                "split_from" => self.split_from.extend(list::<Path>(input)?),
                 "renamed_from" => {
                     for former in list::<LitStr>(input)? {
                         check_name(&former)?;
@@ -57,7 +59,7 @@ impl EventAttributes {
                     }
                 }
                 other => {
-                    let known = "name, version, tags, stream, renamed_from, upcast, crate";
+                    let known = "name, version, tags, stream, renamed_from, upcast, split_from, crate";
                     return Err(Error::new(
                         word.span(),
                         format!("`{other}` means nothing here; known are: {known}"),

@@ -7,6 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Member, Path, Result, Type};
 
 use crate::attributes::{EventAttributes, TagAttribute, default_crate};
+use crate::split;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = fields(input)?;
@@ -18,6 +19,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let names = names(&krate, &said.name, &attributes);
     let (decode, checks) = decode(&krate, &input.ident, &attributes, said.version);
     let (ident, name, version) = (&input.ident, &said.name, said.version);
+    let (split, split_checks) = split::expand(&krate, ident, &attributes);
+    let lineage = split::lineage(&krate, ident, &attributes);
     Ok(quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
@@ -29,8 +32,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn decode(
                 stored: &#krate::__private::Stored<'_>,
             ) -> ::core::result::Result<Self, #krate::__private::CodecError> { #decode }
+            #split
         }
         #checks
+        #split_checks
+        #lineage
     })
 }
 
@@ -182,6 +188,8 @@ fn decode(
     let before = version - 1;
     let message =
         format!("`{ident}` is version {version}, so the shape in `upcast(...)` must be version {before}");
+    let moved =
+        format!("`split_from(...)` belongs to the present shape: take it from the older one to `{ident}`");
     let decode = quote_spanned! {span=>
         if stored.version < #version {
             return <#older as #krate::Event>::decode(stored).map(<Self as #krate::Upcast<#older>>::upcast);
@@ -190,6 +198,9 @@ fn decode(
     };
     let checks = quote_spanned! {span=>
         const _: () = ::core::assert!(<#older as #krate::Event>::VERSION == #before, #message);
+        const _: () = ::core::assert!(
+            <#older as #krate::Event>::SOURCES.len() == <#older as #krate::Event>::NAMES.len(), #moved
+        );
     };
     (decode, checks)
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Error, Fields, Ident, Result, Type, Variant};
+use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Variant};
 
 use crate::attributes::krate;
 
@@ -22,6 +22,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     });
     let list = quote!(&[#(<#types as #krate::Event>::NAMES),*]);
+    let sources = quote!(&[#(<#types as #krate::Event>::SOURCES),*]);
+    let facts = facts(&krate, &names, &types);
+    let tree = tree(&krate, &types);
     let twice =
         format!("two events of `{ident}` are stored under the same name; each name belongs to one of them");
     let check = quote_spanned! {ident.span()=>
@@ -38,7 +41,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #krate::EventSet for #ident {
             const NAMES: &'static [&'static str] = {
-                const LISTS: &[&[&str]] = #list;
+                const LISTS: &[&[&str]] = #sources;
                 const ALL: [&str; #krate::__private::total(LISTS)] = #krate::__private::concat(LISTS);
                 &ALL
             };
@@ -55,10 +58,55 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 #(#decodes)*
                 ::core::result::Result::Err(#krate::__private::unknown_type::<Self>(stored))
             }
+            fn facts(
+                stored: &#krate::__private::Stored<'_>,
+                fact: &mut dyn ::core::ops::FnMut(#krate::__private::Fact<Self>),
+            ) -> ::core::result::Result<(), #krate::__private::CodecError> {
+                // Where nothing is split, a name belongs to one event.
+                const SPLITS: bool = #krate::__private::total(#list) != #krate::__private::total(#sources);
+                let mut known = false;
+                #facts
+                if known {
+                    return ::core::result::Result::Ok(());
+                }
+                ::core::result::Result::Err(#krate::__private::unknown_type::<Self>(stored))
+            }
+        }
+        #[automatically_derived]
+        impl #krate::__private::Members for #ident {
+            type Tree = #tree;
         }
         #check
         #(#conversions)*
     })
+}
+
+/// Hands on the facts of each event that has the stored name among its sources.
+fn facts(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
+    let each = types.iter().zip(names).map(|(event, name)| {
+        quote_spanned! {event.span()=>
+            if <#event as #krate::Event>::SOURCES.contains(&stored.event_type) {
+                known = true;
+                <#event as #krate::Event>::facts(stored, &mut |found| fact(found.map(Self::#name)))?;
+                if !SPLITS {
+                    return ::core::result::Result::Ok(());
+                }
+            }
+        }
+    });
+    quote!(#(#each)*)
+}
+
+/// The events paired up, so that a set of many is no deep type.
+fn tree(krate: &Path, types: &[&Type]) -> TokenStream {
+    match types {
+        [one] => quote!(#krate::__private::One<#one>),
+        more => {
+            let (left, right) = more.split_at(more.len() / 2);
+            let (left, right) = (tree(krate, left), tree(krate, right));
+            quote!((#left, #right))
+        }
+    }
 }
 
 /// Each variant with the one event it holds.

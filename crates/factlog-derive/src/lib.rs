@@ -6,13 +6,15 @@
 mod attributes;
 mod event;
 mod event_set;
+mod split;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
 /// Implements `Event` for a struct: `#[event(name = "account.opened", tags(account = account_id))]`.
 ///
-/// Attributes: `name`, `version`, `tags(...)`, `stream`, `renamed_from(...)`, `upcast(...)`, `crate`; see the trait.
+/// Attributes: `name`, `version`, `tags(...)`, `stream`, `renamed_from(...)`, `upcast(...)`, `split_from(...)`,
+/// `crate`; see the trait.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

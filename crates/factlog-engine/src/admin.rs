@@ -23,7 +23,7 @@ impl Administration for Engine {
     ) -> BoxFuture<'_, Result<Vec<StreamInfo>>> {
         let prefix = prefix.to_owned();
         Box::pin(async move {
-            self.shared().life.readable()?;
+            self.listable()?;
             self.shared().listed(Kind::Stream, &prefix, after.as_ref().map(StreamId::as_str), |keys| {
                 let mut found = Vec::new();
                 while found.len() < limit
@@ -38,7 +38,7 @@ impl Administration for Engine {
 
     fn stream(&self, stream: StreamId) -> BoxFuture<'_, Result<Option<StreamInfo>>> {
         Box::pin(async move {
-            self.shared().life.readable()?;
+            self.listable()?;
             let summary = self.shared().summary_of(&stream)?;
             Ok(summary.and_then(|summary| info(stream.as_str(), &summary)))
         })
@@ -46,7 +46,7 @@ impl Administration for Engine {
 
     fn types(&self) -> BoxFuture<'_, Result<Vec<TypeInfo>>> {
         Box::pin(async move {
-            self.shared().life.readable()?;
+            self.listable()?;
             self.shared().listed(Kind::Type, "", None, |keys| {
                 let mut types = Vec::new();
                 while let Some((name, summary)) = keys.next()? {
@@ -70,6 +70,14 @@ impl Administration for Engine {
             let streams = self.shared().stream_count()?;
             Ok(Stats { events, streams, types, tags, head, bytes_on_disk })
         })
+    }
+}
+
+impl Engine {
+    /// Whether a list can be told: where unsealed events are lost, nobody knows what they would add to it.
+    fn listable(&self) -> Result<()> {
+        self.shared().life.readable()?;
+        self.shared().lost_unsealed().map_or(Ok(()), |damage| Err(damage.to_error()))
     }
 }
 

@@ -166,8 +166,18 @@ impl EventStore for Engine {
 
     fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>>> {
         let shared = self.shared();
-        let position = shared.tracking.lock().get(source).copied();
-        Box::pin(std::future::ready(shared.life.readable().map(|()| position)))
+        let known = shared.tracking.lock().get(source).copied();
+        let tracking = || {
+            shared.life.readable()?;
+            match shared.lost_unsealed() {
+                // What was lost may have told more of this source.
+                Some(damage) if known.is_none() && !planted!(TrackingPassesOverHole) => {
+                    Err(damage.to_error())
+                }
+                Some(_) | None => Ok(known),
+            }
+        };
+        Box::pin(std::future::ready(tracking()))
     }
 
     fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>>> {

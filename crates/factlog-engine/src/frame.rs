@@ -77,6 +77,21 @@ pub(crate) fn finish(buffer: &mut Buffer, header: &Header, place: Place) -> u64 
     sum
 }
 
+/// The beacon that vouches for a head, of whose last event the time is given, behind a frame; and its checksum.
+pub(crate) fn beacon(
+    (head, recorded_at): (u64, i64),
+    (epoch, previous): (u64, u64),
+    place: Place,
+) -> (Buffer, u64) {
+    let mut buffer = Buffer::with_capacity(HEADER_BYTES);
+    begin(&mut buffer);
+    let (appends, events) = (0, 0);
+    let header =
+        Header { appends, first: head + 1, events, recorded_at, acknowledged: head, epoch, previous };
+    let sum = finish(&mut buffer, &header, place);
+    (buffer, sum)
+}
+
 /// Reads the frame that begins at the front of `bytes`, which may be anything.
 pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> {
     let mut fields = Fields::new(bytes);
@@ -94,7 +109,7 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
     let recorded_at = fields.i64()?;
     let (acknowledged, epoch, previous) = (fields.u64()?, fields.u64()?, fields.u64()?);
     let sum = fields.u64()?;
-    if sum != checksum_without_itself(&bytes[..length], place) {
+    if sum != checksum_without_itself(&bytes[..length], place) && !planted!(FrameUnchecked) {
         return Err(Malformed("a frame's checksum is wrong"));
     }
     Fields::new(bytes[end..length].get(..sections).unwrap_or(&[0])).sections()?;

@@ -81,6 +81,7 @@ mod know;
 mod ledger;
 mod leftovers;
 mod listing;
+mod lost;
 mod manifest;
 mod open;
 mod pieces;

@@ -13,12 +13,13 @@ use factlog_core::{Clock, Error, Result};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+use crate::damage::Damage;
 use crate::identity;
 use crate::indexer::Indexer;
 use crate::ledger::Ledger;
 use crate::leftovers;
 use crate::manifest::{self, Manifest, ManifestFile};
-use crate::recovery::{self, FrameAt, Recovered};
+use crate::recovery::{self, FrameAt, LostBeacon, Recovered};
 use crate::run::Pages;
 use crate::sealer::{Sealer, SealerHandle};
 use crate::settings::Settings;
@@ -121,7 +122,7 @@ fn prepare(
             "{dir} is no factlog store, and not empty ({foreign}); name another directory"
         )));
     }
-    if !known {
+    if !known && !planted!(DirectoryNotSyncedAgain) {
         make_durable(disk, dir)?;
     }
     let lock = lock(disk, dir)?;
@@ -183,20 +184,12 @@ fn start(
     let durable = tracking.clone();
     let opened = Opened { store: manifest.store, view, head, tracking: durable, damage, notes, pages };
     let shared = Arc::new(Shared::new(disk.clone(), dir.to_path_buf(), settings, lock, opened));
-    if !shared.damage.is_empty() {
+    if !shared.damage.is_empty() && !planted!(DamageIsWritable) {
         return Ok((shared, None));
     }
     let free = FreeFiles::default();
     let found = leftovers::find(&*disk, dir, &manifest, manifest.sealed() < head)?;
-    for frame in &recovered.unvouched {
-        write_again(&*disk, dir, frame)?;
-    }
-    // A process that was killed may have left names that are there and would not outlast a loss of power: segments that
-    // are about to be adopted, files that are about to be written into.
-    for names in ["wal", "segments"] {
-        let path = dir.join(names);
-        disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
-    }
+    settle(&*disk, dir, shared.store, (&recovered.beacons, &recovered.unvouched))?;
     let manifest = Arc::new(ManifestFile::new(disk.clone(), dir.to_path_buf(), manifest));
     manifest.update(|manifest| manifest.epoch += u64::from(!planted!(EpochStays)))?;
     found.clean_up(&*disk, dir, &useless_runs, shared.settings.wal_file_bytes, &free)?;
@@ -251,14 +244,45 @@ fn start(
     Ok((shared, Some(writer)))
 }
 
+/// Makes durable what a process that was killed may have left in the system's cache only, and mends what can be.
+fn settle(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: Uuid,
+    (beacons, unvouched): (&[LostBeacon], &[FrameAt]),
+) -> Result<()> {
+    for beacon in beacons {
+        beacon.write(disk, dir)?;
+    }
+    for frame in unvouched {
+        write_again(disk, dir, store, frame)?;
+    }
+    // Names may be there that would not outlast a loss of power: of segments that are about to be adopted, of files that
+    // are about to be written into.
+    for names in ["wal", "segments"] {
+        let path = dir.join(names);
+        if planted!(NamesNotSyncedAgain) {
+            continue;
+        }
+        disk.sync_dir(&path).map_err(|cause| storage::failed("make durable", &path, cause))?;
+    }
+    Ok(())
+}
+
 /// Makes a frame durable once more before anything builds on it: after a failed write it may be in the system's
 /// cache only, where it reads as whole. The same bytes go to the same place, so being interrupted is no harm.
-fn write_again(disk: &dyn Disk, dir: &Path, frame: &FrameAt) -> Result<()> {
+///
+/// # Errors
+/// `Corrupt` when they are not the same bytes any more: made durable, they would be damage for good.
+fn write_again(disk: &dyn Disk, dir: &Path, store: Uuid, frame: &FrameAt) -> Result<()> {
     let path = dir.join("wal").join(crate::wal_files::file_name(frame.number));
-    let write = || {
-        let file = disk.open(&path)?;
-        let bytes = storage::read_exact(&*file, frame.offset, frame.length)?;
-        file.write_durably(&bytes, frame.offset)
-    };
-    write().map_err(|cause| storage::failed("write the last group again to", &path, cause))
+    let failed = |cause| storage::failed("write the last group again to", &path, cause);
+    let file = disk.open(&path).map_err(failed)?;
+    let bytes = storage::read_exact(&*file, frame.offset, frame.length).map_err(failed)?;
+    if !frame.is_same(store, &bytes) && !planted!(WriteAgainUnchecked) {
+        let what = "a frame was whole a moment ago and is no longer";
+        let name = crate::wal_files::relative_path(frame.number);
+        return Err(Damage::new(name, frame.offset, (1, 0), what).to_error());
+    }
+    file.write_durably(&bytes, frame.offset).map_err(failed)
 }

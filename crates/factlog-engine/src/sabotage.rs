@@ -79,6 +79,32 @@ bugs! {
     TrackingUnchecked,
     /// The clock is taken as it is.
     TimeGoesBack,
+    /// What was recorded at the very time is not recorded by then.
+    TimeIsExclusive,
+    /// An opening does not make the names durable that are there.
+    NamesNotSyncedAgain,
+    /// An opening does not make the store's own directory durable that is there.
+    DirectoryNotSyncedAgain,
+    /// The checksum of a block is not compared.
+    BlockUnchecked,
+    /// The checksum of an index page is not compared.
+    PageUnchecked,
+    /// The checksum of a frame is not compared.
+    FrameUnchecked,
+    /// The checksum of a manifest is not compared.
+    ManifestUnchecked,
+    /// A damaged frame ends the log, whatever a later one vouches for.
+    HoleEndsLog,
+    /// A damaged store is served as if nothing were missing.
+    HoleIsPassedOver,
+    /// Tracking is told of a damaged store as if nothing were missing.
+    TrackingPassesOverHole,
+    /// What an opening makes durable again is written as it reads, whole or not.
+    WriteAgainUnchecked,
+    /// Both copies of the manifest are one.
+    ManifestHasOneCopy,
+    /// A store is written in spite of damage.
+    DamageIsWritable,
 }
 
 thread_local! {

@@ -183,29 +183,6 @@ impl Shared {
         self.damage.iter().chain(self.notes.lock().iter()).cloned().collect()
     }
 
-    /// The damage that keeps a reader of `(after, until]` from going on, the nearest to its start first.
-    pub(crate) fn damage_in(&self, after: u64, until: u64, forwards: bool) -> Option<&Damage> {
-        let mut hit = self
-            .damage
-            .iter()
-            .filter(|damage| damage.lost().is_some_and(|(first, last)| after < last && first <= until));
-        if forwards { hit.next() } else { hit.next_back() }
-    }
-
-    /// What is known of a position that no file has.
-    pub(crate) fn unreadable(&self, position: u64) -> Error {
-        let unknown = || Error::corrupt(format!("position {position} is in no file; run `factlog verify`"));
-        self.lost(position).map_or_else(unknown, Damage::to_error)
-    }
-
-    /// The damage that took a position away before the store was opened.
-    fn lost(&self, position: u64) -> Option<&Damage> {
-        let takes = |damage: &&Damage| {
-            damage.lost().is_some_and(|(first, last)| first <= position && position <= last)
-        };
-        self.damage.iter().find(takes)
-    }
-
     /// The records around a position. With `keep`, a block that had to be read stays in the cache.
     pub(crate) fn records(&self, position: u64, keep: bool) -> Result<Arc<Records>> {
         let view = self.view.load();

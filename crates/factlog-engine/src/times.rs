@@ -40,8 +40,21 @@ impl Shared {
     }
 
     /// The last position recorded at or before `time`, at most `head`; 0 if there is none.
+    ///
+    /// # Errors
+    /// `Corrupt` when what follows it is lost, and may have been recorded by then too.
     pub(crate) fn position_at(&self, time: Timestamp, head: u64) -> Result<u64> {
-        let micros = time.as_micros();
+        let position = self.known_position_at(time, head)?;
+        // Nobody knows when an event was recorded that is lost. Of sealed ones the manifest does, and their blocks.
+        match self.lost(position + 1) {
+            Some(damage) if position < head && self.view().sealed() <= position => Err(damage.to_error()),
+            Some(_) | None => Ok(position),
+        }
+    }
+
+    fn known_position_at(&self, time: Timestamp, head: u64) -> Result<u64> {
+        let micros = time.as_micros() - i64::from(planted!(TimeIsExclusive));
+        let time = Timestamp::from_micros(micros);
         let view = self.view();
         for generation in view.generations.iter().rev() {
             let position = generation.position_at(time, head);

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Parser, ValueEnum};
 use factlog_engine::simulation::Bug;
+use factlog_sim::harm::{self, Choice};
 use factlog_sim::run::sensitivity::{self, Caught};
-use factlog_sim::run::{self, Failure, Kind, Plan, Summary};
+use factlog_sim::run::{self, Failure, Kind, Plan, Summary, sites};
 
 /// Run the engine on a simulated disk with crashes that a seed decides; exit code 1 if a promise breaks
 ///
@@ -42,6 +43,12 @@ struct Arguments {
     /// Plant every deliberate bug in turn, and say which seed catches it
     #[arg(long, exclusive = true)]
     bugs: bool,
+    /// Cut the log at every byte of its last MiB instead, or turn every bit of a small store's files
+    #[command(flatten)]
+    harm: Harm,
+    /// Fail every call of every place that calls the disk, one at a time, and print how many were failed
+    #[arg(long, exclusive = true)]
+    sites: bool,
     /// Print what came of it as one line of JSON
     #[arg(long)]
     json: bool,
@@ -52,7 +59,26 @@ Examples:
   factlog-sim --kind kill --runs 20000
   factlog-sim --kind power --runs 2000 --twice
   factlog-sim --kind kill --seed 42 --trace
-  factlog-sim --bugs";
+  factlog-sim --bugs
+  factlog-sim --cuts --sample 64
+  factlog-sim --flips --only index/0-00000000000000000001-00000000000000000084.idx:4096:3";
+
+/// Harm done to every place, instead of runs.
+#[derive(Debug, clap::Args)]
+struct Harm {
+    /// Cut the log at every byte of its last MiB, in each way that it can be cut
+    #[arg(long, conflicts_with = "kind")]
+    cuts: bool,
+    /// Turn every bit of a small store's files, and replace each of their sectors
+    #[arg(long, conflicts_with_all = ["kind", "cuts"])]
+    flips: bool,
+    /// Only every n-th of these, from one that the seed draws
+    #[arg(long, default_value_t = 1)]
+    sample: u64,
+    /// Only this one of these, by the name that a broken promise was told with
+    #[arg(long)]
+    only: Option<String>,
+}
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Crash {
@@ -62,6 +88,8 @@ enum Crash {
     Power,
     /// Calls of the disk fail or it is full, and processes end both ways
     Errors,
+    /// What is stored is harmed, and processes end both ways
+    Damage,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +98,7 @@ fn main() -> ExitCode {
         Crash::Kill => Kind::Kill,
         Crash::Power => Kind::PowerLoss,
         Crash::Errors => Kind::Errors,
+        Crash::Damage => Kind::Damage,
     };
     if arguments.trace {
         let plan = Plan { kind, seed: arguments.seed, steps: arguments.steps };
@@ -78,6 +107,12 @@ fn main() -> ExitCode {
     if arguments.bugs {
         return bugs();
     }
+    if let Some(done) = arguments.harm.run(arguments.seed) {
+        return done;
+    }
+    if arguments.sites {
+        return sites();
+    }
     match run_all(&arguments, kind) {
         Ok(all) => {
             println!("{}", told(&arguments, kind, &all));
@@ -85,6 +120,51 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Harm {
+    /// Does what is asked for, if it is; exit code 1 if a promise breaks.
+    fn run(&self, seed: u64) -> Option<ExitCode> {
+        let choice = Choice { seed, sample: self.sample, only: self.only.clone() };
+        let done = match (self.cuts, self.flips) {
+            (true, _) => harm::cuts::run(&choice, harm::cuts::BYTES).map(|done| done.to_string()),
+            (false, true) => harm::flips::run(&choice).map(|done| done.to_string()),
+            (false, false) => return None,
+        };
+        Some(match done {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(broken) => {
+                eprintln!("{broken}");
+                ExitCode::FAILURE
+            }
+        })
+    }
+}
+
+/// Fails each call of the disk; exit code 1 if a promise breaks by it.
+fn sites() -> ExitCode {
+    match sites::fail_all() {
+        Ok(failed) => {
+            println!("{:<18} {:<28} {:>6}", "call", "place", "failed");
+            for ((call, place), count) in &failed {
+                println!("{call:<18} {place:<28} {count:>6}");
+            }
+            let all: u64 = failed.values().sum();
+            println!(
+                "{} places, {all} failed calls and none lost; the engine never cuts off a file",
+                failed.len()
+            );
+            ExitCode::SUCCESS
+        }
+        Err(broken) => {
+            let sites::Broken { site: (call, place), nth, how, failure } = *broken;
+            eprintln!("{call} of {place}, number {nth}, failed with {how}: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -163,6 +243,10 @@ fn add(all: &mut Summary, one: &Summary) {
     all.unknown += one.unknown;
     all.refused += one.refused;
     all.failures += one.failures;
+    all.harms += one.harms;
+    all.read_only += one.read_only;
+    all.refusals += one.refusals;
+    all.excused += one.excused;
     all.conflicts += one.conflicts;
     all.events += one.events;
     all.segments += one.segments;
@@ -178,6 +262,10 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
         unknown,
         refused,
         failures,
+        harms,
+        read_only,
+        refusals,
+        excused,
         conflicts,
         events,
         segments,
@@ -186,13 +274,21 @@ fn told(arguments: &Arguments, kind: Kind, all: &Summary) -> String {
     let runs = arguments.runs;
     if arguments.json {
         return format!(
-            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
+            r#"{{"kind":"{kind}","seed":{},"runs":{runs},"twice":{},"steps":{steps},"crashes":{crashes},"acknowledged":{acknowledged},"unknown":{unknown},"refused":{refused},"failures":{failures},"harms":{harms},"read_only":{read_only},"refusals":{refusals},"excused":{excused},"conflicts":{conflicts},"events":{events},"segments":{segments},"trace":"{trace:016x}"}}"#,
             arguments.seed, arguments.twice
         );
     }
+    let harm = if kind == Kind::Damage {
+        format!(
+            "{harms} places harmed, {read_only} openings for reading only and {refusals} refused, {excused} runs ended by a \
+             loss that nothing could tell, "
+        )
+    } else {
+        String::new()
+    };
     format!(
         "{kind}: {runs} runs, {steps} steps, {crashes} crashes, {acknowledged} appends acknowledged and none lost, {unknown} \
-         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {events} events and {segments} segments at the \
+         never answered and none half there, {refused} refused over {failures} failed calls and none of them there, {conflicts} conflicts, {harm}{events} events and {segments} segments at the \
          ends; trace {trace:016x}"
     )
 }

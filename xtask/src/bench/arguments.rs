@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 pub(super) const HELP: &str = "\
-usage: cargo xtask bench <engine|peers|scale> [options]
+usage: cargo xtask bench <engine|framework|peers|scale> [options]
 
   engine          the embedded engine against the limits of this machine, and against the targets of its design
+  framework       commands and rebuilds beside what they come to in the engine underneath
   peers           the same work done by factlog, UmaDB, Tephra, SQLite and PostgreSQL, in turns
   scale           one store of small events when it has a hundredth, a tenth and all of them, and an outlook beyond
 
-  --events N      events of the large log [engine: 1,000,000; peers: 500,000 read back; scale: 100,000,000]
+  --events N      events of the large log [engine: 1,000,000; framework: 262,200; peers: 500,000 read back; scale: 100,000,000]
   --large N       engine: fill and open one log more, of so many events; it is the one that is scanned and looked up in
   --limit MIB     scale: every process with the store open may have so much private memory [no limit]
   --quick         a run of a minute, to see that everything works: its figures mean little
@@ -27,6 +28,7 @@ The programs are built on first use, in target/bench: four databases, some minut
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bench {
     Engine,
+    Framework,
     Peers,
     Scale,
 }
@@ -35,6 +37,7 @@ impl Bench {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Engine => "engine",
+            Self::Framework => "framework",
             Self::Peers => "peers",
             Self::Scale => "scale",
         }
@@ -58,6 +61,7 @@ impl Arguments {
         let [name, words @ ..] = words else { bail!("which benchmark?\n\n{HELP}") };
         let bench = match *name {
             "engine" => Bench::Engine,
+            "framework" => Bench::Framework,
             "peers" => Bench::Peers,
             "scale" => Bench::Scale,
             other => bail!("there is no benchmark `{other}`\n\n{HELP}"),

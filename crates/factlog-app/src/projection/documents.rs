@@ -148,7 +148,8 @@ impl<P: Projection> Documents<P> {
                 Ok(after) => {
                     shard.insert(key.clone(), after);
                 }
-                Err((mut index, mut error)) => {
+                Err((failing, mut error)) => {
+                    let mut index = first_of_event(group, failing);
                     loop {
                         let before = match saved.clone() {
                             Some(document) => document,
@@ -162,7 +163,9 @@ impl<P: Projection> Documents<P> {
                             }
                             Ok(_) => break,
                             // What failed only now is the first that does: fewer each time.
-                            Err(earlier) => (index, error) = earlier,
+                            Err((failing, earlier)) => {
+                                (index, error) = (first_of_event(group, failing), earlier);
+                            }
                         }
                     }
                     let positions = group[index..].iter().map(|(_, event, _)| event.position).collect();
@@ -206,6 +209,12 @@ impl<P: Projection> Documents<P> {
         }
         Ok(document)
     }
+}
+
+/// The first fact of the stored event that has the fact at `failing`: a key is parked before all of them.
+fn first_of_event<K, E>(group: &[(K, &Recorded<E>, u32)], failing: usize) -> usize {
+    let position = group[failing].1.position;
+    group.partition_point(|(_, event, _)| event.position < position)
 }
 
 fn with<K, D>(generation: u64, control: Control) -> Commit<K, D> {

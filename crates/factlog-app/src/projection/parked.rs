@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::acts;
 use super::commits::{self, Scribe};
-use super::route::{amended, skipped};
+use super::route::{amended, keys, skipped};
 use super::rows::{self, ParkedRow};
 use super::sink::{Committed, SERVING};
 use super::target::{Chunk, Control, Emits, Pair, Target, json as key_text};
@@ -133,15 +133,14 @@ impl<T: Target> Worker<T> {
                     "the event at position {position}, which waits for key {text}, is gone"
                 ))
             })?;
-            let event = amended::<T>(&raw, &self.amends)?;
-            let mut keys = self.shared.target.keys(&event);
-            keys.sort_unstable();
-            keys.dedup();
-            let Some(ordinal) = keys.iter().position(|other| other == key) else { continue };
-            let ordinal = u32::try_from(ordinal).expect("an event has few keys");
-            let index = u32::try_from(chunk.events.len()).expect("a retry is bounded");
-            chunk.shards[0].push(Pair { event: index, ordinal, key: key.clone() });
-            chunk.events.push(event);
+            let mut ordinals = 0..;
+            for event in amended::<T>(&raw, &self.amends)? {
+                let index = u32::try_from(chunk.events.len()).expect("a retry is bounded");
+                let keys = keys(&*self.shared.target, &event).into_iter().zip(&mut ordinals);
+                let own = keys.filter(|(other, _)| other == key);
+                chunk.shards[0].extend(own.map(|(key, ordinal)| Pair { event: index, ordinal, key }));
+                chunk.events.push(event);
+            }
         }
         Ok((chunk, positions, more))
     }

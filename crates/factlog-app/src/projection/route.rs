@@ -78,45 +78,53 @@ fn one<T: Target>(
     let mut chunk = Chunk { events: Vec::with_capacity(events.len()), shards, waiting: Vec::new() };
     let mut unread = 0;
     for raw in events {
-        let event = match (amended::<T>(raw, route.amends), route.unreadable) {
-            (Ok(event), _) => event,
+        let facts = match (amended::<T>(raw, route.amends), route.unreadable) {
+            (Ok(facts), _) => facts,
             (Err(error), Unreadable::Stop) => return Err(error.into()),
             (Err(_), Unreadable::Skip) => {
                 unread += 1;
                 continue;
             }
         };
-        let mut keys = target.keys(&event);
-        keys.sort_unstable();
-        keys.dedup();
-        let index = u32::try_from(chunk.events.len()).expect("a batch is small");
-        for (ordinal, key) in (0..).zip(keys) {
-            let Some(shard) = shard(route, &key, event.position) else { continue };
-            if skipped(route.amends, &key, event.position) {
-                continue;
+        let mut ordinals = 0..;
+        for event in facts {
+            let index = u32::try_from(chunk.events.len()).expect("a batch is small");
+            for (key, ordinal) in keys(target, &event).into_iter().zip(&mut ordinals) {
+                let Some(shard) = shard(route, &key, event.position) else { continue };
+                if skipped(route.amends, &key, event.position) {
+                    continue;
+                }
+                if !route.parked.is_empty() && route.parked.contains_key(&key) {
+                    chunk.waiting.push((key, event.position));
+                } else {
+                    chunk.shards[shard].push(Pair { event: index, ordinal, key });
+                }
             }
-            if !route.parked.is_empty() && route.parked.contains_key(&key) {
-                chunk.waiting.push((key, event.position));
-            } else {
-                chunk.shards[shard].push(Pair { event: index, ordinal, key });
-            }
+            chunk.events.push(event);
         }
-        chunk.events.push(event);
     }
     Ok((chunk, unread))
 }
 
-/// The event with the data an operator gave it, if so.
+/// The keys of a fact, each once.
+pub(super) fn keys<T: Target>(target: &T, event: &Recorded<T::Event>) -> Vec<T::Key> {
+    let mut keys = target.keys(event);
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The facts of an event, with the data an operator gave it, if so.
 pub(super) fn amended<T: Target>(
     raw: &RecordedEvent,
     amends: &Amends,
-) -> Result<Recorded<T::Event>, crate::CodecError> {
+) -> Result<impl Iterator<Item = Recorded<T::Event>> + use<T>, crate::CodecError> {
     match amends.edits.get(&raw.position.get()) {
-        None => Recorded::decode(raw),
+        None => Recorded::facts(raw),
         Some(data) => {
             let mut edited = raw.clone();
             edited.event.data = data.clone().into();
-            Recorded::decode(&edited)
+            Recorded::facts(&edited)
         }
     }
 }

@@ -77,7 +77,7 @@ impl Control {
     }
 }
 
-/// Decoded events in order, and which keys each concerns.
+/// Facts in order, all of a stored event's together, and which keys each concerns.
 pub(super) struct Chunk<E, K> {
     pub(super) events: Vec<Recorded<E>>,
     /// Of each shard, in order of events. All of one key are in one shard, the same in every chunk.
@@ -86,10 +86,10 @@ pub(super) struct Chunk<E, K> {
     pub(super) waiting: Vec<(K, Position)>,
 }
 
-/// An event of a chunk and one of its keys.
+/// A fact of a chunk and one of its keys.
 pub(super) struct Pair<K> {
     pub(super) event: u32,
-    /// Which of the event's keys, from 0, in key order.
+    /// Which of the stored event's, from 0: by fact, then in key order.
     pub(super) ordinal: u32,
     pub(super) key: K,
 }

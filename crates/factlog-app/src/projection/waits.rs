@@ -3,13 +3,14 @@
 //! The timers of the caller's runtime may be off, idle or gone, so none is used: the thread parks.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+
+use crate::pause::Unpark;
 
 /// Tells a thread to halt, or to look again at what it knows.
 #[derive(Debug, Default)]
@@ -70,7 +71,7 @@ impl Halt {
     /// Waits for the future: without a tick for as long as it takes, with one about so long.
     pub(super) fn wait<A>(&self, future: impl Future<Output = A>, tick: Option<Duration>) -> Waited<A> {
         let mut future = pin!(future);
-        let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
+        let unpark = Unpark::here();
         let waker = Waker::from(unpark.clone());
         let mut context = Context::from_waker(&waker);
         let mut late = false;
@@ -87,25 +88,12 @@ impl Halt {
                 None => thread::park(),
             }
             // Woken by the future, it may be ready; otherwise time is up, or there is something else to look at.
-            late = !unpark.woken.swap(false, Ordering::AcqRel);
+            late = !unpark.take_woken();
         }
     }
 
     /// Waits that long, or less where it is woken.
     pub(super) fn pause(&self, time: Duration) -> Waited<()> {
         self.wait(std::future::pending(), Some(time))
-    }
-}
-
-/// Ends the pause of the thread that parks.
-struct Unpark {
-    thread: Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
     }
 }

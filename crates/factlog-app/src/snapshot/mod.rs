@@ -6,6 +6,8 @@
 
 mod kept;
 mod memory;
+mod policy;
+mod shape;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -18,9 +20,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use kept::Kept;
 pub use memory::MemorySnapshots;
+pub use policy::SnapshotPolicy;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteSnapshots;
 
+use crate::load::End;
+use crate::slot::Slot;
 use crate::view::Scope;
 use crate::{EventSet, View};
 
@@ -45,7 +50,7 @@ pub struct SnapshotKey {
     pub view: &'static str,
     /// The view's version.
     pub version: u32,
-    /// A hash of the names and versions of the events it folds.
+    /// A hash of the names and versions of the events it folds, and of its own shape.
     pub fingerprint: u64,
     /// Which of them: its stream and tags, as JSON.
     pub id: String,
@@ -53,7 +58,8 @@ pub struct SnapshotKey {
 
 impl SnapshotKey {
     pub(crate) fn of<V: View>(scope: &Scope) -> Self {
-        let schemas = format!("{:?}{:?}", V::Event::SCHEMAS, V::Event::NAMES);
+        let shape = shape::shape_of::<V>();
+        let schemas = format!("{:?}{:?}{shape:016x}", V::Event::SCHEMAS, V::Event::NAMES);
         Self { view: V::NAME, version: V::VERSION, fingerprint: xxh3_64(schemas.as_bytes()), id: scope.key() }
     }
 }
@@ -73,24 +79,29 @@ impl SnapshotKey {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Snapshots {
-    /// A load that folded at least this many events leaves a snapshot.
-    pub(crate) every: u64,
-    pub(crate) store: Arc<dyn SnapshotStore>,
-    pub(crate) counters: Arc<Counters>,
+    /// What holds for views without a policy of their own.
+    policy: SnapshotPolicy,
+    store: Arc<dyn SnapshotStore>,
+    counters: Arc<Counters>,
 }
 
 impl Snapshots {
-    /// After every `events` folded, in this store.
-    pub fn every(events: u64, store: impl SnapshotStore) -> Self {
-        Self { every: events.max(1), store: Arc::new(store), counters: Arc::default() }
+    /// Where the policy says so, in this store. A view may have [a policy of its own](View::snapshot_policy).
+    pub fn new(policy: SnapshotPolicy, store: impl SnapshotStore) -> Self {
+        Self { policy, store: Arc::new(store), counters: Arc::default() }
     }
 
-    /// After every `events` folded, in memory: at most [`MemorySnapshots::BYTES_MAX`] bytes of them.
+    /// [Every](SnapshotPolicy::every) so many events, in this store.
+    pub fn every(events: u64, store: impl SnapshotStore) -> Self {
+        Self::new(SnapshotPolicy::every(events), store)
+    }
+
+    /// Every so many events, in memory: at most [`MemorySnapshots::BYTES_MAX`] bytes of them.
     pub fn in_memory(events: u64) -> Self {
         Self::every(events, MemorySnapshots::default())
     }
 
-    /// After every `events` folded, in an SQLite file of their own, which may be deleted at any time.
+    /// Every so many events, in an SQLite file of their own, which may be deleted at any time.
     ///
     /// # Errors
     /// `Unavailable` or `Invalid` where the file cannot be opened.
@@ -98,6 +109,59 @@ impl Snapshots {
     pub fn sqlite(path: impl AsRef<std::path::Path>, events: u64) -> Result<Self> {
         Ok(Self::every(events, SqliteSnapshots::open(path)?))
     }
+
+    /// Gives each fold that has nothing yet its snapshot, where there is one that can be used.
+    pub(crate) async fn restore(&self, slots: Vec<&mut dyn Slot>, end: End) {
+        for slot in slots.into_iter().filter(|slot| slot.progress().last.is_none()) {
+            let bytes = match self.store.load(&slot.snapshot_key()).await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(_) => {
+                    count(&self.counters.failed, 1);
+                    continue;
+                }
+            };
+            let Some(kept) = Kept::decode(&bytes) else {
+                self.discarded(1);
+                continue;
+            };
+            if matches!(end, End::Position(until) if until < kept.mark.position) {
+                continue;
+            }
+            count(if slot.restore(&kept) { &self.counters.used } else { &self.counters.discarded }, 1);
+        }
+    }
+
+    /// Leaves a snapshot of each fold that is worth it, after a load of so many microseconds.
+    pub(crate) async fn keep(&self, slots: Vec<&mut dyn Slot>, took: i64) {
+        for slot in slots {
+            let own = slot.policy();
+            if !own.as_ref().unwrap_or(&self.policy).wants(&*slot, took) {
+                continue;
+            }
+            let Some(kept) = slot.keep() else { continue };
+            match self.store.save(&slot.snapshot_key(), kept.encode()).await {
+                Ok(()) => {
+                    slot.saved();
+                    count(&self.counters.written, 1);
+                }
+                Err(_) => count(&self.counters.failed, 1),
+            }
+        }
+    }
+
+    /// So many were found and could not be used.
+    pub(crate) fn discarded(&self, many: usize) {
+        count(&self.counters.discarded, many as u64);
+    }
+
+    pub(crate) fn counts(&self) -> SnapshotCounts {
+        self.counters.read()
+    }
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
 }
 
 /// What became of snapshots since the app began.
@@ -114,15 +178,15 @@ pub struct SnapshotCounts {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) used: AtomicU64,
-    pub(crate) written: AtomicU64,
-    pub(crate) discarded: AtomicU64,
-    pub(crate) failed: AtomicU64,
+struct Counters {
+    used: AtomicU64,
+    written: AtomicU64,
+    discarded: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl Counters {
-    pub(crate) fn read(&self) -> SnapshotCounts {
+    fn read(&self) -> SnapshotCounts {
         SnapshotCounts {
             used: self.used.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),

@@ -21,4 +21,34 @@ impl Upcast<First> for Gap {
     }
 }
 
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "a.b", version = 2, upcast(First))]
+struct Second;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "a.b", version = 3, upcast(Second))]
+struct Third;
+
+#[derive(Event, Serialize, Deserialize)]
+#[event(name = "a.b", version = 2, upcast(Third))]
+struct WrongOrder;
+
+impl Upcast<First> for Second {
+    fn upcast(_: First) -> Self {
+        Self
+    }
+}
+
+impl Upcast<Second> for Third {
+    fn upcast(_: Second) -> Self {
+        Self
+    }
+}
+
+impl Upcast<Third> for WrongOrder {
+    fn upcast(_: Third) -> Self {
+        Self
+    }
+}
+
 fn main() {}

@@ -5,4 +5,6 @@
 fn mistakes_are_reported_where_they_are_made_with_what_to_write() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/compile_errors/*.rs");
+    #[cfg(feature = "schema")]
+    cases.compile_fail("tests/compile_errors_schema/*.rs");
 }

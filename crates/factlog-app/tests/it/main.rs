@@ -15,11 +15,18 @@ mod generations;
 mod hardship;
 mod keys;
 mod kit;
+#[cfg(feature = "schema")]
+mod ladder;
 mod leases;
 mod load;
 mod parking;
+mod policies;
+mod process;
 mod projections;
+mod publishing;
+mod reshaped;
 mod snapshots;
+mod split;
 mod sql;
 mod wrapped;
 

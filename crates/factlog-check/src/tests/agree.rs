@@ -102,8 +102,11 @@ fn nudge(history: &mut History, rng: &mut Rng) -> Option<()> {
             let to = Position::new(rng.u64(..=history.log.len() as u64));
             match &mut history.operations[at].what {
                 What::Head { found } | What::Tracking { found, .. } => *found = to,
-                What::Read { .. } | What::Append { .. } | What::Deliveries { .. } | What::CaughtUp { .. } => {
-                }
+                What::Read { .. }
+                | What::Append { .. }
+                | What::Deliveries { .. }
+                | What::CaughtUp { .. }
+                | What::PositionAt { .. } => {}
             }
         }
         5 => {

@@ -170,7 +170,7 @@ impl World {
 
     fn question(&mut self, client: usize, rng: &mut Rng) -> What {
         let about = match self.mix {
-            Mix::Everything => 11,
+            Mix::Everything => 12,
             Mix::WithoutSubscriptions => 9,
         };
         match rng.u8(..about) {
@@ -184,7 +184,8 @@ impl World {
             }
             7 => What::Head { found: None },
             8 => What::Tracking { source: questions::source(rng), found: None },
-            9.. => {
+            9 => What::PositionAt { time: Timestamp::from_micros(rng.i64(0..40)), found: None },
+            10.. => {
                 let its = self.subscriptions[client].get_or_insert_with(|| Followed {
                     query: questions::query(rng),
                     from: questions::start(self.head, rng),
@@ -215,6 +216,9 @@ impl World {
             What::Head { found } => *found = block_on(store.head()).expect("the store is open").position,
             What::Tracking { source, found } => {
                 *found = block_on(store.tracking(source.as_str())).expect("the store is open");
+            }
+            What::PositionAt { time, found } => {
+                *found = block_on(store.position_at(*time)).expect("the store is open");
             }
             What::Deliveries { .. } => self.deliver(at, rng.u8(1..4)),
             What::CaughtUp { .. } => {}

@@ -15,6 +15,7 @@ mod twins;
 mod twins_of_answers;
 mod twins_of_log;
 mod twins_of_reads;
+mod twins_of_times;
 
 use factlog_core::{
     Append, Event, EventId, EventType, Position, Query, QueryItem, RecordedEvent, Revision, StreamId, Tags,
@@ -90,6 +91,7 @@ fn append_of(operation: &Operation) -> Option<(&Append, &Outcome)> {
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     }
 }

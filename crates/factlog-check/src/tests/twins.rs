@@ -5,7 +5,7 @@
 use fastrand::Rng;
 
 use super::generate::{Mix, seeded};
-use super::{Property, check, told, twins_of_answers, twins_of_log, twins_of_reads};
+use super::{Property, check, told, twins_of_answers, twins_of_log, twins_of_reads, twins_of_times};
 use crate::history::{History, Operation, Outcome, What};
 
 /// A way to break a history.
@@ -35,7 +35,11 @@ macro_rules! twins {
 pub(super) use twins;
 
 pub(super) fn all() -> impl Iterator<Item = &'static Twin> {
-    twins_of_log::ALL.iter().chain(twins_of_reads::ALL).chain(twins_of_answers::ALL)
+    twins_of_log::ALL
+        .iter()
+        .chain(twins_of_reads::ALL)
+        .chain(twins_of_answers::ALL)
+        .chain(twins_of_times::ALL)
 }
 
 /// One of the operations that this says something about, with what it says.
@@ -62,6 +66,7 @@ pub(super) fn acknowledged(operation: &Operation) -> Option<(u64, u64)> {
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     }
 }
@@ -110,6 +115,7 @@ fn every_property_has_a_twin() {
         Property::Subscriptions,
         Property::Repeats,
         Property::Tracking,
+        Property::Times,
     ];
     for property in properties {
         let names: Vec<_> = all().filter(|twin| twin.breaks == property).map(|twin| twin.name).collect();

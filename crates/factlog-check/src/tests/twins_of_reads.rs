@@ -46,6 +46,7 @@ fn read_of(operation: &Operation) -> Option<(Query, ReadOptions)> {
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     }
 }
@@ -108,6 +109,7 @@ fn found_in(
         | What::Deliveries { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     };
     let (at, _) = pick(history, rng, long)?;
@@ -151,6 +153,7 @@ fn deliveries_of(history: &History, rng: &mut Rng, least: usize) -> Option<usize
         | What::Read { .. }
         | What::CaughtUp { .. }
         | What::Tracking { .. }
+        | What::PositionAt { .. }
         | What::Head { .. } => None,
     };
     pick(history, rng, long).map(|(at, ())| at)

@@ -12,13 +12,13 @@ use factlog_engine::Engine;
 use serde_json::{Value, json};
 
 use self::sink::Sink;
-use crate::cloudevents::to_line;
 use crate::context::{Context, close};
 use crate::failure::{Failure, Outcome, say};
 use crate::numbers::{self, counted, grouped};
 use crate::output::answer;
 use crate::progress::Progress;
 use crate::selection::{Filter, Range, must_exist};
+use factlog_cloudevents::{Source, to_line};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -106,7 +106,7 @@ fn write_all(
     let mut events = store.read(arguments.filter.query(arguments.stream.as_ref())?, options);
     while let Some(event) = pollster::block_on(events.next()) {
         let event = event.map_err(|error| Failure::store("read on", &error))?;
-        sink.line(to_line(&event, store.id()))?;
+        sink.line(to_line(&event, Source::Store(store.id())))?;
         written.events += 1;
         written.last = Some(event.position);
         if written.events.is_multiple_of(PROGRESS_EVERY) {

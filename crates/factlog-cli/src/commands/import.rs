@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 
 use self::originals::{Originals, Present};
 use self::window::Window;
-use crate::cloudevents::from_line;
 use crate::context::{Context, close};
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::lines::{LINE_BYTES_MAX, Lines};
 use crate::numbers::{self, grouped};
 use crate::output::answer;
 use crate::progress::Progress;
+use factlog_cloudevents::from_line;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

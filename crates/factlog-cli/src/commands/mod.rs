@@ -8,6 +8,7 @@ pub(crate) mod export;
 mod head;
 pub(crate) mod import;
 pub(crate) mod read;
+pub(crate) mod schema;
 mod stats;
 pub(crate) mod streams;
 pub(crate) mod tail;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Stats => stats::run(context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Doctor => doctor::run(context),
+        Command::Schema(schema) => schema::run(&schema, context),
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),

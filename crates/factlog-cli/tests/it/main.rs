@@ -9,4 +9,5 @@ mod import;
 mod loans;
 mod look;
 mod moves;
+mod schema;
 mod verify;

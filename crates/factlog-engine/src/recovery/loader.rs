@@ -106,7 +106,13 @@ impl<'a> Loader<'a> {
 
     pub(super) fn lose(&mut self, damage: Damage) {
         self.append = None;
-        self.holes |= damage.lost().is_some();
+        if damage.lost().is_some() {
+            self.holes = true;
+            // It may have told more; only what is told behind it is sure.
+            if !planted!(TrackingPassesOverHole) {
+                self.tracking.clear();
+            }
+        }
         self.damage.push(damage);
     }
 }

@@ -9,6 +9,7 @@
 //!   frames are written at once, so whole ones may stand behind a torn one: they were never acknowledged and are cut
 //!   off with it. Their epoch keeps them from ever following what is written next.
 
+mod beacons;
 mod files;
 mod index;
 mod loader;
@@ -21,7 +22,9 @@ use std::sync::Arc;
 
 use factlog_core::{Position, Result, TrackingSource};
 
+use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
+use crate::frame;
 use crate::identity;
 use crate::manifest::{self, Manifest};
 use crate::run::Pages;
@@ -30,7 +33,9 @@ use crate::tail::Inserter;
 use crate::verify::Progress;
 use crate::view::View;
 use crate::wal::End;
+pub(crate) use beacons::LostBeacon;
 use loader::Loader;
+use uuid::Uuid;
 use wal::Tail;
 
 /// A store as its files tell it.
@@ -54,6 +59,8 @@ pub(crate) struct Recovered {
     pub(crate) end: Option<End>,
     /// The frames in front of it that nothing vouches for, in order: those that were under way together, or the last.
     pub(crate) unvouched: Vec<FrameAt>,
+    /// Beacons in front of it to be written again.
+    pub(crate) beacons: Vec<LostBeacon>,
     /// Write-ahead files behind it that never had a frame, in order.
     pub(crate) ready: Vec<u64>,
     /// Bytes of frames since the last sealed event.
@@ -71,9 +78,17 @@ pub(crate) struct FrameAt {
     first: u64,
     events: u32,
     checksum: u64,
+    epoch: u64,
+    recorded_at: i64,
 }
 
 impl FrameAt {
+    /// Whether these bytes are still those that were found.
+    pub(crate) fn is_same(&self, store: Uuid, bytes: &[u8]) -> bool {
+        let place = Place { store, file: FileKind::Wal, number: self.number, offset: self.offset };
+        frame::parse(bytes, place).is_ok_and(|frame| frame.checksum == self.checksum)
+    }
+
     fn positions(&self) -> (u64, u64) {
         (self.first, self.first + u64::from(self.events) - 1)
     }
@@ -107,6 +122,7 @@ pub(crate) fn load(
     let mut tail = Tail::behind(manifest.sealed());
     loader.wal(disk, &dir.join("wal"), &manifest, &mut tail)?;
     damage.append(&mut loader.damage);
+    notes.extend(tail.beacons.iter().map(LostBeacon::note));
     manifest.epoch = manifest.epoch.max(loader.newest_epoch);
     // Positions that were lost at the end are not given to others, and reading up to them says so.
     let lost = damage.iter().filter_map(Damage::lost).map(|(_, last)| last).max().unwrap_or(0);
@@ -126,6 +142,7 @@ pub(crate) fn load(
         useless_runs: index.useless,
         end: tail.end,
         unvouched: tail.unvouched,
+        beacons: tail.beacons,
         ready: tail.ready,
         wal_bytes: tail.wal_bytes,
         vouched: tail.vouched,

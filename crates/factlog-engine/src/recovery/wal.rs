@@ -7,6 +7,7 @@ use bytes::Bytes;
 use factlog_core::{Position, Result, Timestamp, TrackingSource};
 
 use super::FrameAt;
+use super::beacons::LostBeacon;
 use super::loader::Loader;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
@@ -25,6 +26,8 @@ pub(super) struct Tail {
     pub(super) end: Option<End>,
     last_frame: Option<FrameAt>,
     pub(super) unvouched: Vec<FrameAt>,
+    /// Those that stood in front of a frame and are not whole.
+    pub(super) beacons: Vec<LostBeacon>,
     pub(super) ready: Vec<u64>,
     epoch: u64,
     pub(super) wal_bytes: u64,
@@ -33,6 +36,8 @@ pub(super) struct Tail {
     unreadable: Option<(u64, u64)>,
     /// A file that is missing, until what comes after it tells which positions it held.
     missing: Option<Damage>,
+    /// Where a frame that is not whole seems to stand at the next position, until a whole one is found behind it.
+    torn: Option<(u64, u64)>,
 }
 
 impl Tail {
@@ -45,8 +50,9 @@ impl Tail {
     /// events are sealed count as well: what is written next stands behind them.
     fn add(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
         let Header { first, events, acknowledged, .. } = frame.header;
+        let Header { epoch, recorded_at, .. } = frame.header;
         let (offset, length, checksum) = (at as u64, frame.length, frame.checksum);
-        let found = FrameAt { number, offset, length, first, events, checksum };
+        let found = FrameAt { number, offset, length, first, events, checksum, epoch, recorded_at };
         self.unvouched.retain(|before| !before.is_vouched_for(acknowledged));
         self.unvouched.push(found);
         found
@@ -125,11 +131,13 @@ impl Loader<'_> {
                 // A file that is missing held nothing that is not sealed.
                 tail.missing = None;
             }
-            if at != offset || frame.header.first != self.next {
-                // A hole in front of a file's first frame is at the end of the file before.
+            if let Some(beacon) = self.lost_beacon(number, &frame.header, tail) {
+                tail.beacons.push(beacon);
+            } else if frame.header.first != self.next {
+                // A hole in front of a file's first frame is at the end of the file before, if nothing tells better.
                 let place = if at == offset { before } else { None };
                 let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
-                self.hole(hole, frame.header.first, tail);
+                self.hole(tail.torn.unwrap_or(hole), frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
@@ -149,6 +157,10 @@ impl Loader<'_> {
             tail.end = Some(End { number, offset: offset as u64, previous: checksum });
             tail.last_frame = Some(tail.add((number, at), &frame));
             tail.ready.clear();
+            tail.torn = None;
+        }
+        if tail.torn.is_none() && bytes.get(offset..).and_then(frame::claims) == Some(self.next) {
+            tail.torn = Some((number, offset as u64));
         }
     }
 
@@ -172,7 +184,9 @@ impl Loader<'_> {
         tail.unvouched.clear();
     }
 
-    /// The frame at `offset`, or the next one behind it that vouches for what should have been there.
+    /// The frame at `offset`, or the next one behind it that vouches for what should have been there. Where a beacon was
+    /// that cannot be read nothing is missing: it is one slot long, and nothing else is ever in front of a frame that
+    /// begins with the next position.
     fn next_frame<'b>(
         &self,
         number: u64,
@@ -191,8 +205,9 @@ impl Loader<'_> {
             if planted!(CutOneFrameTooMany) && frame::claims(&bytes[at + frame.length..]).is_none() {
                 return None;
             }
-            let vouches = self.next <= frame.header.acknowledged;
-            if (at == offset && follows) || vouches {
+            let vouches = self.next <= frame.header.acknowledged && !planted!(HoleEndsLog);
+            let beacon = if at == offset { 0 } else { ALIGNMENT };
+            if (at == offset + beacon && follows) || vouches {
                 return Some((at, frame));
             }
         }

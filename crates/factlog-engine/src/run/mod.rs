@@ -239,5 +239,9 @@ fn read_page(file: &dyn DiskFile, seal: Seal, number: u64) -> Result<Arc<[u8]>, 
     if read < PAGE {
         return Err(wrong(Malformed("the file ends too early")));
     }
-    if seal.holds(number, bytes) { Ok(page) } else { Err(wrong(Malformed("a page's checksum is wrong"))) }
+    if seal.holds(number, bytes) || planted!(PageUnchecked) {
+        Ok(page)
+    } else {
+        Err(wrong(Malformed("a page's checksum is wrong")))
+    }
 }

@@ -130,17 +130,32 @@ impl Segment {
             table::decode_top(self.store, self.entry.first, section.offset, &bytes)
                 .map_err(|what| Wrong::at(section.offset, what))
         };
-        read().or_else(|wrong| {
-            // One damage costs nothing: the pages say the same.
-            let (pages, _) = description.table();
-            let first = |at| {
-                let (offset, bytes) = self.page_bytes(file, description, at)?;
-                let entry = Page::new(&bytes).and_then(|page| page.entry(0));
-                let entry = entry.map_err(|what| Wrong::at(offset, what))?;
-                Ok(TopEntry { first: entry.first, recorded_at: entry.recorded_at })
-            };
-            (0..pages).map(first).collect::<Result<_, Wrong>>().map_err(|_| wrong)
-        })
+        // One damage costs nothing: the pages say the same.
+        read().or_else(|wrong| self.top_again(file, description).ok_or(wrong))
+    }
+
+    /// The top made again from the pages; where one of them is damaged too, as a sector at their border takes both with
+    /// it, from the block that the page begins with.
+    fn top_again(&self, file: &dyn DiskFile, description: &Description) -> Option<Box<[TopEntry]>> {
+        let mut walk = Walk::new(self.store, self.entry, file, description.blocks_end());
+        let mut next = Some(description.blocks_offset);
+        let mut top = Vec::new();
+        for at in 0..description.table().0 {
+            let bytes = self.page_bytes(file, description, at).ok();
+            let page = bytes.as_ref().and_then(|(_, bytes)| Page::new(bytes).ok());
+            top.push(match &page {
+                Some(page) => {
+                    let BlockEntry { first, recorded_at, .. } = page.entry(0).ok()?;
+                    TopEntry { first, recorded_at }
+                }
+                None => {
+                    let head = walk.block(next?).ok()?.head;
+                    TopEntry { first: head.first, recorded_at: head.recorded_at }
+                }
+            });
+            next = page.map(|page| page.end);
+        }
+        Some(top.into())
     }
 
     /// Looks into a page of the table.

@@ -52,7 +52,10 @@ impl Wrong {
     pub(crate) fn into_error(self, path: &str) -> Error {
         match self.cause {
             Cause::Damaged(_) => self.to_damage(path).to_error(),
-            Cause::Unreadable(cause) => storage::failed("read", Path::new(path), cause),
+            Cause::Unreadable(cause) => {
+                let place = format!("{path} at offset {}", self.offset);
+                storage::failed("read", Path::new(&place), cause)
+            }
         }
     }
 }

@@ -38,20 +38,18 @@ impl Disk for LocalDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        Ok(Box::new(LocalFile(file.or_else(|cause| read_only(path, cause))?)))
+        Ok(Box::new(LocalFile::open(path, OpenOptions::new().read(true).write(true))?))
     }
 
     fn settled(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        let file = file.or_else(|cause| read_only(path, cause))?;
-        match lock_when_free(&file) {
-            Ok(()) => rustix::fs::flock(&file, FlockOperation::Unlock)?,
+        let file = LocalFile::open(path, OpenOptions::new().read(true).write(true))?;
+        match lock_when_free(&file.file) {
+            Ok(()) => rustix::fs::flock(&file.file, FlockOperation::Unlock)?,
             // A file system without such locks gets no writes that outlive their process: see `Uring::new`.
             Err(cause) if cause.kind() == io::ErrorKind::Unsupported => {}
             Err(cause) => return Err(cause),
         }
-        Ok(Box::new(LocalFile(file)))
+        Ok(Box::new(file))
     }
 
     fn pipeline(&self, dir: &Path, mode: JournalMode) -> io::Result<Box<dyn Pipeline>> {
@@ -69,7 +67,7 @@ impl Disk for LocalDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Box::new(LocalFile(file)))
+        Ok(Box::new(LocalFile { file, unwritable: None }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -85,10 +83,10 @@ impl Disk for LocalDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskFile>>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.or_else(|cause| read_only(path, cause))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(LocalFile(file)))),
+        let mut options = OpenOptions::new();
+        let file = LocalFile::open(path, options.read(true).write(true).create(true).truncate(false))?;
+        match rustix::fs::flock(&file.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(file))),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(other) => Err(other.into()),
         }
@@ -111,23 +109,39 @@ pub(super) fn lock_when_free(file: &File) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
-/// Opens a file of a copy that must not be changed, which can be verified all the same.
-fn read_only(path: &Path, cause: io::Error) -> io::Result<File> {
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => File::open(path),
-        _ => Err(cause),
-    }
+#[derive(Debug)]
+struct LocalFile {
+    file: File,
+    /// Why it is open for reading only: what every write is told, which the system would call a bad file descriptor.
+    unwritable: Option<Errno>,
 }
 
-#[derive(Debug)]
-struct LocalFile(File);
+impl LocalFile {
+    /// Opens a file, for reading only if it must not be changed: a copy like that can be verified all the same.
+    fn open(path: &Path, options: &OpenOptions) -> io::Result<Self> {
+        let cause = match options.open(path) {
+            Ok(file) => return Ok(Self { file, unwritable: None }),
+            Err(cause) => cause,
+        };
+        match Errno::from_io_error(&cause) {
+            Some(why @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+                Ok(Self { file: File::open(path)?, unwritable: Some(why) })
+            }
+            _ => Err(cause),
+        }
+    }
+
+    fn writable(&self) -> io::Result<&File> {
+        self.unwritable.map_or(Ok(&self.file), |why| Err(why.into()))
+    }
+}
 
 impl Drop for LocalFile {
     /// Closing is not enough to give a lock back: a process that is just being started by this one has the file open
     /// too, until it is another program.
     fn drop(&mut self) {
         // A file that has no lock, or is on a file system without, loses nothing.
-        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -135,7 +149,7 @@ impl DiskFile for LocalFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut read = 0;
         while read < buffer.len() {
-            match self.0.read_at(&mut buffer[read..], offset + read as u64) {
+            match self.file.read_at(&mut buffer[read..], offset + read as u64) {
                 Ok(0) => break,
                 Ok(count) => read += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -146,19 +160,19 @@ impl DiskFile for LocalFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.writable()?.write_all_at(bytes, offset)
     }
 
     fn write_durably(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        write_durably(&self.0, bytes, offset)
+        write_durably(self.writable()?, bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+        self.file.sync_all()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 }
 
@@ -177,4 +191,23 @@ pub(super) fn write_durably(file: &File, bytes: &[u8], offset: u64) -> io::Resul
 fn write_then_sync(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     file.write_all_at(bytes, offset)?;
     file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    //! A store that may only be read was opened, and "bad file descriptor" was all that was said of it.
+    use super::*;
+
+    #[test]
+    fn a_file_that_must_not_be_changed_says_so_when_it_is_written() {
+        let file = tempfile::tempfile().expect("a file");
+        let file = LocalFile { file, unwritable: Some(Errno::ACCESS) };
+        for written in [file.write_at(b"x", 0), file.write_durably(b"x", 0)] {
+            let cause = written.expect_err("refused");
+            assert_eq!(cause.kind(), io::ErrorKind::PermissionDenied);
+            let told = super::super::failed("write", Path::new("/store"), cause).to_string();
+            assert!(told.contains("check the owner and mode"), "{told}");
+        }
+        assert_eq!(file.length().expect("its length"), 0);
+    }
 }

@@ -152,6 +152,7 @@ pub(crate) fn failed(action: &str, path: &Path, cause: io::Error) -> Error {
     let advice = match cause.kind() {
         io::ErrorKind::StorageFull => "; free some space and try again",
         io::ErrorKind::PermissionDenied => "; check the owner and mode of the directory",
+        io::ErrorKind::ReadOnlyFilesystem => "; mount the file system for writing",
         _ => "",
     };
     Error::unavailable(format!("cannot {action} {}: {cause}{advice}", path.display())).because(cause)

@@ -5,13 +5,22 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use factlog_core::{Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock};
+use factlog_core::{
+    Administration, Append, ErrorKind, EventStore, Position, ReadOptions, SystemClock, Tracking,
+    TrackingSource,
+};
 
-use super::{append, close, copy, event, fill, load, open, read, small, verify_all, with_flip};
-use crate::Damage;
+use super::{append, close, copy, event, fill, load, open, read, settle, small, verify_all, with_flip};
 use crate::recovery::Recovered;
 use crate::storage::faulty::{Faults, FaultyDisk};
+use crate::{Damage, Settings};
+
+/// No beacon but that of closing: on a machine with much to do, others would stand between any two groups.
+fn quiet() -> Settings {
+    Settings { vouch_after: Duration::from_secs(3600), ..small() }
+}
 
 /// Everything that can still be read is what was written, and nothing of what is lost is there.
 fn check_what_is_left(recovered: &Recovered, events: u64) {
@@ -34,7 +43,7 @@ fn check_what_is_left(recovered: &Recovered, events: u64) {
 #[test]
 fn a_flipped_bit_in_the_write_ahead_log_is_damage_with_its_place() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     let path = dir.path().join("wal/00000001");
@@ -54,15 +63,35 @@ fn a_flipped_bit_in_the_write_ahead_log_is_damage_with_its_place() {
 }
 
 #[test]
+fn damage_to_a_beacon_that_is_not_needed_any_more_costs_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), quiet());
+    fill(&engine, 2);
+    close(&engine);
+    let beacon = load(dir.path()).end.expect("an end").offset - 4096;
+    let engine = open(dir.path(), quiet());
+    let next = pollster::block_on(engine.head()).expect("the head").position.expect("events").get() + 1;
+    let appended = pollster::block_on(engine.append(append(2, next))).expect("append");
+    close(&engine);
+    for offset in (beacon..beacon + 4096).step_by(61) {
+        with_flip(&dir.path().join("wal/00000001"), offset, || {
+            let recovered = load(dir.path());
+            assert_eq!(recovered.damage, [], "a flip at {offset}");
+            assert_eq!(recovered.head, appended.last.get(), "a flip at {offset}");
+        });
+    }
+}
+
+#[test]
 fn damage_at_the_very_end_is_an_error_and_not_a_shorter_log() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
     let tail = load(dir.path()).end.expect("an end").offset;
     with_flip(&dir.path().join("wal/00000001"), tail - 4096 - 500, || {
-        let engine = open(dir.path(), small());
+        let engine = open(dir.path(), quiet());
         let head = pollster::block_on(engine.head()).expect("head");
         assert_eq!(head.position, Position::new(events), "the head is what was acknowledged");
         let (seen, error) = read(&engine, ReadOptions::default());
@@ -78,7 +107,7 @@ fn the_last_frame_of_a_full_file_is_vouched_for_too() {
     let dir = tempfile::tempdir().expect("a directory");
     for appends in 13..20 {
         let dir = dir.path().join(appends.to_string());
-        let engine = open(&dir, small());
+        let engine = open(&dir, quiet());
         for n in 1..=appends {
             pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
         }
@@ -98,7 +127,7 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     // A write that never reached the disk leaves what was there before: here, another group of the same place.
     let dir = tempfile::tempdir().expect("a directory");
     let (one, other) = (dir.path().join("one"), dir.path().join("other"));
-    let engine = open(&one, small());
+    let engine = open(&one, quiet());
     fill(&engine, 2);
     close(&engine);
     drop(engine);
@@ -106,7 +135,7 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     let next = load(&one).head + 1;
     let offset = load(&one).end.expect("an end").offset;
     for (dir, numbers) in [(&one, [3, 6]), (&other, [4, 5])] {
-        let engine = open(dir, small());
+        let engine = open(dir, quiet());
         for n in numbers {
             pollster::block_on(engine.append(Append::new([event(next + n)]))).expect("append");
         }
@@ -121,21 +150,21 @@ fn a_stale_frame_in_the_right_place_is_damage() {
     let recovered = load(&one);
     assert_eq!(recovered.damage.len(), 1, "{:?}", recovered.damage);
     assert_eq!((recovered.damage[0].offset, recovered.damage[0].lost()), (offset, Some((next, next))));
-    let engine = open(&one, small());
+    let engine = open(&one, quiet());
     assert!(read(&engine, ReadOptions::default()).1.is_some(), "the stale event is not served");
 }
 
 #[test]
 fn an_unreadable_sector_is_damage_like_any_other() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
     let faults = Arc::new(Faults::default());
     faults.set_unreadable("wal/00000001", 3 * 4096 + 600);
     let disk = Arc::new(FaultyDisk(faults));
-    let engine = crate::Engine::open_on(disk, dir.path(), small(), Arc::new(SystemClock)).expect("open");
+    let engine = crate::Engine::open_on(disk, dir.path(), quiet(), Arc::new(SystemClock)).expect("open");
     let (first, last) = engine.damage()[0].lost().expect("lost positions");
     assert_eq!(engine.damage()[0].offset, 3 * 4096);
     assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, first - 1);
@@ -146,7 +175,7 @@ fn an_unreadable_sector_is_damage_like_any_other() {
 #[test]
 fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     let events = fill(&engine, 8);
     close(&engine);
     drop(engine);
@@ -156,7 +185,7 @@ fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
         let (first, last) = report.damage[0].lost().expect("lost positions");
         assert_eq!(report.events, events - (last - first + 1));
 
-        let engine = open(dir.path(), small());
+        let engine = open(dir.path(), quiet());
         assert_eq!(engine.damage(), report.damage);
         let (before, error) = read(&engine, ReadOptions::default());
         assert_eq!(before.len() as u64, first - 1);
@@ -169,6 +198,141 @@ fn a_damaged_store_serves_what_is_whole_and_refuses_to_write() {
         assert_eq!(refused.failed().expect("an error").kind(), ErrorKind::Corrupt);
         close(&engine);
     });
-    let engine = open(dir.path(), small());
+    let engine = open(dir.path(), quiet());
     assert_eq!(read(&engine, ReadOptions::default()).0.len() as u64, events, "repaired, it is whole again");
+}
+
+/// A life of the store: appends of one event each, the beacon that closing leaves.
+fn live(dir: &Path, events: std::ops::RangeInclusive<u64>) {
+    let engine = open(dir, quiet());
+    for n in events {
+        let appended = pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
+        assert_eq!(appended.first.get(), n);
+    }
+    close(&engine);
+}
+
+#[test]
+fn a_damaged_beacon_takes_no_event_in_front_of_it_or_behind_it_with_it() {
+    // With 15 events the beacon is the last frame of its file.
+    for events in [3, 15] {
+        let dir = tempfile::tempdir().expect("a directory");
+        live(dir.path(), 1..=events);
+        let beacon = events * 4096;
+        live(dir.path(), events + 1..=events + 1);
+        let end = load(dir.path()).end.expect("an end");
+        let last = dir.path().join("wal").join(crate::wal_files::file_name(end.number));
+        let check = |vouched: bool| {
+            let recovered = load(dir.path());
+            assert_eq!(recovered.damage, [], "{events} events, vouched for: {vouched}");
+            let [note] = &recovered.notes[..] else { panic!("{:?}", recovered.notes) };
+            let told = (note.file.as_str(), note.offset, note.lost());
+            assert_eq!(told, ("wal/00000001", beacon, None), "{events} events, vouched for: {vouched}");
+            assert_eq!(recovered.head, events + 1, "nothing that was acknowledged is cut off");
+            check_what_is_left(&recovered, events + 1);
+        };
+        with_flip(&dir.path().join("wal/00000001"), beacon + 200, || {
+            check(true);
+            // A crash leaves no beacon behind the last event.
+            let file = OpenOptions::new().write(true).open(&last).expect("open");
+            file.write_all_at(&[0; 4096], end.offset - 4096).expect("write");
+            check(false);
+        });
+    }
+}
+
+#[test]
+fn a_damaged_beacon_is_told_of_and_the_next_opening_writes_it_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    live(dir.path(), 1..=3);
+    live(dir.path(), 4..=4);
+    let path = dir.path().join("wal/00000001");
+    let whole = std::fs::read(&path).expect("read");
+    let file = OpenOptions::new().write(true).open(&path).expect("open");
+    file.write_all_at(&[0; 4096], 3 * 4096).expect("write");
+    let report = verify_all(dir.path());
+    assert_eq!((report.damage.len(), report.mendable.len()), (0, 1), "{report:?}");
+    assert_eq!((&*report.mendable[0].file, report.mendable[0].offset), ("wal/00000001", 3 * 4096));
+    let engine = open(dir.path(), quiet());
+    assert_eq!(engine.damage(), report.mendable, "whoever opens it is told");
+    pollster::block_on(engine.append(Append::new([event(5)]))).expect("it can be written");
+    close(&engine);
+    assert_eq!(std::fs::read(&path).expect("read")[..5 * 4096], whole[..5 * 4096]);
+    let report = verify_all(dir.path());
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[test]
+fn a_beacon_that_only_sealed_events_or_nothing_stand_in_front_of_takes_none_behind_it_with_it() {
+    // What is in front of the beacon is wiped as sealing would have done it: nothing is left that it followed.
+    let dir = tempfile::tempdir().expect("a directory");
+    let settings = || Settings { segment_events: 12, ..quiet() };
+    let engine = open(dir.path(), settings());
+    for n in 1..=12 {
+        pollster::block_on(engine.append(Append::new([event(n)]))).expect("append");
+    }
+    settle(&engine);
+    close(&engine);
+    drop(engine);
+    let end = load(dir.path()).end.expect("an end");
+    let engine = open(dir.path(), settings());
+    pollster::block_on(engine.append(Append::new([event(13)]))).expect("append");
+    close(&engine);
+    drop(engine);
+    let whole = load(dir.path());
+    assert_eq!((whole.manifest.sealed(), whole.head), (12, 13));
+    let path = dir.path().join("wal").join(crate::wal_files::file_name(end.number));
+    let beacon = end.offset - 4096;
+    with_flip(&path, beacon + 200, || {
+        let recovered = load(dir.path());
+        assert_eq!((recovered.damage.len(), recovered.head), (0, 13), "{:?}", recovered.damage);
+    });
+}
+
+#[test]
+fn what_a_lost_group_may_have_told_is_not_answered_without_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), quiet());
+    let tracking = |source: &str, position| Tracking {
+        source: TrackingSource::new(source).expect("a source"),
+        position: Position::new(position).expect("not 0"),
+    };
+    let told = [tracking("one", 1), tracking("one", 2), tracking("other", 3), tracking("other", 4)];
+    for (n, tracking) in (1..).zip(told) {
+        let append = Append::new([event(n)]).tracking(tracking);
+        pollster::block_on(engine.append(append)).expect("append");
+    }
+    let (log, _) = read(&engine, ReadOptions::default());
+    let stream = log[0].event.stream.clone().expect("a stream");
+    close(&engine);
+    drop(engine);
+    with_flip(&dir.path().join("wal/00000001"), 4096 + 200, || {
+        let engine = open(dir.path(), quiet());
+        let corrupt = |error: factlog_core::Error| {
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains("wal/00000001 is damaged at offset 4096"), "{error}");
+        };
+        corrupt(pollster::block_on(engine.tracking("one")).expect_err("it was told more"));
+        corrupt(pollster::block_on(engine.tracking("nobody")).expect_err("it may have been told"));
+        let other = pollster::block_on(engine.tracking("other"));
+        assert_eq!(other.expect("it was told since"), Position::new(4));
+        corrupt(pollster::block_on(engine.types()).expect_err("one is missing"));
+        corrupt(pollster::block_on(engine.streams("", None, 9)).expect_err("one may be missing"));
+        corrupt(pollster::block_on(engine.stream(stream.clone())).expect_err("it may have more"));
+        corrupt(pollster::block_on(engine.position_at(log[1].recorded_at)).expect_err("it is lost"));
+        let third = pollster::block_on(engine.position_at(log[2].recorded_at));
+        assert_eq!(third.expect("the lost one is in front"), Position::new(3));
+    });
+}
+
+#[test]
+fn a_hole_from_the_front_of_a_file_on_is_told_of_that_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    live(dir.path(), 1..=40);
+    let file = OpenOptions::new().write(true).open(dir.path().join("wal/00000002")).expect("open");
+    file.write_all_at(&vec![0; (64 << 10) - 100], 100).expect("write");
+    let recovered = load(dir.path());
+    let [damage] = &recovered.damage[..] else { panic!("{:?}", recovered.damage) };
+    assert_eq!((damage.file.as_str(), damage.offset), ("wal/00000002", 0), "{damage}");
+    check_what_is_left(&recovered, 40);
 }

@@ -31,6 +31,9 @@ pub(super) struct Content {
     pub(super) forgotten: bool,
     /// Sectors that the disk cannot read, by their number in the file.
     pub(super) unreadable: BTreeSet<u64>,
+    /// The file as it would be if nothing had harmed it: see [`super::harm`]. Whatever is done to the file by who uses
+    /// it is done to this too.
+    pub(super) meant: Option<Box<Content>>,
 }
 
 /// What was done to a file and is not durable.
@@ -66,6 +69,9 @@ impl Content {
         if bytes.is_empty() {
             return;
         }
+        if self.meant.is_some() {
+            return self.twice(|content| content.write(bytes.clone(), offset));
+        }
         self.heal(offset, bytes.len() as u64);
         put(Arc::make_mut(&mut self.current), &bytes, offset);
         self.pending.push(Change::Write { offset, bytes });
@@ -73,6 +79,9 @@ impl Content {
 
     /// Writes and makes durable what of it lies within the durable length.
     pub(super) fn write_durably(&mut self, bytes: &Bytes, offset: u64) {
+        if self.meant.is_some() {
+            return self.twice(|content| content.write_durably(bytes, offset));
+        }
         // While the file's being emptied is not durable, neither is the length it has got since.
         let length = if self.was_emptied() { 0 } else { self.durable.len() as u64 };
         let fitting = position(length.saturating_sub(offset)).min(bytes.len());
@@ -87,6 +96,9 @@ impl Content {
 
     /// Empties the file.
     pub(super) fn empty(&mut self) {
+        if self.meant.is_some() {
+            return self.twice(Self::empty);
+        }
         if !self.current.is_empty() || !self.durable.is_empty() || !self.pending.is_empty() {
             self.pending.push(Change::Empty);
         }
@@ -96,6 +108,9 @@ impl Content {
 
     /// Makes content and length durable, but for what an earlier sync has forgotten: that is written by nobody.
     pub(super) fn sync(&mut self) {
+        if self.meant.is_some() {
+            return self.twice(Self::sync);
+        }
         if self.forgotten {
             let mut durable = self.replayed();
             durable.resize(self.current.len(), 0);
@@ -110,12 +125,18 @@ impl Content {
     /// A sync failed, and the system takes what it could not write for written: it reads as before until the cache
     /// is dropped, and no later sync writes it.
     pub(super) fn forget(&mut self) {
+        if self.meant.is_some() {
+            return self.twice(Self::forget);
+        }
         self.forgotten |= !self.pending.is_empty();
         self.pending.clear();
     }
 
     /// Drops what is cached, so that reads see the disk.
     pub(super) fn drop_cache(&mut self) {
+        if self.meant.is_some() {
+            return self.twice(Self::drop_cache);
+        }
         if self.forgotten {
             self.current = Arc::new(self.replayed());
             self.forgotten = false;
@@ -124,6 +145,10 @@ impl Content {
 
     /// Changes bytes behind the back of whoever wrote them, now and for good. The file does not grow.
     pub(super) fn overwrite(&mut self, bytes: &[u8], offset: u64) {
+        self.remember();
+        self.harm_pending(|at| {
+            at.checked_sub(offset).and_then(|at| bytes.get(position(at)).map(|byte| (0, *byte)))
+        });
         for side in [&mut self.current, &mut self.durable] {
             let room = side.len().saturating_sub(position(offset)).min(bytes.len());
             if 0 < room {
@@ -134,6 +159,8 @@ impl Content {
 
     /// Turns one bit, now and for good.
     pub(super) fn turn_bit(&mut self, offset: u64, bit: u8) {
+        self.remember();
+        self.harm_pending(|at| (at == offset).then_some((0xff, 1 << (bit % 8))));
         for side in [&mut self.current, &mut self.durable] {
             if let Some(byte) = Arc::make_mut(side).get_mut(position(offset)) {
                 *byte ^= 1 << (bit % 8);
@@ -143,6 +170,7 @@ impl Content {
 
     /// Cuts the file off, now and for good.
     pub(super) fn cut(&mut self, length: u64) {
+        self.remember();
         Arc::make_mut(&mut self.current).truncate(position(length));
         self.durable = self.current.clone();
         self.pending.clear();

@@ -47,7 +47,8 @@ impl Call {
         Self::CHANGING.contains(&self)
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// What it does, in a word or two.
+    pub fn name(self) -> &'static str {
         match self {
             Self::CreateDir => "create directory",
             Self::List => "list",
@@ -63,6 +64,12 @@ impl Call {
             Self::Sync => "sync",
             Self::Length => "length",
         }
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
     }
 }
 

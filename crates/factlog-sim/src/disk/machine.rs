@@ -158,8 +158,9 @@ impl Machine {
     /// Writes durably what there is room for.
     pub(super) fn write_durably(&mut self, id: Id, bytes: &Bytes, offset: u64, how: &How) -> io::Result<()> {
         match how {
-            How::Stale => return self.tree.file(id).map(|_| ()),
+            How::Stale => return self.tree.file_mut(id).map(|content| content.miss(bytes, offset)),
             How::Misdirected(to) => {
+                self.tree.file_mut(id)?.miss(bytes, offset);
                 let to = match to {
                     Some((path, at)) => Some((self.tree.find_file(path)?, *at)),
                     None => self.elsewhere(id, offset),

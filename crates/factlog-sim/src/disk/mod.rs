@@ -15,6 +15,7 @@ mod content;
 mod directory;
 mod errno;
 mod faults;
+mod harm;
 mod judge;
 mod lanes;
 mod machine;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use faults::{Call, Cause, Effect, Fault, Odds};
+pub use harm::Harmed;
 pub use mount::Mount;
 pub use survival::{Names, Profile};
 
@@ -50,6 +52,23 @@ pub struct SimDisk(Shared);
 pub struct Image {
     tree: Tree,
     under_way: Vec<UnderWay>,
+}
+
+impl Image {
+    /// A disk of its own that is what this one was, with nothing under way. Files share their bytes until one of them is
+    /// written, so that it costs little.
+    ///
+    /// # Panics
+    /// When writes were under way.
+    pub fn disk(&self, seed: u64) -> SimDisk {
+        assert!(self.under_way.is_empty(), "what becomes of writes under way is for `SimDisk::restore`");
+        let mut machine = Machine::new(seed);
+        machine.tree = self.tree.clone();
+        for node in machine.tree.nodes.values_mut() {
+            node.handles = 0;
+        }
+        SimDisk(Shared::new(machine))
+    }
 }
 
 impl SimDisk {

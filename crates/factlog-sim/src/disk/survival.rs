@@ -84,6 +84,10 @@ fn kept(fate: Fate, count: usize, rng: &mut Rng) -> Vec<Option<bool>> {
 impl Content {
     /// Leaves one of the states that the file may be in. `garbage` is what may stand in what it gained.
     pub(super) fn lose_power(&mut self, garbage: Option<&[u8]>, rng: &mut Rng) {
+        if let Some(mut meant) = self.meant.take() {
+            meant.lose_power(garbage, &mut rng.clone());
+            self.meant = Some(meant);
+        }
         if !self.pending.is_empty() {
             self.durable = Arc::new(self.survivors(garbage, rng));
             self.pending.clear();
@@ -94,10 +98,15 @@ impl Content {
 
     /// A sync failed: some of what was pending is durable, and the rest is taken for written.
     pub(super) fn forget_some(&mut self, rng: &mut Rng) {
+        let meant = self.meant.take().map(|mut meant| {
+            meant.forget_some(&mut rng.clone());
+            meant
+        });
         if !self.pending.is_empty() {
             self.durable = Arc::new(self.survivors(None, rng));
         }
         self.forget();
+        self.meant = meant;
     }
 
     fn survivors(&self, garbage: Option<&[u8]>, rng: &mut Rng) -> Vec<u8> {

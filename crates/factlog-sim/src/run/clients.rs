@@ -5,11 +5,12 @@ use std::task::{Context, Poll, Waker};
 
 use factlog_core::{
     Append, AppendError, Appended, BoxFuture, Delivery, ErrorKind, EventStore, Position, Query, StartFrom,
-    Subscription,
+    Subscription, Timestamp,
 };
 
 use super::asking::Asking;
-use super::world::{World, read};
+use super::truth::read_some;
+use super::world::World;
 use factlog_check::history::{Operation, Outcome, What};
 
 pub(super) type Answer = BoxFuture<'static, Result<Appended, AppendError>>;
@@ -46,7 +47,8 @@ impl World {
             12..15 => self.read(who),
             15..17 => self.follow(who),
             17 => self.tracking(who),
-            _ => self.head(who),
+            18 => self.head(who),
+            _ => self.position_at(who),
         }
     }
 
@@ -121,18 +123,31 @@ impl World {
         }
     }
 
+    /// A head without the positions behind the log that a damaged store takes for lost: nobody was shown them.
+    fn shown(&self, head: Option<Position>) -> Option<Position> {
+        if self.is_damaged() { head.min(Position::new(self.truth.end())) } else { head }
+    }
+
     fn read(&mut self, who: usize) -> Result<(), String> {
         let mut asking = self.asking(who);
         let (query, options) = (asking.query(), asking.options());
         let begun = self.tick();
-        let read = read(&self.engine(), &query, options);
-        match read {
-            Ok((head, found)) => {
+        let (head, found, failed) = read_some(&self.engine(), &query, options);
+        let head = self.shown(head);
+        match failed {
+            None => {
                 self.clients[who].head = self.clients[who].head.max(head);
                 self.told(who, begun, What::Read { query, options, head, found });
                 Ok(())
             }
-            Err(error) => self.refused("a read", &error),
+            Some(error) => {
+                if !found.is_empty() {
+                    // What came before the error must be right all the same.
+                    let options = options.limit(found.len() as u64);
+                    self.told(who, begun, What::Read { query, options, head, found });
+                }
+                self.refused("a read", &error)
+            }
         }
     }
 
@@ -140,8 +155,9 @@ impl World {
         let begun = self.tick();
         match pollster::block_on(self.engine().head()) {
             Ok(head) => {
-                self.clients[who].head = self.clients[who].head.max(head.position);
-                self.told(who, begun, What::Head { found: head.position });
+                let found = self.shown(head.position);
+                self.clients[who].head = self.clients[who].head.max(found);
+                self.told(who, begun, What::Head { found });
                 Ok(())
             }
             Err(error) => self.refused("the head", &error),
@@ -157,6 +173,21 @@ impl World {
                 Ok(())
             }
             Err(error) => self.refused("tracking", &error),
+        }
+    }
+
+    /// Asks about a time that the clock has shown, or one right before or after.
+    fn position_at(&mut self, who: usize) -> Result<(), String> {
+        let shown = self.times[self.rng.usize(..self.times.len())];
+        let time = Timestamp::from_micros(shown + self.rng.i64(-1..=1));
+        let begun = self.tick();
+        match pollster::block_on(self.engine().position_at(time)) {
+            Ok(found) => {
+                let found = self.shown(found);
+                self.told(who, begun, What::PositionAt { time, found });
+                Ok(())
+            }
+            Err(error) => self.refused("a time", &error),
         }
     }
 
@@ -188,9 +219,6 @@ impl World {
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        if let Some(error) = failed {
-            return self.refused("a subscription", &error);
-        }
         let Following { number: subscription, ref query, from, .. } = following;
         if !found.is_empty() || !following.told {
             let begun = if following.told { begun } else { following.begun };
@@ -199,7 +227,11 @@ impl World {
         }
         if let Some(found) = caught_up {
             let begun = self.now;
+            let found = self.shown(found);
             self.told(who, begun, What::CaughtUp { subscription, found });
+        }
+        if let Some(error) = failed {
+            return self.refused("a subscription", &error);
         }
         self.clients[who].subscription = Some(following);
         Ok(())

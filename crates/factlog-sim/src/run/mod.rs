@@ -8,8 +8,14 @@
 mod asking;
 mod clients;
 mod clock;
+mod damage;
+mod opening;
 pub mod sensitivity;
+pub mod sites;
+mod stored;
 mod swarm;
+mod truth;
+mod verdict;
 mod world;
 
 use std::fmt;
@@ -18,6 +24,7 @@ use std::panic::catch_unwind;
 use factlog_core::RecordedEvent;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use crate::disk::Fault;
 use factlog_check::check;
 use factlog_check::history::{History, Operation, Outcome, What};
 use swarm::Swarm;
@@ -33,6 +40,11 @@ pub enum Kind {
     /// Calls of the disk fail that change something, doing any part of what they should, or it is full; and processes end
     /// in both of the other ways. What was refused for it must not have been written.
     Errors,
+    /// What is stored is harmed: bits turn, sectors and writes are lost, stand elsewhere or cannot be read; and processes end
+    /// in both ways. What is answered must be right or say that it cannot be, and where the harm is.
+    Damage,
+    /// Processes end in both ways, and one call fails that is asked for: see [`sites`].
+    Sites,
 }
 
 /// Which run.
@@ -61,6 +73,14 @@ pub struct Summary {
     pub refused: u64,
     /// Calls of the disk that failed.
     pub failures: u64,
+    /// Places that were harmed at rest or while the store was open.
+    pub harms: u64,
+    /// Openings that found damage to the log.
+    pub read_only: u64,
+    /// Openings that were refused for damage.
+    pub refusals: u64,
+    /// Runs that ended because harm took what nothing vouched for.
+    pub excused: u64,
     /// Appends whose conditions did not hold.
     pub conflicts: u64,
     /// Events in the log at the end.
@@ -99,7 +119,12 @@ pub fn trace(plan: Plan) -> Vec<String> {
 
 /// One execution. A panic is a broken promise like any other.
 fn attempt(plan: Plan) -> Result<Summary, Vec<String>> {
-    let ran = catch_unwind(|| execute(plan));
+    attempt_with(plan, &[])
+}
+
+/// One execution in which these calls fail.
+fn attempt_with(plan: Plan, faults: &[Fault]) -> Result<Summary, Vec<String>> {
+    let ran = catch_unwind(|| execute(plan, faults));
     ran.unwrap_or_else(|panic| {
         let told = panic.downcast_ref::<String>().map(String::as_str);
         let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
@@ -107,8 +132,9 @@ fn attempt(plan: Plan) -> Result<Summary, Vec<String>> {
     })
 }
 
-fn execute(plan: Plan) -> Result<Summary, Vec<String>> {
+fn execute(plan: Plan, faults: &[Fault]) -> Result<Summary, Vec<String>> {
     let mut world = World::new(plan, Swarm::draw(plan.seed));
+    faults.iter().for_each(|fault| world.disk().add_fault(fault.clone()));
     let one = |what: String| vec![what];
     world.live().map_err(one)?;
     let (history, mut summary) = world.finish().map_err(one)?;
@@ -137,6 +163,7 @@ fn digest(disk: u64, history: &History) -> u64 {
             What::CaughtUp { .. } => (6, &[]),
             What::Tracking { .. } => (7, &[]),
             What::Head { .. } => (8, &[]),
+            What::PositionAt { .. } => (9, &[]),
         };
         hash.update(&[kind, u8::try_from(*client).unwrap_or(u8::MAX)]);
         found.iter().for_each(|event| hash.update(&event.position.get().to_le_bytes()));
@@ -173,6 +200,8 @@ impl fmt::Display for Kind {
             Self::Kill => "kill",
             Self::PowerLoss => "power",
             Self::Errors => "errors",
+            Self::Damage => "damage",
+            Self::Sites => "sites",
         })
     }
 }

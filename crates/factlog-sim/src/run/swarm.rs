@@ -22,6 +22,10 @@ pub(super) struct Swarm {
     pub(super) crash_in: u32,
     /// Looks that a durable write may take.
     pub(super) latency: u32,
+    /// Harm is done in one step of so many, where harm is done.
+    pub(super) harm_in: u32,
+    /// Of a million reads so many turn a bit, where harm is done.
+    pub(super) rot: u32,
     /// Of four groups, so many are written beside others.
     pub(super) company: u32,
     pub(super) weights: Weights,
@@ -50,6 +54,10 @@ impl Swarm {
             clock: rng.u32(0..2),
             close: u32::from(rng.u32(..4) == 0),
         };
+        // What was added later has a generator of its own, so that seeds that were told still mean the same runs.
+        let later = &mut Rng::with_seed(seed ^ 0xda_6a6e);
+        // A disk now and then that is so slow that nearly all that can be is under way at once.
+        let slow = later.u32(..12) == 0;
         Self {
             steps: rng.u64(60..400),
             clients: rng.u32(1..6),
@@ -59,10 +67,12 @@ impl Swarm {
             events: [1, 1, 1, 3, 12][rng.usize(..5)],
             bytes: [20, 300, 3_000][rng.usize(..3)],
             crash_in: [8, 20, 60, 150][rng.usize(..4)],
-            latency: [0, 1, 3, 12][rng.usize(..4)],
+            latency: [0, 1, 3, 12][rng.usize(..4)].max(if slow { 1_000 } else { 0 }),
             company: rng.u32(..5),
             weights,
             settings: settings(rng),
+            harm_in: [12, 40, 120][later.usize(..3)],
+            rot: [0, 0, 0, 2_000][later.usize(..4)],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const KINDS: [Kind; 3] = [Kind::Kill, Kind::PowerLoss, Kind::Errors];
+const KINDS: [Kind; 4] = [Kind::Kill, Kind::PowerLoss, Kind::Errors, Kind::Damage];
 
 #[test]
 fn no_promise_breaks_whatever_crashes() {

@@ -1,42 +1,57 @@
 //! A run as it goes: who does the next step, what crashes, and what is written down of it.
 
-use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use factlog_core::{EventStore, Position, Query, ReadOptions};
-use factlog_engine::simulation::{self, Stepped, Worker};
-use factlog_engine::{Engine, Extent};
+use factlog_core::{Clock, EventStore};
+use factlog_engine::Engine;
+use factlog_engine::simulation::{Stepped, Worker};
 use fastrand::Rng;
-use uuid::Uuid;
 
+use super::asking::Asking;
 use super::clients::Client;
 use super::clock::SimClock;
 use super::swarm::Swarm;
+use super::truth::Truth;
+use super::verdict::Verdict;
 use super::{Kind, Plan, Summary};
 use crate::disk::{Call, Cause, Fault, Names, Profile, SimDisk};
 use factlog_check::history::History;
 
-const DIR: &str = "/store";
-/// Openings that may be interrupted one after the other.
-const OPENINGS: u32 = 5;
+pub(super) const DIR: &str = "/store";
 
 pub(super) struct World {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) swarm: Swarm,
     pub(super) rng: Rng,
     pub(super) disk: SimDisk,
-    clock: Arc<SimClock>,
-    store: Option<Stepped>,
+    pub(super) clock: Arc<SimClock>,
+    /// Times that the clock has shown, in µs since 1970.
+    pub(super) times: Vec<i64>,
+    pub(super) store: Option<Stepped>,
     pub(super) clients: Vec<Client>,
     pub(super) history: History,
     pub(super) now: u64,
     pub(super) subscriptions: u64,
     /// Failed calls when the store was opened.
-    failures: u64,
+    pub(super) failures: u64,
     /// Whether the disk's capacity is limited, and whether it was since the store was opened.
-    capped: bool,
-    was_capped: bool,
+    pub(super) capped: bool,
+    pub(super) was_capped: bool,
+    /// Whether the store was opened for reading only.
+    pub(super) was_read_only: bool,
     pub(super) summary: Summary,
+    /// What was shown so far; kept in runs with damage only.
+    pub(super) truth: Truth,
+    /// The harm when the store was opened.
+    pub(super) verdict: Verdict,
+    /// Steps until harm is mended.
+    pub(super) mend_in: Option<u32>,
+    /// Whether harm took what nobody could have missed, so that the run has ended.
+    pub(super) is_over: bool,
+    /// Whether nothing more is to be harmed.
+    pub(super) is_ending: bool,
 }
 
 impl World {
@@ -48,6 +63,7 @@ impl World {
             rng: Rng::with_seed(plan.seed),
             disk,
             clock: Arc::new(SimClock::new()),
+            times: vec![SimClock::new().now().as_micros()],
             store: None,
             clients: (0..swarm.clients).map(|_| Client::default()).collect(),
             history: History::default(),
@@ -56,7 +72,13 @@ impl World {
             failures: 0,
             capped: false,
             was_capped: false,
+            was_read_only: false,
             summary: Summary::default(),
+            truth: Truth::default(),
+            verdict: Verdict::default(),
+            mend_in: None,
+            is_over: false,
+            is_ending: false,
             swarm,
         }
     }
@@ -68,17 +90,27 @@ impl World {
 
     /// Takes all steps.
     pub(super) fn live(&mut self) -> Result<(), String> {
+        self.rot(true);
         self.open()?;
         let steps = self.plan.steps.unwrap_or(self.swarm.steps);
         for _ in 0..steps {
+            if self.is_over {
+                return Ok(());
+            }
             self.summary.steps += 1;
             self.step()?;
-            if self.disk.is_dead() {
+            if self.is_damaged() && !self.is_over {
+                self.learn()?;
+                self.age()?;
+            }
+            if self.is_over {
+                // Nothing more can be asked.
+            } else if self.disk.is_dead() {
                 self.crash()?;
             } else if self.plan.kind == Kind::Errors && self.rng.u32(..12) == 0 {
                 self.fault();
             } else if self.rng.u32(..self.swarm.crash_in) == 0 {
-                if self.rng.bool() {
+                if self.plan.kind == Kind::Sites || self.rng.bool() {
                     self.crash()?;
                 } else {
                     // In the middle of a call, soon.
@@ -108,13 +140,13 @@ impl World {
     }
 
     /// There is as much room as anybody likes.
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         self.disk.set_capacity(None);
         self.capped = false;
     }
 
     /// Whether the disk failed since the store was opened, so that the store may refuse.
-    fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.failures < self.disk.fired() || self.was_capped
     }
 
@@ -136,6 +168,7 @@ impl World {
             Some(4) => {
                 let most = if self.rng.u32(..8) == 0 { 1 << 50 } else { 5_000_000 };
                 self.clock.jump(self.rng.i64(-most..most));
+                self.times.push(self.clock.now().as_micros());
                 Ok(())
             }
             _ => self.close().and_then(|()| self.open()),
@@ -147,15 +180,28 @@ impl World {
         if let Some(store) = &mut self.store {
             store.expect_company(company);
             store.step(worker);
-            if !store.is_writable() && !self.disk.is_dead() {
+            if !store.is_writable() && !self.disk.is_dead() && !self.was_read_only {
                 if !self.has_failed() {
                     return Err("the writer gave up though the disk was well".to_owned());
                 }
+                self.is_given_up()?;
                 self.close()?;
                 return self.open();
             }
         }
         Ok(())
+    }
+
+    /// A writer that has failed takes nothing any more, and says so at once.
+    fn is_given_up(&mut self) -> Result<(), String> {
+        let append = Asking { rng: &mut Rng::with_seed(self.now), swarm: &self.swarm, head: None }.append();
+        let engine = self.engine();
+        let mut asked = pin!(engine.append(append));
+        match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(_)) => Ok(()),
+            Poll::Ready(Ok(appended)) => Err(format!("a writer that had failed acknowledged {appended:?}")),
+            Poll::Pending => Err("a writer that had failed lets an append wait".to_owned()),
+        }
     }
 
     pub(super) fn tick(&mut self) -> u64 {
@@ -168,9 +214,16 @@ impl World {
     }
 
     /// What a client was told that it should not have been, while the disk is well.
-    pub(super) fn refused(&self, what: &str, error: &dyn std::fmt::Display) -> Result<(), String> {
-        if self.disk.is_dead() || self.has_failed() {
+    pub(super) fn refused(&self, what: &str, error: &factlog_core::Error) -> Result<(), String> {
+        if self.disk.is_dead() || (self.has_failed() && !self.is_damaged()) {
             Ok(())
+        } else if self.is_damaged() {
+            if self.is_rotting() && error.to_string().contains("index") {
+                // What was just built again has rotted at once.
+                return Ok(());
+            }
+            let verdict = self.verdict.clone().since(&self.disk);
+            verdict.excuses(error, true).map_err(|why| format!("{what}: {why}"))
         } else {
             Err(format!("{what} failed without a fault: {error}"))
         }
@@ -179,21 +232,27 @@ impl World {
     /// The process ends; what was not answered never is.
     fn crash(&mut self) -> Result<(), String> {
         self.summary.crashes += 1;
-        self.end_process();
+        self.end_process()?;
         self.open()
     }
 
-    fn end_process(&mut self) {
-        self.disk.clear_faults();
+    pub(super) fn end_process(&mut self) -> Result<(), String> {
+        if self.is_damaged() {
+            self.learn()?;
+        }
+        if self.plan.kind != Kind::Sites {
+            self.disk.clear_faults();
+        }
         self.space();
         let kind = match self.plan.kind {
-            Kind::Errors if self.rng.bool() => Kind::Kill,
-            Kind::Errors => Kind::PowerLoss,
+            Kind::Damage if self.was_read_only => Kind::Kill,
+            Kind::Errors | Kind::Damage | Kind::Sites if self.rng.bool() => Kind::Kill,
+            Kind::Errors | Kind::Damage | Kind::Sites => Kind::PowerLoss,
             kind => kind,
         };
         match kind {
             Kind::Kill => self.disk.kill(),
-            Kind::PowerLoss | Kind::Errors => {
+            Kind::PowerLoss | Kind::Errors | Kind::Damage | Kind::Sites => {
                 let names = if self.rng.bool() { Names::Any } else { Names::Ordered };
                 let garbage = self.rng.bool();
                 self.disk.power_loss(Profile { names, garbage });
@@ -204,9 +263,20 @@ impl World {
             self.summary.unknown += u64::from(client.waiting.take().is_some());
         }
         self.store = None;
+        if self.is_damaged() { self.at_rest() } else { Ok(()) }
     }
 
-    fn close(&mut self) -> Result<(), String> {
+    /// The writer does all it can, so that what it shows is known before the store is closed.
+    fn settle(&mut self) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        while !self.disk.is_dead() && store.step(Worker::Writer) {}
+        self.learn()
+    }
+
+    pub(super) fn close(&mut self) -> Result<(), String> {
+        if self.is_damaged() {
+            self.settle()?;
+        }
         let Some(store) = self.store.take() else { return Ok(()) };
         let closed = store.close();
         // Every append has its answer now.
@@ -219,78 +289,12 @@ impl World {
         }
         if self.disk.is_dead() {
             self.summary.crashes += 1;
-            self.end_process();
-            return Ok(());
+            return self.end_process();
+        }
+        if self.is_damaged() {
+            closed.map_err(|error| format!("closing failed: {error}"))?;
+            return self.at_rest();
         }
         closed.or_else(|error| self.refused("closing", &error))
     }
-
-    /// Opens the store; that may be interrupted too.
-    fn open(&mut self) -> Result<(), String> {
-        for opening in 0..=OPENINGS {
-            if opening < OPENINGS && self.rng.u32(..4) == 0 {
-                let nth = self.rng.u64(1..30);
-                self.disk.add_fault(Fault::once(Call::CHANGING, nth).with(Cause::Death));
-            }
-            let id = Uuid::from_u128(u128::from(self.plan.seed) << 64 | 7);
-            let settings = self.swarm.settings.clone();
-            self.failures = self.disk.fired();
-            self.was_capped = self.capped;
-            let opened = Stepped::open(self.disk.mount(), Path::new(DIR), settings, self.clock.clone(), id);
-            if self.disk.is_dead() {
-                drop(opened);
-                self.summary.crashes += 1;
-                self.end_process();
-                continue;
-            }
-            if let (Err(_), true) = (&opened, self.has_failed()) {
-                // Somebody mends the disk, and tries again.
-                self.disk.clear_faults();
-                self.space();
-                continue;
-            }
-            let store = opened.map_err(|error| format!("opening failed without a fault: {error}"))?;
-            let damage = store.engine().damage();
-            if let Some(damage) = damage.iter().find(|damage| damage.first.is_some() || !store.is_writable())
-            {
-                return Err(format!("opening found damage that was not done: {damage}"));
-            }
-            self.store = Some(store);
-            return Ok(());
-        }
-        Err("the store was never open".to_owned())
-    }
-
-    /// Closes, verifies, opens once more and reads everything.
-    pub(super) fn finish(mut self) -> Result<(History, Summary), String> {
-        self.disk.clear_faults();
-        self.space();
-        self.close()?;
-        self.disk.clear_faults();
-        let report = simulation::verify(&*self.disk.mount(), Path::new(DIR), Extent::Full)
-            .map_err(|error| format!("the store cannot be verified: {error}"))?;
-        if let Some(damage) = report.damage.first() {
-            return Err(format!("verifying found damage that was not done: {damage}"));
-        }
-        let id = Uuid::nil();
-        let settings = self.swarm.settings.clone();
-        let store = Stepped::open(self.disk.mount(), Path::new(DIR), settings, self.clock.clone(), id);
-        let store = store.map_err(|error| format!("the last opening failed: {error}"))?;
-        let (_, log) = read(store.engine(), &Query::All, ReadOptions::default())
-            .map_err(|error| format!("the log cannot be read: {error}"))?;
-        self.summary.events = log.len() as u64;
-        self.summary.segments = report.segments;
-        self.history.log = log;
-        store.close().map_err(|error| format!("the last closing failed: {error}"))?;
-        self.summary.failures = self.disk.fired();
-        self.summary.trace = self.disk.trace_hash();
-        Ok((self.history, self.summary))
-    }
-}
-
-pub(super) type Found = (Option<Position>, Vec<factlog_core::RecordedEvent>);
-
-pub(super) fn read(engine: &Engine, query: &Query, options: ReadOptions) -> factlog_core::Result<Found> {
-    let read = pollster::block_on(engine.read(query.clone(), options).collect())?;
-    Ok((read.head, read.events))
 }

@@ -8,6 +8,7 @@ use super::{AccountId, Money};
 
 /// An account came into being.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "account.opened", tags(account = account_id), stream = "account-{account_id}")]
 pub struct AccountOpened {
     /// The new account.
@@ -20,6 +21,7 @@ pub struct AccountOpened {
 
 /// An account came to its end. Nothing moves on it afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "account.closed", tags(account = account_id), stream = "account-{account_id}")]
 pub struct AccountClosed {
     /// The account.
@@ -30,6 +32,7 @@ pub struct AccountClosed {
 
 /// Money was paid in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "money.deposited", tags(account = account_id), stream = "account-{account_id}")]
 pub struct MoneyDeposited {
     /// The account it was paid into.
@@ -42,6 +45,7 @@ pub struct MoneyDeposited {
 
 /// Money was taken out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "money.withdrawn", tags(account = account_id), stream = "account-{account_id}")]
 pub struct MoneyWithdrawn {
     /// The account it was taken from.
@@ -54,6 +58,7 @@ pub struct MoneyWithdrawn {
 
 /// Money left for another account of this bank. Always recorded together with [`TransferReceived`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "transfer.sent", tags(account = account_id), stream = "account-{account_id}")]
 pub struct TransferSent {
     /// The account that paid.
@@ -68,6 +73,7 @@ pub struct TransferSent {
 
 /// Money arrived from another account of this bank. Always recorded together with [`TransferSent`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "transfer.received", tags(account = account_id), stream = "account-{account_id}")]
 pub struct TransferReceived {
     /// The account that received.
@@ -82,6 +88,7 @@ pub struct TransferReceived {
 
 /// The account earned interest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "interest.collected", tags(account = account_id), stream = "account-{account_id}")]
 pub struct InterestCollected {
     /// The account.
@@ -94,6 +101,7 @@ pub struct InterestCollected {
 
 /// The bank charged for something. This may take an account below its limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "fee.charged", tags(account = account_id), stream = "account-{account_id}")]
 pub struct FeeCharged {
     /// The account.
@@ -108,6 +116,7 @@ pub struct FeeCharged {
 
 /// A row of a statement file broke a rule. It moved nothing, and it is not forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(name = "movement.refused", tags(account = account_id), stream = "account-{account_id}")]
 pub struct MovementRefused {
     /// The account.
@@ -126,6 +135,7 @@ pub struct MovementRefused {
 
 /// What a fee is charged for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FeeKind {
     /// Printing a statement, and whatever else has a price.
@@ -137,6 +147,7 @@ pub enum FeeKind {
 /// When a movement counts (its valid time, where the store only knows when it learned of it), and what the bank
 /// noted about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Booking {
     /// The day it counts on.
     pub on: Date,
@@ -156,6 +167,7 @@ pub struct Booking {
 
 /// An account at another bank.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Partner {
     /// The bank's letters.
     pub bank: Option<String>,

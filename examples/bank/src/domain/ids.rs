@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Accounts are ordered as people expect of numbers: the shorter name first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct AccountId(String);
 

@@ -9,6 +9,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A changed field would make years of movements unreadable. What a change means is said by the failure; where it is
+/// meant, `FACTLOG_EVENTS_LOCK=update` writes the file again.
+#[test]
+fn the_events_are_what_the_committed_file_says() -> Result<(), factlog::schema::CheckError> {
+    factlog::schema::Catalog::new().with::<BankEvent>().check("events.lock").map(drop)
+}
+
 const DAY: Date = date(1994, 4, 5);
 
 fn id(number: u32) -> AccountId {

@@ -9,7 +9,7 @@ use super::{SqlProjection, Tables};
 use crate::Recorded;
 use crate::projection::sink::{Committed, Rows, SERVING};
 use crate::projection::sqlite::SqliteSink;
-use crate::projection::target::{Chunk, Control, Emits, Failure, Outcome, Target, guarded};
+use crate::projection::target::{Chunk, Control, Emits, Failure, Outcome, Pair, Target, guarded};
 use crate::sqlite::failed;
 
 pub(super) struct Sql<P> {
@@ -57,7 +57,7 @@ impl<P: SqlProjection> Sql<P> {
         Ok(Committed::Written)
     }
 
-    /// Applies events in order; one that fails is undone, and nothing behind it of its key is applied.
+    /// Applies events in order; one that fails is undone, with all facts of it for the key, and nothing behind it of its key is applied.
     fn run(
         &self,
         transaction: &Transaction<'_>,
@@ -68,21 +68,31 @@ impl<P: SqlProjection> Sql<P> {
         let mut outcome = Outcome::<String>::default();
         for chunk in chunks {
             let mut pairs: Vec<_> = chunk.shards.iter().flatten().collect();
-            pairs.sort_by_key(|pair| pair.event);
-            for pair in pairs {
-                let event = &chunk.events[pair.event as usize];
-                let stands = outcome.failures.iter_mut().find(|failure| failure.key == pair.key);
+            let position = |pair: &Pair<String>| chunk.events[pair.event as usize].position;
+            pairs.sort_by(|left, right| {
+                let order = position(left).cmp(&position(right));
+                order.then_with(|| left.key.cmp(&right.key)).then(left.event.cmp(&right.event))
+            });
+            let same = |left: &&Pair<String>, right: &&Pair<String>| {
+                position(left) == position(right) && left.key == right.key
+            };
+            for facts in pairs.chunk_by(same) {
+                let (key, position) = (&facts[0].key, position(facts[0]));
+                let stands = outcome.failures.iter_mut().find(|failure| failure.key == *key);
                 if let Some(failure) = stands {
-                    failure.positions.push(event.position);
+                    failure.positions.push(position);
                     continue;
                 }
                 transaction.execute_batch("SAVEPOINT factlog_event")?;
-                match guarded(|| self.projection.apply(transaction, &tables, event)) {
+                let mut events = facts.iter().map(|pair| &chunk.events[pair.event as usize]);
+                match guarded(|| {
+                    events.try_for_each(|event| self.projection.apply(transaction, &tables, event))
+                }) {
                     Ok(()) => transaction.execute_batch("RELEASE factlog_event")?,
                     Err(error) => {
                         transaction.execute_batch("ROLLBACK TO factlog_event; RELEASE factlog_event")?;
-                        let positions = vec![event.position];
-                        outcome.failures.push(Failure { key: pair.key.clone(), error, positions });
+                        let positions = vec![position];
+                        outcome.failures.push(Failure { key: key.clone(), error, positions });
                     }
                 }
             }

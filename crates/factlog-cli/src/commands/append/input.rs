@@ -8,9 +8,9 @@ use factlog_core::{ContentType, Event, EventId, EventType, StreamId, Tags};
 use serde_json::value::RawValue;
 
 use super::usage;
-use crate::cloudevents::{Members, from_base64, from_json};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::lines::Lines;
+use factlog_cloudevents::{Members, from_base64, from_json};
 
 /// What a line may hold. The last three say where the event was read from, and are passed over.
 const MEMBERS: [&str; 12] = [

@@ -9,8 +9,8 @@ use flate2::bufread::GzDecoder;
 use uuid::Uuid;
 
 use super::sink::{is_compressed, partial_name};
-use crate::cloudevents::from_line;
 use crate::failure::{Failure, Kind, Outcome};
+use factlog_cloudevents::from_line;
 
 /// What of a file is whole.
 #[derive(Debug, Default, PartialEq, Eq)]

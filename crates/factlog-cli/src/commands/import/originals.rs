@@ -7,8 +7,8 @@
 use factlog_core::{EventStore, EventStream, Position, Query, ReadOptions};
 use factlog_engine::Engine;
 
-use crate::cloudevents::Incoming;
 use crate::failure::{Failure, Outcome};
+use factlog_cloudevents::Incoming;
 
 /// Whether the store holds an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

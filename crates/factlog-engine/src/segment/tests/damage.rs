@@ -139,6 +139,9 @@ fn look_ups_go_on_where_the_table_is_damaged() {
     let cases = [
         vec![top],
         vec![table],
+        // A sector at the border of both.
+        vec![top, table + 4096 * (pages - 1)],
+        vec![top, table],
         vec![table + 4096, table + 8192],
         vec![table + 4096 * (pages - 1)],
         (0..pages).map(|page| table + 4096 * page).collect(),

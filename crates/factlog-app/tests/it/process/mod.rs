@@ -1,0 +1,14 @@
+//! Process managers: what they promise, and what happens when things go wrong around them.
+
+mod basics;
+mod calls;
+mod durable;
+mod fences;
+mod kit;
+mod meddler;
+mod quarantine;
+mod shop;
+mod stops;
+mod stored;
+mod timers;
+mod versions;
