@@ -1,6 +1,6 @@
 //! `#[derive(Event)]`: checks what was said against the struct and writes the implementation.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -104,7 +104,7 @@ fn tags(krate: &Path, fields: &Fields, tags: &[TagAttribute]) -> Result<TokenStr
     for tag in tags {
         let kind = find(fields, &tag.field[0])?;
         let (path, format) = (&tag.field, format!("{}:{{}}", tag.key.replace('{', "{{").replace('}', "}}")));
-        let span = path[path.len() - 1].span();
+        let span = path[path.len() - 1].span().resolved_at(Span::call_site());
         pushes.extend(if tag.field.len() == 1 && is_option(kind) {
             quote_spanned! {span=>
                 if let ::core::option::Option::Some(value) = &self #(.#path)* {
@@ -150,7 +150,7 @@ fn stream(krate: &Path, fields: &Fields, pattern: Option<&LitStr>) -> Result<Tok
             "write the stream as text with fields: `account-{account_id}`",
         ));
     }
-    Ok(quote_spanned! {pattern.span()=>
+    Ok(quote_spanned! {pattern.span().resolved_at(Span::call_site())=>
         #krate::StreamId::new(::std::format!(#format #(, self.#members)*)).map(::core::option::Option::Some)
     })
 }
@@ -184,7 +184,7 @@ fn decode(
     let Some(older) = &attributes.upcast else {
         return (present, TokenStream::new());
     };
-    let span = older.span();
+    let span = older.span().resolved_at(Span::call_site());
     let before = version - 1;
     let message =
         format!("`{ident}` is version {version}, so the shape in `upcast(...)` must be version {before}");

@@ -1,6 +1,6 @@
 //! `#[derive(EventSet)]`: an enum with one event in each variant.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Variant};
@@ -31,7 +31,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         const _: () = ::core::assert!(#krate::__private::disjoint(#list), #twice);
     };
     let decodes = types.iter().zip(&names).map(|(event, name)| {
-        quote_spanned! {event.span()=>
+        quote_spanned! {at(event)=>
             if <#event as #krate::Event>::NAMES.contains(&stored.event_type) {
                 return <#event as #krate::Event>::decode(stored).map(Self::#name);
             }
@@ -81,10 +81,15 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// Where errors about an event are shown. The names used there are the derive's own, also where a macro wrote the enum.
+fn at(event: &Type) -> Span {
+    event.span().resolved_at(Span::call_site())
+}
+
 /// Hands on the facts of each event that has the stored name among its sources.
 fn facts(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
     let each = types.iter().zip(names).map(|(event, name)| {
-        quote_spanned! {event.span()=>
+        quote_spanned! {at(event)=>
             if <#event as #krate::Event>::SOURCES.contains(&stored.event_type) {
                 known = true;
                 <#event as #krate::Event>::facts(stored, &mut |found| fact(found.map(Self::#name)))?;

@@ -4,17 +4,22 @@
 
 extern crate factlog_app as factlog;
 
+mod ahead;
 mod bank;
 mod codec;
 mod compile_errors;
+mod delivered;
 mod execute;
 mod floats;
+mod generations;
 mod hardship;
 mod keys;
 mod kit;
 #[cfg(feature = "schema")]
 mod ladder;
+mod leases;
 mod load;
+mod parking;
 mod policies;
 mod process;
 mod projections;
@@ -22,6 +27,7 @@ mod publishing;
 mod reshaped;
 mod snapshots;
 mod split;
+mod sql;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.
