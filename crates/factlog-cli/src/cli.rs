@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, bench, completions, doctor, export, import, read, schema, streams, tail, verify,
+    append, bench, completions, doctor, export, import, parked, processes, projections, read, schema,
+    streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
@@ -61,6 +62,12 @@ pub(crate) enum Command {
     /// elsewhere. A problem ends with 1, damage with 7; a warning is for you to weigh, and ends with 0.
     #[command(before_help = doctor::EXAMPLES)]
     Doctor,
+    #[command(subcommand, before_help = projections::EXAMPLES)]
+    Projections(projections::Projections),
+    #[command(subcommand, before_help = parked::EXAMPLES)]
+    Parked(parked::Parked),
+    #[command(subcommand, before_help = processes::EXAMPLES)]
+    Processes(processes::Processes),
     #[command(subcommand, before_help = schema::EXAMPLES)]
     Schema(schema::Schema),
     #[command(before_help = import::EXAMPLES)]

@@ -149,6 +149,10 @@ impl Failure {
         }
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The code and the exit code of its kind.
     fn row(&self) -> (&'static str, u8) {
         let row = TABLE.iter().find(|(kind, ..)| *kind == self.kind);

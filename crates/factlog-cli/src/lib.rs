@@ -16,10 +16,13 @@ mod interrupt;
 mod lines;
 mod numbers;
 mod output;
+mod processes;
 mod progress;
+mod read_model;
 mod render;
 mod selection;
 mod stopwatch;
+mod table;
 
 use std::process::ExitCode;
 

@@ -42,6 +42,16 @@ pub(crate) fn rate(count: u64, time: Duration) -> f64 {
     if seconds <= 0.0 { 0.0 } else { count as f64 / seconds }
 }
 
+/// Seconds in the unit that leaves one to three digits, or days.
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", grouped(seconds / 86_400)),
+    }
+}
+
 /// With one decimal: more digits than a measurement has are noise in JSON.
 pub(crate) fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
@@ -61,6 +71,11 @@ mod tests {
             [0, 1_023, 1_024, 5 << 20, 3 << 40].map(bytes),
             ["0 B", "1023 B", "1.0 KiB", "5.0 MiB", "3.0 TiB"]
         );
+    }
+
+    #[test]
+    fn a_span_is_told_in_the_unit_that_fits() {
+        assert_eq!([0, 119, 120, 7_200, 172_800].map(span), ["0 s", "119 s", "2 min", "2 h", "2 d"]);
     }
 
     #[test]

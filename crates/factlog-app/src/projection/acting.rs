@@ -33,6 +33,8 @@ impl<T: Target> Supervisor<T> {
             Act::Retry { key } => self.shared.retry(self.parking()?, key)?,
             Act::Skip { key, reason } => self.shared.skip(self.parking()?, key, reason)?,
             Act::Edit { position, data } => self.shared.edit(self.parking()?, *position, data)?,
+            // Looking changes nothing.
+            Act::Event { position } => return self.shared.event(*position),
         };
         for running in self.workers.values() {
             running.halt.reload();
@@ -78,7 +80,12 @@ impl<T: Target> Supervisor<T> {
                 let now = self.shared.clock.now();
                 let fingerprint = self.shared.fingerprint.clone();
                 let begun = generations::build(&*self.shared.target, &fingerprint, "it was asked for", now)?;
-                begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
+                let begun =
+                    begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?;
+                let mut control = Control::default();
+                control.put("given-up".to_owned(), None);
+                self.shared.write_act(control)?;
+                begun
             }
         };
         self.shared.look()?;

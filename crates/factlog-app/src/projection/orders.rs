@@ -3,7 +3,7 @@
 //! * A row `order/<id>` is answered by a row `answer/<id>`; both are JSON, so a program without the user's code can
 //!   give orders to one that runs. Orders are looked for several times a second.
 
-use factlog_core::{Position, Query, ReadOptions};
+use factlog_core::{Position, Query, ReadOptions, RecordedEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -42,6 +42,7 @@ pub(super) enum Act {
     Retry { key: String },
     Skip { key: String, reason: String },
     Edit { position: u64, data: String },
+    Event { position: u64 },
 }
 
 impl<T: Target> Shared<T> {
@@ -97,6 +98,13 @@ impl<T: Target> Shared<T> {
 
     /// Data that cannot be read would stop the read model whole.
     fn check_edit(&self, position: u64, data: &str) -> Result<(), ProjectionError> {
+        let mut raw = self.event_at(position)?;
+        raw.event.data = data.to_owned().into();
+        drop(Recorded::<T::Event>::facts(&raw)?);
+        Ok(())
+    }
+
+    fn event_at(&self, position: u64) -> Result<RecordedEvent, ProjectionError> {
         let place = Position::new(position).ok_or_else(|| refused("there is no position 0".to_owned()))?;
         let options = ReadOptions::default().after(place.previous()).until(place);
         let mut events = self.store.read(Query::All, options);
@@ -104,10 +112,24 @@ impl<T: Target> Shared<T> {
             Waited::Ready(raw) => raw.transpose()?,
             Waited::Tick | Waited::Halted => None,
         };
-        let mut raw = raw.ok_or_else(|| refused(format!("position {position} cannot be read now")))?;
-        raw.event.data = data.to_owned().into();
-        drop(Recorded::<T::Event>::facts(&raw)?);
-        Ok(())
+        raw.ok_or_else(|| refused(format!("position {position} cannot be read now")))
+    }
+
+    /// A stored event as JSON, for a program that cannot open the store while this one has it.
+    pub(super) fn event(&self, position: u64) -> Result<String, ProjectionError> {
+        let RecordedEvent { event, recorded_at, revision, .. } = self.event_at(position)?;
+        let tags: Vec<&str> = event.tags.iter().map(factlog_core::Tag::as_str).collect();
+        Ok(json!({
+            "position": position,
+            "id": event.id.to_string(),
+            "type": event.event_type.as_str(),
+            "stream": event.stream.as_ref().map(factlog_core::StreamId::as_str),
+            "revision": revision.map(factlog_core::Revision::get),
+            "recorded_at": recorded_at.to_string(),
+            "tags": tags,
+            "data": String::from_utf8_lossy(&event.data),
+        })
+        .to_string())
     }
 
     /// Makes a parked key due, in the commit that is being made.

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use factlog_core::{Error, ErrorKind, Result};
+use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -21,7 +22,7 @@ use super::lease::Terms;
 use super::orders::{Answer, Order};
 use super::partition::slot;
 use super::shared::{Condition, Shared};
-use super::target::{Target, guarded};
+use super::target::{Control, Target, guarded};
 use super::waits::{Halt, Waited};
 use super::worker::Worker;
 use super::{ProjectionError, acts};
@@ -124,6 +125,7 @@ impl<T: Target> Supervisor<T> {
                 Ok(act) => self.act(&act).map_err(|error| error.to_string()),
                 Err(error) => Err(format!("this order makes no sense: {error}")),
             };
+            self.sign();
             self.shared.answer(&id, &done)?;
         }
         self.give_up()?;
@@ -159,6 +161,7 @@ impl<T: Target> Supervisor<T> {
         for answer in self.waiting.drain(..) {
             let _ = answer.send(Err(error.clone()));
         }
+        let why = json!({ "generation": number, "error": error.to_string() });
         let served_here = {
             let board = self.shared.board.lock();
             let served = board.serving.and_then(|serving| board.generations.get(&serving));
@@ -168,6 +171,9 @@ impl<T: Target> Supervisor<T> {
             return Ok(());
         }
         self.halt_where(|(generation, _)| generation == number);
+        let mut control = Control::default();
+        control.put("given-up".to_owned(), Some(why.to_string()));
+        self.shared.write_act(control)?;
         generations::drop_generation(&*self.shared.target, number)?;
         self.shared.look()?;
         // What readers saw before is followed again, as far as it can be.
@@ -240,6 +246,7 @@ impl<T: Target> Supervisor<T> {
             dispatcher.end();
         }
         self.shared.change(|board| board.stopped = true);
+        self.sign();
     }
 
     pub(super) fn dispatch(halt: &Halt, dispatcher: &Dispatcher<T>, shared: &Shared<T>) {

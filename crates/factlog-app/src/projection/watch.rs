@@ -1,9 +1,12 @@
 //! Looking after a read model that runs: rate, stand-still, heartbeat.
 
-use factlog_core::Position;
+use std::time::Duration;
+
+use factlog_core::{Position, Query, ReadOptions, Timestamp};
 use serde_json::json;
 
 use super::ProjectionState;
+use super::settings::Switch;
 use super::shared::Condition;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
@@ -11,6 +14,8 @@ use super::waits::Waited;
 
 /// Microseconds between two measurements, which are also heartbeats.
 const MEASURE: i64 = 1_000_000;
+/// How long a measurement waits for the store at most.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 impl<T: Target> Supervisor<T> {
     /// Once a second: how fast each generation moves, whether one stands still, and a sign of life in the sink.
@@ -22,7 +27,7 @@ impl<T: Target> Supervisor<T> {
             return;
         }
         let store = self.shared.store.clone();
-        let asked = self.shared.supervisor.wait(store.head(), Some(std::time::Duration::from_millis(100)));
+        let asked = self.shared.supervisor.wait(store.head(), Some(PATIENCE));
         let head = match asked {
             Waited::Ready(Ok(head)) => Some(head.position),
             Waited::Ready(Err(_)) | Waited::Tick | Waited::Halted => None,
@@ -46,7 +51,12 @@ impl<T: Target> Supervisor<T> {
                     && patience <= still;
             }
         });
-        // A heartbeat that cannot be written is one that is missing, which is what it is for.
+        self.sign();
+    }
+
+    /// A sign of life: once a second, and whenever it was told to do something, so that it is seen at once.
+    pub(super) fn sign(&self) {
+        // One that cannot be written is one that is missing, which is what it is for.
         let _ = self.shared.target.write(self.heartbeat());
     }
 
@@ -54,7 +64,12 @@ impl<T: Target> Supervisor<T> {
         let mut control = Control::default();
         let status = self.shared.status.borrow().clone();
         let (state, problem) = words(&status.state);
+        let now = self.shared.clock.now();
         for generation in &status.generations {
+            let head = self.shared.board.lock().head;
+            let behind = if generation.applied < head { self.waits_since(generation.applied) } else { None };
+            let behind =
+                behind.map(|since| now.as_micros().saturating_sub(since.as_micros()).max(0) / 1_000_000);
             let board = self.shared.board.lock();
             let Some(progress) = board.generations.get(&generation.number) else { continue };
             // Another version's program tells of its own generation.
@@ -68,14 +83,28 @@ impl<T: Target> Supervisor<T> {
                 "head": board.head.map(Position::get),
                 "rate": generation.rate,
                 "remaining_seconds": generation.remaining.map(|time| time.as_secs()),
+                "behind_seconds": if generation.applied < head { behind } else { Some(0) },
+                "advanced_at": progress.advanced_at.as_micros(),
+                "built": progress.built,
+                "by_hand": self.shared.settings.switch == Switch::ByHand,
                 "parked": status.parked,
                 "unread": status.unread,
-                "at": self.shared.clock.now().as_micros(),
+                "at": now.as_micros(),
                 "owner": self.shared.owner,
             });
             control.put(format!("status/{:08}", generation.number), Some(row.to_string()));
         }
         control
+    }
+
+    /// When the first event that is not applied was recorded, if the store says so soon.
+    fn waits_since(&self, applied: Option<Position>) -> Option<Timestamp> {
+        let options = ReadOptions::default().after(applied).limit(1);
+        let mut events = self.shared.store.read(Query::All, options);
+        match self.shared.supervisor.wait(events.next(), Some(PATIENCE)) {
+            Waited::Ready(Some(Ok(event))) => Some(event.recorded_at),
+            Waited::Ready(Some(Err(_)) | None) | Waited::Tick | Waited::Halted => None,
+        }
     }
 }
 

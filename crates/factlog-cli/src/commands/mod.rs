@@ -7,6 +7,9 @@ pub(crate) mod doctor;
 pub(crate) mod export;
 mod head;
 pub(crate) mod import;
+pub(crate) mod parked;
+pub(crate) mod processes;
+pub(crate) mod projections;
 pub(crate) mod read;
 pub(crate) mod schema;
 mod stats;
@@ -29,6 +32,9 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Stats => stats::run(context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Doctor => doctor::run(context),
+        Command::Projections(projections) => projections::run(&projections, context),
+        Command::Parked(parked) => parked::run(&parked, context),
+        Command::Processes(processes) => processes::run(&processes, context),
         Command::Schema(schema) => schema::run(&schema, context),
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),

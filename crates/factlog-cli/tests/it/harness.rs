@@ -101,7 +101,12 @@ impl Ran {
 /// The binary without any store named.
 pub(crate) fn bare(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_factlog"));
-    command.args(arguments).env_remove("FACTLOG_DATA").env("NO_COLOR", "1").env("COLUMNS", "100");
+    command
+        .args(arguments)
+        .env_remove("FACTLOG_DATA")
+        .env_remove("FACTLOG_READ_MODEL")
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100");
     command
 }
 

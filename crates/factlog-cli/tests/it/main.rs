@@ -1,5 +1,7 @@
 //! The binary from outside: what each command answers, with which exit code, on real directories.
 
+extern crate factlog_app as factlog;
+
 mod append;
 mod bench;
 mod doctor;
@@ -9,5 +11,6 @@ mod import;
 mod loans;
 mod look;
 mod moves;
+mod operators;
 mod schema;
 mod verify;

@@ -29,7 +29,7 @@ const MEMBERS: [&str; 12] = [
 ];
 
 /// The bytes an argument names: itself, `@FILE`, or `-` for standard input.
-pub(super) fn argument(name: &str, text: &str, must_be_json: bool) -> Outcome<Vec<u8>> {
+pub(crate) fn argument(name: &str, text: &str, must_be_json: bool) -> Outcome<Vec<u8>> {
     let bytes = if text == "-" {
         bounded(std::io::stdin().lock()).map_err(|error| Failure::io("read standard input", &error))?
     } else if let Some(path) = text.strip_prefix('@') {

@@ -1,0 +1,220 @@
+//! `factlog projections` while the program runs, and after.
+
+use std::sync::atomic::Ordering;
+
+use factlog::projection::Switch;
+use factlog_core::{Append, Event, EventStore as _, EventType};
+use serde_json::{Value, json};
+
+use super::program::Program;
+use crate::harness::{Home, run};
+
+/// Would fail if an order reached nobody, were answered before it is done, or were forgotten by a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_until_it_is_resumed_and_is_seen() {
+    let program = Program::start();
+    program.deposit(&[(1, 5), (2, 6)]).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    program.until(&["projections", "show", "amounts"], |shown| shown["state"] == "live").await;
+
+    let paused = program.json(&["projections", "pause", "amounts"]).await;
+    assert_eq!(paused, json!({ "projection": "amounts", "order": "pause", "done": true, "said": "paused" }));
+    program.deposit(&[(1, 7)]).await;
+    let shown = program.until(&["projections", "show", "amounts"], |shown| shown["lag_events"] == 1).await;
+    assert_eq!(
+        (&shown["state"], &shown["applied"], &shown["head"]),
+        (&json!("paused"), &json!(2), &json!(3))
+    );
+    assert!(shown["lag_seconds"].is_u64(), "{shown}");
+
+    let resumed = program.cli(&["projections", "resume", "amounts"]).await;
+    assert_eq!((resumed.code, resumed.out.as_str()), (0, "amounts: resumed\n"), "{resumed:?}");
+    program.caught_up(&model).await;
+    let shown = program.until(&["projections", "show", "amounts"], |shown| shown["state"] == "live").await;
+    assert_eq!((&shown["lag_events"], &shown["lag_seconds"]), (&json!(0), &json!(0)));
+    model.stop().await.expect("it stops");
+}
+
+/// Would fail if the command ended before it is built, or never; or if readers did not see the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_is_followed_to_its_end_and_can_be_switched_back() {
+    let program = Program::start();
+    program.deposit(&(0..150).map(|n| (n % 7, n)).collect::<Vec<_>>()).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    program.rests.store(true, Ordering::Relaxed);
+    let look = async {
+        let rebuilding = |seen: &Value| seen["projections"][0]["state"] == "rebuilding";
+        let seen = program.until(&["projections", "list"], rebuilding).await;
+        assert_eq!(
+            (&seen["projections"][0]["building"], &seen["projections"][0]["serving"]),
+            (&json!(2), &json!(1))
+        );
+        program.rests.store(false, Ordering::Relaxed);
+    };
+    let (rebuilt, ()) = tokio::join!(program.json(&["projections", "rebuild", "amounts"]), look);
+    assert_eq!(
+        (&rebuilt["generation"], &rebuilt["switched"], &rebuilt["applied"]),
+        (&json!(2), &json!(true), &json!(150)),
+        "{rebuilt}"
+    );
+    let shown = program.json(&["projections", "show", "amounts"]).await;
+    assert_eq!((&shown["serving"], &shown["generations"][0]["phase"]), (&json!(2), &json!("kept")));
+
+    let back = program.cli(&["projections", "back", "amounts"]).await;
+    assert_eq!(
+        (back.code, back.out.as_str()),
+        (0, "amounts: generation 1 is what readers see\n"),
+        "{back:?}"
+    );
+    let again = program.cli(&["projections", "back", "amounts", "--json"]).await;
+    assert_eq!(again.code, 1, "{again:?}");
+    assert_eq!(again.error()["why"], "no other generation is kept to switch to");
+    let forth = program.json(&["projections", "switch", "amounts"]).await;
+    assert_eq!(forth["said"], "generation 2 is what readers see");
+    model.stop().await.expect("it stops");
+}
+
+/// Would fail if a rebuild that waits for an operator waited for ever, or said that readers see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_switched_by_hand_is_built_and_waits() {
+    let program = Program::start();
+    program.deposit(&[(1, 5), (2, 6)]).await;
+    let model = program.project(Switch::ByHand);
+    program.caught_up(&model).await;
+    let rebuilt = program.cli(&["projections", "rebuild", "amounts"]).await;
+    assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
+    assert!(rebuilt.out.starts_with("amounts: generation 2 is built from 2 events in "), "{rebuilt:?}");
+    assert!(
+        rebuilt.out.ends_with("`factlog projections switch amounts` lets readers see it\n"),
+        "{rebuilt:?}"
+    );
+    assert_eq!(program.json(&["projections", "show", "amounts"]).await["serving"], 1);
+    program.json(&["projections", "switch", "amounts"]).await;
+    program.until(&["projections", "show", "amounts"], |shown| shown["serving"] == 2).await;
+    model.stop().await.expect("it stops");
+}
+
+/// Would fail if a rebuild that cannot be done were waited for without end, or its reason were lost with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_fails_says_why() {
+    let program = Program::start();
+    program.deposit(&[(1, 5)]).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    let broken = Event::new(EventType::new("account.deposited").expect("a type"), "{}");
+    program.app.store().append(Append::new([broken])).await.expect("appended");
+    program.until(&["projections", "list"], |seen| seen["projections"][0]["state"] == "failed").await;
+    let ran = program.cli(&["projections", "rebuild", "amounts", "--json"]).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.error()["why"].as_str().is_some_and(|why| why.contains("does not fit the struct")),
+        "{ran:?}"
+    );
+    program.until(&["projections", "show", "amounts"], |shown| shown["given_up"]["generation"] == 2).await;
+    // It failed before.
+    drop(model.stop().await);
+}
+
+/// Would fail if an order to nobody hung, or were carried out later although its giver was told that it was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_program_nothing_is_done_unless_the_order_is_left_for_it() {
+    let program = Program::start();
+    program.deposit(&[(1, 5)]).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    program.until(&["projections", "show", "amounts"], |shown| shown["head"] == 1).await;
+    model.stop().await.expect("it stops");
+
+    let ran = program.cli(&["projections", "pause", "amounts", "--json"]).await;
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert_eq!(ran.error()["what"], "no program runs amounts; nothing was done");
+    assert!(ran.error()["why"].as_str().is_some_and(|why| why.starts_with("it was stopped ")), "{ran:?}");
+    let table = program.cli(&["projections", "list"]).await.out;
+    insta::assert_snapshot!("list_of_a_stopped_one", table);
+
+    let left = program.json(&["projections", "pause", "amounts", "--no-wait"]).await;
+    assert_eq!(left["done"], false);
+    let model = program.project(Switch::WhenBuilt);
+    program.until(&["projections", "show", "amounts"], |shown| shown["state"] == "paused").await;
+    model.stop().await.expect("it stops");
+    let model = program.project(Switch::WhenBuilt);
+    program.until(&["projections", "show", "amounts"], |shown| shown["state"] == "paused").await;
+    model.stop().await.expect("it stops");
+}
+
+/// The form of what scripts read, and of what people do.
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_and_people_read_the_same() {
+    let program = Program::start();
+    program.deposit(&[(1, 5), (2, 6)]).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    let ready = |shown: &Value| shown["state"] == "live" && shown["generations"][0]["built"] == true;
+    program.until(&["projections", "show", "amounts"], ready).await;
+    let listed = program.json(&["projections", "list"]).await;
+    let shown = program.json(&["projections", "show", "amounts"]).await;
+    insta::assert_json_snapshot!("projections", json!({ "list": varying(listed), "show": varying(shown) }));
+    let text = program.cli(&["projections", "show", "amounts"]).await.out;
+    let steady = text.lines().filter(|line| !["advanced", "seen"].iter().any(|name| line.starts_with(name)));
+    let steady: Vec<&str> = steady.collect();
+    insta::assert_snapshot!("show", steady[..steady.len() - 1].join("\n"));
+    model.stop().await.expect("it stops");
+}
+
+/// The JSON without what differs from run to run.
+pub(super) fn varying(mut value: Value) -> Value {
+    let varies = [
+        "advanced_at",
+        "seen_at",
+        "rate",
+        "seconds_since_advance",
+        "fingerprint",
+        "retry_at",
+        "id",
+        "recorded_at",
+    ];
+    match &mut value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                let taken = member.take();
+                let shown = varies.contains(&name.as_str()) && !taken.is_null();
+                *member = if shown { Value::from(format!("[{name}]")) } else { varying(taken) };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = varying(item.take())),
+        _ => {}
+    }
+    value
+}
+
+/// Would fail if a mistyped name made a file, hung, or left an order that nobody takes.
+#[test]
+fn what_is_not_there_is_said_with_what_to_do() {
+    let home = Home::new();
+    home.write(
+        "text",
+        "this is no database, but a text that is long enough to be looked at, and then some more of it\n",
+    );
+    home.write("empty", "");
+    rusqlite::Connection::open(home.path("empty"))
+        .expect("a file")
+        .execute_batch("CREATE TABLE t (a)")
+        .expect("a table");
+    let mut said = String::new();
+    for (arguments, code) in [
+        (&["projections", "list"][..], 2),
+        (&["projections", "list", "--read-model", "gone"], 3),
+        (&["projections", "list", "--read-model", "text"], 1),
+        (&["projections", "list", "--read-model", "empty"], 3),
+        (&["parked", "skip", "amounts", "k", "--read-model", "empty"], 2),
+    ] {
+        let ran = run(home.command(arguments), b"");
+        assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
+        assert_eq!(ran.out, "");
+        said.push_str(&format!("━━ factlog {}\n{}\n", arguments.join(" "), ran.err));
+    }
+    assert!(!home.path("gone").exists());
+    insta::assert_snapshot!("errors", said);
+}
