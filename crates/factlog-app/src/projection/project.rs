@@ -94,9 +94,10 @@ impl<P: Projection> Startable<P> {
         self
     }
 
-    /// How many threads each worker decodes and folds with while it is far behind; 1 unless told otherwise, at most 64.
+    /// How many threads read and decode for each worker while it is more than 20,000 events behind, 1 to 64; half as many
+    /// fold. Unless told otherwise as many as the machine has, 8 at most, shared among the workers.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.settings.threads = threads;
+        self.settings.threads = Some(threads);
         self
     }
 
@@ -127,8 +128,11 @@ impl<P: Projection> Startable<P> {
         self
     }
 
-    /// How many documents are held in memory, beyond one batch of 16,000 events, before they are written while a
-    /// generation is built; 50,000 unless told otherwise.
+    /// How many documents each worker holds in memory, beyond those of 8,192 events, before they are written while it is
+    /// far behind; 50,000 unless told otherwise. While it folds, those of the last 8,192 events are there twice.
+    ///
+    /// Each is then written once: it is also written after 1,000,000 events, and every 2 seconds, or every half a second
+    /// where readers see it, so that what was done is not lost.
     pub fn documents_in_memory(mut self, documents: usize) -> Self {
         self.settings.documents = documents;
         self
