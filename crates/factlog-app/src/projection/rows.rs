@@ -119,6 +119,9 @@ pub(super) struct EffectRow {
     pub(super) data: serde_json::Value,
 }
 
+/// The row that is there while an operator wants what is built to be switched to.
+pub(super) const WANTED: &str = "switch";
+
 pub(super) fn generation(number: u64) -> String {
     format!("generation/{number:08}")
 }

@@ -84,7 +84,6 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         workers: BTreeMap::new(),
         dispatcher,
         waiting: Vec::new(),
-        wanted: false,
     };
     supervisor.start(runtime)?;
     Ok(operations)

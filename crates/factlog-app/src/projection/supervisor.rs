@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::effects::Dispatcher;
 use super::generations;
 use super::lease::Terms;
-use super::orders::{Answer, Order};
+use super::orders::{Answer, Hand, Order};
 use super::partition::slot;
 use super::shared::{Condition, Shared};
 use super::target::{Target, guarded};
@@ -37,8 +37,6 @@ pub(super) struct Supervisor<T: Target> {
     pub(super) dispatcher: Option<Running>,
     /// Who waits for the generation that is built.
     pub(super) waiting: Vec<Answer>,
-    /// Whether an operator wants the switch as soon as it can be.
-    pub(super) wanted: bool,
 }
 
 /// A thread that can be told to halt.
@@ -119,13 +117,7 @@ impl<T: Target> Supervisor<T> {
     fn round(&mut self) -> Result<(), ProjectionError> {
         self.shared.look()?;
         self.shared.change(|board| board.broken = None);
-        for (id, act) in self.shared.take_orders()? {
-            let done = match act {
-                Ok(act) => self.act(&act).map_err(|error| error.to_string()),
-                Err(error) => Err(format!("this order makes no sense: {error}")),
-            };
-            self.shared.answer(&id, &done)?;
-        }
+        self.take_orders()?;
         self.give_up()?;
         self.ensure()?;
         self.switch_if_due()?;
@@ -139,6 +131,24 @@ impl<T: Target> Supervisor<T> {
         }
         if let Some(dispatcher) = &self.dispatcher {
             dispatcher.halt.wake();
+        }
+        Ok(())
+    }
+
+    /// Carries out the orders that were left in the sink.
+    fn take_orders(&mut self) -> Result<(), ProjectionError> {
+        for found in self.shared.orders()? {
+            let done = match &found.act {
+                Ok(act) => match self.act(act, Hand::of(&found)) {
+                    // It stays, and is carried out as soon as that can be.
+                    Err(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
+                        return Err(error.into());
+                    }
+                    done => done.map_err(|error| error.to_string()),
+                },
+                Err(error) => Err(format!("this order makes no sense: {error}")),
+            };
+            self.shared.settle(&found, &done)?;
         }
         Ok(())
     }
