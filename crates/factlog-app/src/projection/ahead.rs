@@ -29,7 +29,7 @@ const FAR: u64 = 20_000;
 /// Positions of a stretch where all events are read, and where an index is asked.
 const STRETCHES: (u64, u64) = (8_192, 32_768);
 /// Events and bytes after which a piece of a stretch is handed over.
-const EVENTS_MAX: u64 = 2_048;
+const EVENTS_MAX: u64 = 4_096;
 const BYTES_MAX: usize = 4 << 20;
 /// Events by which it is decided how to read.
 const PROBE: u64 = 1_024;
@@ -103,7 +103,14 @@ impl<T: Target> Ahead<T> {
             let far = far.clone();
             let thread = Running::start(&name, Handle::try_current().ok(), move |halt| {
                 let mut read = || {
-                    Reader { far: &far, halt: &halt, sender: &sender, room: &mut room }.read(lane as u64);
+                    Reader {
+                        far: &far,
+                        halt: &halt,
+                        sender: &sender,
+                        room: &mut room,
+                        wanted: Wanted::default(),
+                    }
+                    .read(lane as u64);
                     Ok::<_, String>(())
                 };
                 if guarded(&mut read).is_err() {
@@ -153,10 +160,31 @@ struct Reader<'a, T: Target> {
     halt: &'a Halt,
     sender: &'a mpsc::Sender<Sent<T>>,
     room: &'a mut mpsc::Receiver<ChunkOf<T>>,
+    wanted: Wanted,
 }
 
 /// Nobody waits for more.
 struct Unwanted;
+
+/// Which types were asked about lately, found by where their text lies: a store gives most events of a type the same one.
+/// It holds on to what it knows, so no other type can lie there meanwhile.
+#[derive(Default)]
+struct Wanted([Option<(EventType, bool)>; 32]);
+
+impl Wanted {
+    fn contains(&mut self, types: &HashSet<EventType>, event_type: &EventType) -> bool {
+        let place = event_type.as_str().as_ptr().addr();
+        let slot = &mut self.0[(place >> 4) % 32];
+        match slot {
+            Some((known, wanted)) if known.as_str().as_ptr().addr() == place => *wanted,
+            Some(_) | None => {
+                let wanted = types.contains(event_type);
+                *slot = Some((event_type.clone(), wanted));
+                wanted
+            }
+        }
+    }
+}
 
 impl<T: Target> Reader<'_, T> {
     fn read(&mut self, lane: u64) {
@@ -221,7 +249,7 @@ impl<T: Target> Reader<'_, T> {
             if polled % YIELD == 0 {
                 yield_now().await;
             }
-            if far.dense && !far.types.contains(&raw.event.event_type) {
+            if far.dense && !self.wanted.contains(&far.types, &raw.event.event_type) {
                 continue;
             }
             bytes += raw.event.size();

@@ -104,6 +104,9 @@ impl<P: Projection> Startable<P> {
     /// Several processes run it together: the partitions are cut in `slots`, and each worker takes one that nobody
     /// holds. A lease that is not renewed for its length may be taken by another; whoever was paused meanwhile writes
     /// nothing. Without this, whoever starts last takes over at once.
+    ///
+    /// Partitions are not dealt anew while all of them are held: a worker beyond the number of slots waits until a slot is
+    /// given back or its lease ends, and a slot that nobody takes goes to a worker that has one already.
     pub fn shared(mut self, slots: u16, lease: Duration) -> Self {
         self.settings.slots = slots;
         self.lease = Some(lease);
@@ -128,8 +131,8 @@ impl<P: Projection> Startable<P> {
         self
     }
 
-    /// How many documents each worker holds in memory, beyond those of 8,192 events, before they are written while it is
-    /// far behind; 50,000 unless told otherwise. While it folds, those of the last 8,192 events are there twice.
+    /// How many documents each worker holds in memory, beyond those of 4,096 events, before they are written while it is
+    /// far behind; 50,000 unless told otherwise. While it folds, those of the last 4,096 events are there twice.
     ///
     /// Each is then written once: it is also written after 1,000,000 events, and every 2 seconds, or every half a second
     /// where readers see it, so that what was done is not lost.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use factlog::projection::ApplyError;
-use factlog::{
-    App, Event, EventStoreExt as _, MemoryStore, OnTimeout, Projection, Recorded, Split,
-};
+use factlog::{App, Event, EventStoreExt as _, MemoryStore, OnTimeout, Projection, Recorded, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::SOON;
