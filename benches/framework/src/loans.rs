@@ -10,6 +10,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use bench_common::memory::settle;
 use bench_common::number::{median, shown};
 use bench_common::results::Results;
 use factlog::core::Append;
@@ -18,7 +19,7 @@ use factlog::{App, Engine, Event, EventSet, Projection, Recorded, Timestamp};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
 
-use crate::rebuild::{Rates, built, scan};
+use crate::rebuild::{PATIENCE, Rates, built, scan};
 use crate::{progress, row};
 
 /// Where the events are, seen from this package.
@@ -148,7 +149,7 @@ struct Loan {
     steps: u64,
     amount: u64,
     last: String,
-    resource: Option<String>,
+    resource: String,
     changed: i64,
 }
 
@@ -168,7 +169,7 @@ impl Projection for Files {
         loan.steps += 1;
         loan.amount = amount.unwrap_or(loan.amount);
         kind.clone_into(&mut loan.last);
-        loan.resource = resource.map(str::to_owned);
+        resource.unwrap_or_default().clone_into(&mut loan.resource);
         loan.changed = event.recorded_at.as_micros();
         Some(loan)
     }
@@ -194,6 +195,7 @@ pub(crate) fn run(dir: &Path, rounds: usize, results: &mut Results) -> Result<()
     progress("the loan applications of the BPI Challenge 2012");
     let app = App::new(Engine::open(dir, Settings::default()).context("the store could not be opened")?);
     ensure!(import(&app, &file)? == EVENTS, "the file of loans is not the one that is described");
+    settle(dir, PATIENCE)?;
     let (mut funnels, mut files) = (Rates::default(), Rates::default());
     for round in 0..=rounds {
         progress(&format!("rebuilding from loans, round {round} of {rounds}"));
@@ -243,10 +245,16 @@ fn check(passages: &[(u64, Passage)]) -> Result<()> {
     let mut decided = BTreeMap::new();
     for (_, passage) in passages {
         if let Some((decision, at)) = passage.decided {
-            ensure!(passage.submitted.is_some_and(|submitted| submitted <= at), "decided before it was submitted");
+            ensure!(
+                passage.submitted.is_some_and(|submitted| submitted <= at),
+                "decided before it was submitted"
+            );
             *decided.entry(decision).or_insert(0) += 1;
         }
     }
-    ensure!(submitted == SUBMITTED && decided == BTreeMap::from(DECIDED), "other counts: {submitted} {decided:?}");
+    ensure!(
+        submitted == SUBMITTED && decided == BTreeMap::from(DECIDED),
+        "other counts: {submitted} {decided:?}"
+    );
     Ok(())
 }

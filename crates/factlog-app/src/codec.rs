@@ -54,16 +54,11 @@ impl<E: EventSet> Recorded<E> {
     /// [`CodecError`] with the position: the type is not in the set, its version is newer than this program
     /// knows, or data or metadata do not fit.
     pub fn facts(raw: &RecordedEvent) -> Result<impl Iterator<Item = Self> + use<E>, CodecError> {
-        let stored = stored(raw)?;
         let (mut first, mut more) = (None, Vec::new());
-        E::facts(&stored, &mut |fact| {
-            let recorded = Self::of(raw, fact);
-            match first {
-                None => first = Some(recorded),
-                Some(_) => more.push(recorded),
-            }
-        })
-        .map_err(|error| error.at(raw.position))?;
+        Self::each(raw, &mut |fact| match first {
+            None => first = Some(fact),
+            Some(_) => more.push(fact),
+        })?;
         if !more.is_empty() {
             more.extend(first.take());
             more.sort_by_key(|fact: &Self| fact.index);
@@ -71,16 +66,51 @@ impl<E: EventSet> Recorded<E> {
         Ok(first.into_iter().chain(more))
     }
 
+    /// The same behind others, for who reads many; what fails leaves none.
+    pub(crate) fn facts_into(raw: RecordedEvent, facts: &mut Vec<Self>) -> Result<(), CodecError> {
+        let start = facts.len();
+        let read = stored(&raw).and_then(|stored| {
+            let each = &mut |fact| facts.push(Self::bare(&raw, fact));
+            E::facts(&stored, each).map_err(|error| error.at(raw.position))
+        });
+        if let Err(error) = read {
+            facts.truncate(start);
+            return Err(error);
+        }
+        let Some((last, others)) = facts[start..].split_last_mut() else { return Ok(()) };
+        for fact in others.iter_mut() {
+            fact.stream.clone_from(&raw.event.stream);
+            fact.metadata.clone_from(&raw.event.metadata);
+        }
+        (last.stream, last.metadata) = (raw.event.stream, raw.event.metadata);
+        if !others.is_empty() {
+            facts[start..].sort_by_key(|fact| fact.index);
+        }
+        Ok(())
+    }
+
+    /// Hands on the facts, in any order.
+    fn each(raw: &RecordedEvent, fact: &mut dyn FnMut(Self)) -> Result<(), CodecError> {
+        let stored = stored(raw)?;
+        E::facts(&stored, &mut |found| fact(Self::of(raw, found))).map_err(|error| error.at(raw.position))
+    }
+
     fn of(raw: &RecordedEvent, fact: Fact<E>) -> Self {
+        let (stream, metadata) = (raw.event.stream.clone(), raw.event.metadata.clone());
+        Self { stream, metadata, ..Self::bare(raw, fact) }
+    }
+
+    /// A fact that lacks its stream and metadata.
+    fn bare(raw: &RecordedEvent, fact: Fact<E>) -> Self {
         Self {
             position: raw.position,
             recorded_at: raw.recorded_at,
             revision: raw.revision,
             id: raw.event.id,
-            stream: raw.event.stream.clone(),
+            stream: None,
             index: fact.index,
             event: fact.event,
-            metadata: raw.event.metadata.clone(),
+            metadata: Bytes::new(),
             tags: fact.tags,
         }
     }
@@ -247,9 +277,16 @@ fn schema_version(metadata: &[u8]) -> serde_json::Result<u32> {
     fn one() -> u32 {
         1
     }
-    if metadata.is_empty() {
+    if metadata.is_empty() || says_nothing(metadata) {
         return Ok(1);
     }
     let schema = serde_json::from_slice::<Schema>(metadata)?.schema;
     Ok(schema.max(1))
+}
+
+/// Whether an object has no such member for sure: nothing in it reads `"schema"`, and no name in it is escaped.
+fn says_nothing(metadata: &[u8]) -> bool {
+    const NAME: &[u8; 8] = b"\"schema\"";
+    let [b'{', members @ .., b'}'] = metadata else { return false };
+    !members.contains(&b'\\') && !members.windows(NAME.len()).any(|place| place == NAME)
 }

@@ -127,7 +127,7 @@ pub mod __private {
     pub use crate::codec::decode_json;
     pub use crate::event::encode;
     pub use crate::lineage::{Lineage, Members, One};
-    pub use crate::names::{concat, contains, disjoint, total, unknown_type};
+    pub use crate::names::{among, concat, contains, disjoint, total, unknown_type};
     pub use crate::split::split;
     pub use crate::{CodecError, Encoded, Fact, Stored};
 }

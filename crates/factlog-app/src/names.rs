@@ -50,6 +50,12 @@ pub const fn contains(list: &[&'static str], name: &'static str) -> bool {
     meet(list, &[name])
 }
 
+/// Whether a stored name is in the list. Short and in its place, so that the compiler sees the lengths it is compared with.
+#[inline(always)]
+pub fn among(list: &'static [&'static str], name: &str) -> bool {
+    list.iter().any(|other| other.len() == name.len() && *other == name)
+}
+
 /// The error for a stored event that is none of the set's.
 pub fn unknown_type<E: EventSet>(stored: &Stored<'_>) -> CodecError {
     CodecError::unknown_type(stored, E::NAMES)

@@ -1,12 +1,13 @@
 //! `#[derive(Event)]`: checks what was said against the struct and writes the implementation.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Member, Path, Result, Type};
 
 use crate::attributes::{EventAttributes, TagAttribute, default_crate};
+use crate::event_set::own;
 use crate::split;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -104,7 +105,7 @@ fn tags(krate: &Path, fields: &Fields, tags: &[TagAttribute]) -> Result<TokenStr
     for tag in tags {
         let kind = find(fields, &tag.field[0])?;
         let (path, format) = (&tag.field, format!("{}:{{}}", tag.key.replace('{', "{{").replace('}', "}}")));
-        let span = path[path.len() - 1].span().resolved_at(Span::call_site());
+        let span = path[path.len() - 1].span();
         pushes.extend(if tag.field.len() == 1 && is_option(kind) {
             quote_spanned! {span=>
                 if let ::core::option::Option::Some(value) = &self #(.#path)* {
@@ -150,8 +151,9 @@ fn stream(krate: &Path, fields: &Fields, pattern: Option<&LitStr>) -> Result<Tok
             "write the stream as text with fields: `account-{account_id}`",
         ));
     }
-    Ok(quote_spanned! {pattern.span().resolved_at(Span::call_site())=>
-        #krate::StreamId::new(::std::format!(#format #(, self.#members)*)).map(::core::option::Option::Some)
+    let this = own("self");
+    Ok(quote_spanned! {pattern.span()=>
+        #krate::StreamId::new(::std::format!(#format #(, #this.#members)*)).map(::core::option::Option::Some)
     })
 }
 
@@ -184,15 +186,15 @@ fn decode(
     let Some(older) = &attributes.upcast else {
         return (present, TokenStream::new());
     };
-    let span = older.span().resolved_at(Span::call_site());
+    let (span, stored) = (older.span(), own("stored"));
     let before = version - 1;
     let message =
         format!("`{ident}` is version {version}, so the shape in `upcast(...)` must be version {before}");
     let moved =
         format!("`split_from(...)` belongs to the present shape: take it from the older one to `{ident}`");
     let decode = quote_spanned! {span=>
-        if stored.version < #version {
-            return <#older as #krate::Event>::decode(stored).map(<Self as #krate::Upcast<#older>>::upcast);
+        if #stored.version < #version {
+            return <#older as #krate::Event>::decode(#stored).map(<Self as #krate::Upcast<#older>>::upcast);
         }
         #present
     };

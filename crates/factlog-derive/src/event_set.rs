@@ -30,13 +30,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let check = quote_spanned! {ident.span()=>
         const _: () = ::core::assert!(#krate::__private::disjoint(#list), #twice);
     };
-    let decodes = types.iter().zip(&names).map(|(event, name)| {
-        quote_spanned! {at(event)=>
-            if <#event as #krate::Event>::NAMES.contains(&stored.event_type) {
-                return <#event as #krate::Event>::decode(stored).map(Self::#name);
-            }
-        }
-    });
+    let decodes = decodes(&krate, &names, &types);
     Ok(quote! {
         #[automatically_derived]
         impl #krate::EventSet for #ident {
@@ -55,7 +49,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn decode(
                 stored: &#krate::__private::Stored<'_>,
             ) -> ::core::result::Result<Self, #krate::__private::CodecError> {
-                #(#decodes)*
+                #decodes
                 ::core::result::Result::Err(#krate::__private::unknown_type::<Self>(stored))
             }
             fn facts(
@@ -81,18 +75,32 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// Where errors about an event are shown. The names used there are the derive's own, also where a macro wrote the enum.
-fn at(event: &Type) -> Span {
-    event.span().resolved_at(Span::call_site())
+/// A variable of the derive's own, also where a macro wrote the enum: the spans beside it only say where errors are shown.
+pub(crate) fn own(name: &str) -> Ident {
+    Ident::new(name, Span::call_site())
+}
+
+/// Reads what is stored as the event that has its name.
+fn decodes(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
+    let stored = own("stored");
+    let each = types.iter().zip(names).map(|(event, name)| {
+        quote_spanned! {event.span()=>
+            if <#event as #krate::Event>::NAMES.contains(&#stored.event_type) {
+                return <#event as #krate::Event>::decode(#stored).map(Self::#name);
+            }
+        }
+    });
+    quote!(#(#each)*)
 }
 
 /// Hands on the facts of each event that has the stored name among its sources.
 fn facts(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
+    let (stored, known, fact) = (own("stored"), own("known"), own("fact"));
     let each = types.iter().zip(names).map(|(event, name)| {
-        quote_spanned! {at(event)=>
-            if <#event as #krate::Event>::SOURCES.contains(&stored.event_type) {
-                known = true;
-                <#event as #krate::Event>::facts(stored, &mut |found| fact(found.map(Self::#name)))?;
+        quote_spanned! {event.span()=>
+            if #krate::__private::among(<#event as #krate::Event>::SOURCES, #stored.event_type) {
+                #known = true;
+                <#event as #krate::Event>::facts(#stored, &mut |found| #fact(found.map(Self::#name)))?;
                 if !SPLITS {
                     return ::core::result::Result::Ok(());
                 }

@@ -2,8 +2,8 @@
 
 use super::ProjectionError;
 use super::generations::{self, Switched};
-use super::orders::{Act, Answer, refused};
-use super::rows::Phase;
+use super::orders::{Act, Answer, Hand, refused};
+use super::rows::{Phase, WANTED};
 use super::settings::Switch;
 use super::shared::Condition;
 use super::supervisor::Supervisor;
@@ -14,7 +14,7 @@ const TRIES: u32 = 100;
 
 impl<T: Target> Supervisor<T> {
     pub(super) fn take(&mut self, act: &Act, answer: Answer) {
-        let done = self.act(act);
+        let done = self.act(act, Hand::EMPTY);
         if matches!(act, Act::Rebuild) && done.is_ok() {
             return self.waiting.push(answer);
         }
@@ -22,17 +22,18 @@ impl<T: Target> Supervisor<T> {
         let _ = answer.send(done);
     }
 
-    pub(super) fn act(&mut self, act: &Act) -> Result<String, ProjectionError> {
+    pub(super) fn act(&mut self, act: &Act, hand: Hand<'_>) -> Result<String, ProjectionError> {
         self.shared.look()?;
         let done = match act {
-            Act::Pause => self.pause(true)?,
-            Act::Resume => self.pause(false)?,
-            Act::Rebuild => self.rebuild()?,
-            Act::Switch => self.order_switch()?,
-            Act::Back => self.back()?,
-            Act::Retry { key } => self.shared.retry(self.parking()?, key)?,
-            Act::Skip { key, reason } => self.shared.skip(self.parking()?, key, reason)?,
-            Act::Edit { position, data } => self.shared.edit(self.parking()?, *position, data)?,
+            Act::Pause => self.pause(true, hand)?,
+            Act::Resume => self.pause(false, hand)?,
+            Act::Rebuild => self.rebuild(hand)?,
+            Act::Switch => self.order_switch(hand)?,
+            Act::Back => self.back(hand)?,
+            Act::Retry { key } => self.shared.retry(self.parking()?, key, hand)?,
+            Act::Skip { key, reason } => self.shared.skip(self.parking()?, key, reason, hand)?,
+            Act::Edit { position, data } => self.shared.edit(self.parking()?, *position, data, hand)?,
+            Act::Verify => return Err(refused("it is verified on a thread of its own".to_owned())),
             // Looking changes nothing.
             Act::Event { position } => return self.shared.event(*position),
         };
@@ -57,9 +58,11 @@ impl<T: Target> Supervisor<T> {
         numbers.first().copied().ok_or_else(|| refused("there is no generation of this version".to_owned()))
     }
 
-    fn pause(&mut self, paused: bool) -> Result<String, ProjectionError> {
+    fn pause(&mut self, paused: bool, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let mut control = Control::default();
+        let done = if paused { "paused" } else { "resumed" };
         control.put("paused".to_owned(), paused.then(String::new));
+        hand.close(&mut control, done);
         self.shared.write_act(control)?;
         self.shared.change(|board| {
             board.paused = paused;
@@ -68,29 +71,25 @@ impl<T: Target> Supervisor<T> {
             }
         });
         self.ensure()?;
-        Ok(if paused { "paused" } else { "resumed" }.to_owned())
+        Ok(done.to_owned())
     }
 
     /// Begins to build again; one that is asked for during another is that one.
-    fn rebuild(&mut self) -> Result<String, ProjectionError> {
+    fn rebuild(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let under_way = self.building().filter(|(_, condition)| !matches!(condition, Condition::Failed(_)));
         let number = match under_way {
             Some((number, _)) => number,
             None => {
                 let now = self.shared.clock.now();
                 let fingerprint = self.shared.fingerprint.clone();
-                let begun = generations::build(&*self.shared.target, &fingerprint, "it was asked for", now)?;
                 let begun =
-                    begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?;
-                let mut control = Control::default();
-                control.put("given-up".to_owned(), None);
-                self.shared.write_act(control)?;
-                begun
+                    generations::build(&*self.shared.target, &fingerprint, "it was asked for", now, hand)?;
+                begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
             }
         };
         self.shared.look()?;
         self.ensure()?;
-        Ok(format!("generation {number} is built"))
+        Ok(generations::built(number))
     }
 
     /// The generation of this version that is built, and how.
@@ -102,19 +101,24 @@ impl<T: Target> Supervisor<T> {
         built.next().map(|(number, progress)| (*number, progress.condition.clone()))
     }
 
-    fn order_switch(&mut self) -> Result<String, ProjectionError> {
+    fn order_switch(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
         if self.building().is_some() {
-            self.wanted = true;
+            let done = "it is switched as soon as it has caught up";
+            let mut control = Control::default();
+            control.put(WANTED.to_owned(), Some(String::new()));
+            hand.close(&mut control, done);
+            self.shared.write_act(control)?;
+            self.shared.change(|board| board.wanted = true);
             self.switch_if_due()?;
-            return Ok("it is switched as soon as it has caught up".to_owned());
+            return Ok(done.to_owned());
         }
         let newest = self.other(|number, serving| serving < number)?;
-        self.switch_to(newest, true)
+        self.switch_to(newest, true, hand)
     }
 
-    fn back(&mut self) -> Result<String, ProjectionError> {
+    fn back(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let kept = self.other(|number, serving| number < serving)?;
-        self.switch_to(kept, true)
+        self.switch_to(kept, true, hand)
     }
 
     /// The newest kept generation on one side of the one readers see.
@@ -130,21 +134,20 @@ impl<T: Target> Supervisor<T> {
             .ok_or_else(|| refused("no other generation is kept to switch to".to_owned()))
     }
 
-    fn switch_to(&mut self, to: u64, back: bool) -> Result<String, ProjectionError> {
+    fn switch_to(&mut self, to: u64, back: bool, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let seen = {
             let board = self.shared.board.lock();
             board.serving.and_then(|serving| board.generations.get(&serving)?.applied())
         };
         for _ in 0..TRIES {
-            match generations::switch(&*self.shared.target, to, back, seen)? {
+            match generations::switch(&*self.shared.target, to, back, seen, hand)? {
                 Switched::Done => {
-                    self.wanted = false;
                     self.shared.look()?;
                     for running in self.workers.values() {
                         running.halt.reload();
                     }
                     self.ensure()?;
-                    return Ok(format!("generation {to} is what readers see"));
+                    return Ok(generations::seen_now(to));
                 }
                 Switched::Behind => {
                     return Err(refused(format!("generation {to} has not come as far as what readers see")));
@@ -157,11 +160,14 @@ impl<T: Target> Supervisor<T> {
 
     pub(super) fn switch_if_due(&mut self) -> Result<(), ProjectionError> {
         let Some((number, Condition::Running)) = self.building() else { return Ok(()) };
-        let built = self.shared.board.lock().generations.get(&number).is_some_and(|progress| progress.built);
+        let (built, wanted) = {
+            let board = self.shared.board.lock();
+            (board.generations.get(&number).is_some_and(|progress| progress.built), board.wanted)
+        };
         if !built {
             return Ok(());
         }
-        if self.shared.settings.switch == Switch::WhenBuilt || self.wanted {
+        if self.shared.settings.switch == Switch::WhenBuilt || wanted {
             // What is of another log is not the past of what was built.
             let foreign = {
                 let board = self.shared.board.lock();
@@ -169,7 +175,7 @@ impl<T: Target> Supervisor<T> {
                 served
                     .is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
             };
-            match self.switch_to(number, foreign) {
+            match self.switch_to(number, foreign, Hand::EMPTY) {
                 Ok(_) => {}
                 // It is tried again at its next commit, and meanwhile what it is behind of stands still.
                 Err(ProjectionError::Refused(_)) => {
@@ -183,7 +189,7 @@ impl<T: Target> Supervisor<T> {
             }
         }
         for answer in self.waiting.drain(..) {
-            let _ = answer.send(Ok(format!("generation {number} is built")));
+            let _ = answer.send(Ok(generations::built(number)));
         }
         Ok(())
     }

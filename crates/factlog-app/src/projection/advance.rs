@@ -1,72 +1,114 @@
-//! How a worker advances: a batch is routed and folded, and what it came to is committed with the checkpoint.
+//! How a worker advances: what was routed is folded, and what it came to is committed with the checkpoint.
+//!
+//! * Live, every batch is a commit. Far behind, documents stay in memory over many pieces, within bounds in documents, events
+//!   and time, so that each is written once.
+//! * A commit lies between two appends, as far as their times tell them apart.
 
 use std::mem;
-use std::ops::Range;
 use std::time::Duration;
 
-use factlog_core::Position;
+use factlog_core::{Position, limits};
 
 use super::batch::Batch;
 use super::commits;
 use super::lease::Held;
-use super::route::{Route, Routed, route};
+use super::route::{Piece, PieceOf, Route};
 use super::rows;
 use super::sink::{Committed, SERVING};
-use super::target::{Control, Emits, Target};
+use super::target::{Chunk, Control, Emits, Target};
 use super::waits::Waited;
 use super::worker::{Ended, Worker};
 use crate::model::Mark;
 
-/// Positions without an event that concerns the worker after which the checkpoint is written all the same.
+/// Positions after which the checkpoint is written although nothing concerned the worker.
 const SILENT_POSITIONS_MAX: u64 = 10_000;
-/// Events of one commit while a generation is built, at most, beyond the batch that passes it.
-const EVENTS_MAX: u64 = 200_000;
+/// Events of one commit at most while it is far behind, and side effects and waiting events of one.
+const EVENTS_MAX: u64 = 1_000_000;
+const ROWS_MAX: usize = 10_000;
+/// How long it goes on without a commit while it is far behind: where nobody sees the generation, and where readers do.
+const UNSEEN: Duration = Duration::from_secs(2);
+const SEEN: Duration = Duration::from_millis(500);
 
 impl<T: Target> Worker<T> {
-    pub(super) fn apply(&mut self, batch: &Batch) -> Result<(), Ended> {
+    /// How events go to partitions, by what the worker knows now.
+    pub(super) fn route(&self) -> Route {
         let settings = &self.shared.settings;
-        let ranges: Vec<(Range<u16>, Option<Position>)> =
-            self.held.iter().map(|held| (held.from..held.row.to, held.reached.position)).collect();
-        let way = Route {
-            ranges: &ranges,
-            parked: &self.parked,
-            amends: &self.amends,
-            unreadable: settings.unreadable,
-            threads: settings.threads,
-        };
-        let Routed { chunks, unread } = route(&*self.shared.target, &batch.events, &way)?;
-        let mut chunks = chunks;
-        for chunk in &mut chunks {
-            self.waiting.append(&mut chunk.waiting);
+        Route::new(&self.held, self.amends.clone(), settings.unreadable, settings.shards())
+    }
+
+    pub(super) fn apply(&mut self, batch: Batch) -> Result<(), Ended> {
+        let route = self.route();
+        let mut piece = route.piece(Chunk::default());
+        for event in batch.events {
+            route.add(&*self.shared.target, event, &mut piece)?;
         }
+        piece.head = batch.head;
+        piece.caught_up = batch.caught_up;
+        piece.whole = true;
+        self.fold(piece).map(drop)
+    }
+
+    /// Folds a piece and commits where that is due; gives back the room it took.
+    pub(super) fn fold(&mut self, piece: PieceOf<T>) -> Result<Chunk<T::Event, T::Key>, Ended> {
+        if self.due && piece.times.is_some_and(|(first, _)| self.time != Some(first)) {
+            self.flush()?;
+        }
+        let Piece { mut chunk, events, unread, last, times, head, caught_up, whole } = piece;
+        self.set_waiting_apart(&mut chunk);
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
-        let outcome = self.shared.target.fold(self.generation, chunks, &emits, &mut self.folded)?;
+        let outcome = self.shared.target.fold(self.generation, &mut chunk, &emits, &mut self.folded)?;
         for failure in &outcome.failures {
             self.parked
                 .insert(failure.key.clone(), commits::first_failure(self.shared.clock.now(), &failure.error));
         }
         self.outcome.extend(outcome);
-        self.events += batch.events.len() as u64;
-        self.advance(batch);
-        let silent = Position::number(self.least()) - Position::number(self.committed());
-        let serves = self.serving_text().is_some();
-        let documents = self.shared.settings.documents;
-        let bound = EVENTS_MAX <= self.events || documents <= T::size(&self.folded);
-        // What is built is switched to by what the sink says of it, so nothing may be left in memory then.
-        let due = (batch.caught_up && (0 < self.events || (!serves && 0 < silent)))
-            || bound
-            || (serves && 0 < self.events);
-        if due || SILENT_POSITIONS_MAX <= silent {
+        self.events += events;
+        self.time = times.map(|(_, last)| last).or(self.time);
+        self.advance(last, head);
+        self.whole = whole || caught_up;
+        self.due = self.is_due(whole, caught_up);
+        // Where a piece ends within an append, the next one tells; where time stands still, some piece must be the last.
+        let long = EVENTS_MAX + limits::APPEND_EVENTS_MAX as u64 <= self.events;
+        if self.due && (self.whole || self.events == 0 || long) {
             self.flush()?;
         }
-        let counts = (batch.events.len() as u64, unread);
-        self.shared.progress(self.generation, &self.held, counts, batch.caught_up, self.events == 0);
-        self.throttle(batch.events.len())
+        self.shared.progress(self.generation, &self.held, (events, unread), caught_up, self.events == 0);
+        self.throttle(events)?;
+        Ok(chunk)
     }
 
-    /// Moves what is reached, in memory, to the end of the batch.
-    fn advance(&mut self, batch: &Batch) {
-        let last = batch.events.last().map(|event| Mark { position: event.position, id: event.event.id });
+    /// Takes out what waits because its key is parked.
+    fn set_waiting_apart(&mut self, chunk: &mut Chunk<T::Event, T::Key>) {
+        if self.parked.is_empty() {
+            return;
+        }
+        let Chunk { events, shards } = chunk;
+        for shard in shards {
+            let waits = shard.extract_if(.., |pair| self.parked.contains_key(&pair.key));
+            self.waiting.extend(waits.map(|pair| (pair.key, events[pair.event as usize].position)));
+        }
+    }
+
+    /// Whether what is folded is to be committed.
+    fn is_due(&self, whole: bool, caught_up: bool) -> bool {
+        let silent = Position::number(self.least()) - Position::number(self.committed());
+        let serves = self.serving_text().is_some();
+        if self.events == 0 {
+            // What is built is switched to by what the sink says of it, so nothing may be left in memory then.
+            return SILENT_POSITIONS_MAX <= silent || (caught_up && !serves && 0 < silent);
+        }
+        let since = self.shared.clock.now().as_micros().saturating_sub(self.committed_at.as_micros());
+        let patience = if serves { SEEN } else { UNSEEN }.min(self.terms.length() / 4);
+        caught_up
+            || (whole && serves)
+            || EVENTS_MAX <= self.events
+            || self.shared.settings.documents <= T::size(&self.folded)
+            || ROWS_MAX <= self.outcome.effects.len() + self.waiting.len()
+            || patience.as_micros() <= u128::from(since.unsigned_abs())
+    }
+
+    /// Moves what is reached, in memory, to the end of the piece.
+    fn advance(&mut self, last: Option<Mark>, head: Option<Position>) {
         for held in &mut self.held {
             if let Some(last) = last
                 && held.reached.position < Some(last.position)
@@ -74,7 +116,7 @@ impl<T: Target> Worker<T> {
                 held.reached.position = Some(last.position);
                 held.reached.last = Some(last);
             }
-            held.reached.position = held.reached.position.max(batch.head);
+            held.reached.position = held.reached.position.max(head);
         }
     }
 
@@ -86,6 +128,14 @@ impl<T: Target> Worker<T> {
         self.serving.as_deref().filter(|serving| serving.parse() == Ok(self.generation))
     }
 
+    /// Commits what is folded where that shows readers no half of an append; otherwise it is read again.
+    pub(super) fn flush_whole(&mut self) -> Result<(), Ended> {
+        if self.whole || self.serving_text().is_none() {
+            return self.flush();
+        }
+        Ok(())
+    }
+
     /// Commits what is folded, with everything that must be known of it.
     pub(super) fn flush(&mut self) -> Result<(), Ended> {
         if self.held.is_empty() {
@@ -95,6 +145,8 @@ impl<T: Target> Worker<T> {
         let mut outcome = mem::take(&mut self.outcome);
         let waiting = mem::take(&mut self.waiting);
         self.events = 0;
+        self.due = false;
+        self.committed_at = self.shared.clock.now();
         let mut control = Control::default();
         let held = self.move_ranges(&mut control);
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
@@ -144,7 +196,7 @@ impl<T: Target> Worker<T> {
     }
 
     /// A pause where the read model is to be built slowly.
-    fn throttle(&self, events: usize) -> Result<(), Ended> {
+    fn throttle(&self, events: u64) -> Result<(), Ended> {
         let Some(rate) = self.shared.settings.throttle else { return Ok(()) };
         if self.serving_text().is_some() || events == 0 {
             return Ok(());

@@ -15,8 +15,6 @@ const EVENTS_MAX: usize = 2_000;
 const BYTES_MAX: usize = 4 << 20;
 /// Deliveries after which it lets others look.
 const YIELD: u64 = 64;
-/// How many times larger they are until it has caught up for the first time.
-const BEHIND: usize = 8;
 
 /// Deliveries that become one commit.
 #[derive(Debug, Default)]
@@ -35,19 +33,12 @@ pub(super) struct Batches {
     gathered: Batch,
     /// The event the next batch begins with.
     ahead: Option<RecordedEvent>,
-    /// Whether it has yet to catch up for the first time.
-    behind: bool,
     polled: u64,
 }
 
 impl Batches {
     pub(super) fn new(deliveries: Subscription) -> Self {
-        Self { deliveries, gathered: Batch::default(), ahead: None, behind: false, polled: 0 }
-    }
-
-    /// The same for one that has far to go: its batches are larger until it has caught up.
-    pub(super) fn behind(deliveries: Subscription) -> Self {
-        Self { behind: true, ..Self::new(deliveries) }
+        Self { deliveries, gathered: Batch::default(), ahead: None, polled: 0 }
     }
 
     /// The next batch: it ends where the log does, or where it is full and an append ends.
@@ -64,13 +55,12 @@ impl Batches {
                 yield_now().await;
             }
             match self.deliveries.next().await {
-                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event, self.behind) => {
+                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event) => {
                     self.ahead = Some(event);
                     return Ok(mem::take(&mut self.gathered));
                 }
                 Some(Ok(Delivery::Event(event))) => self.gathered.push(event),
                 Some(Ok(Delivery::CaughtUp(head))) => {
-                    self.behind = false;
                     self.gathered.caught_up = true;
                     self.gathered.head = head;
                     return Ok(mem::take(&mut self.gathered));
@@ -94,10 +84,9 @@ impl Batch {
 
     /// The events of one append are recorded at one time, so where the time is another, another append begins.
     /// Where many appends share a time, nothing tells them apart, and the bound of one append is the batch's.
-    fn ends_before(&self, next: &RecordedEvent, behind: bool) -> bool {
+    fn ends_before(&self, next: &RecordedEvent) -> bool {
         let Some(last) = self.events.last() else { return false };
-        let times = if behind { BEHIND } else { 1 };
-        let full = times * EVENTS_MAX <= self.events.len() || times * BYTES_MAX <= self.bytes;
+        let full = EVENTS_MAX <= self.events.len() || BYTES_MAX <= self.bytes;
         let overfull =
             limits::APPEND_EVENTS_MAX <= self.events.len() || limits::APPEND_BYTES_MAX <= self.bytes;
         overfull || (full && last.recorded_at != next.recorded_at)
@@ -105,7 +94,7 @@ impl Batch {
 }
 
 /// Not ready the first time it is asked.
-async fn yield_now() {
+pub(super) async fn yield_now() {
     let mut asked = false;
     poll_fn(|context| {
         if mem::replace(&mut asked, true) {

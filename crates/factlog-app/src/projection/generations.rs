@@ -11,7 +11,8 @@ use factlog_core::{Error, Position, Result, Timestamp};
 
 use super::acts;
 use super::lease;
-use super::rows::{self, GenerationRow, Phase, ROWS_MAX, RangeRow, Split};
+use super::orders::Hand;
+use super::rows::{self, GIVEN_UP, GenerationRow, Phase, ROWS_MAX, RangeRow, Split, WANTED};
 use super::sink::{Committed, Rows, SERVING};
 use super::target::{Control, Emits, Target};
 
@@ -57,7 +58,7 @@ pub(super) fn open<T: Target>(
                 format!("it was built by version {old} of the projection, this is version {new}")
             }
         };
-        if build(target, fingerprint, &because, now)?.is_some() {
+        if build(target, fingerprint, &because, now, Hand::EMPTY)?.is_some() {
             return Ok(Opened { because: Some(because) });
         }
     }
@@ -110,6 +111,7 @@ pub(super) fn build<T: Target>(
     fingerprint: &str,
     because: &str,
     now: Timestamp,
+    hand: Hand<'_>,
 ) -> Result<Option<u64>> {
     let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(None) };
     let left: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
@@ -122,10 +124,22 @@ pub(super) fn build<T: Target>(
     row.effects_after = splits(&target.rows(&rows::ranges(left), ROWS_MAX)?)?;
     row.owed = owed(target, left)?;
     let mut control = Control { dropped: Some(number), ..Control::default() };
+    control.put(GIVEN_UP.to_owned(), None);
     control.expected.push((SERVING.to_owned(), Some(serving)));
     control.change(rows::generation(number), None, Some(rows::write(&row)));
     control.change(rows::range(number, 0), None, Some(whole(now)));
+    control.put(WANTED.to_owned(), None);
+    hand.close(&mut control, &built(number));
     Ok((target.write(control)? == Committed::Written).then_some(number))
+}
+
+/// What is said of a build that began, and of a switch.
+pub(super) fn built(number: u64) -> String {
+    format!("generation {number} is built")
+}
+
+pub(super) fn seen_now(number: u64) -> String {
+    format!("generation {number} is what readers see")
 }
 
 /// Removes a generation that readers do not see, with all it has.
@@ -196,7 +210,13 @@ pub(super) enum Switched {
 }
 
 /// Makes a generation the one readers see, in one commit.
-pub(super) fn switch<T: Target>(target: &T, to: u64, back: bool, seen: Option<Position>) -> Result<Switched> {
+pub(super) fn switch<T: Target>(
+    target: &T,
+    to: u64,
+    back: bool,
+    seen: Option<Position>,
+    hand: Hand<'_>,
+) -> Result<Switched> {
     let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(Switched::Moved) };
     let from: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
     if from == to {
@@ -224,6 +244,8 @@ pub(super) fn switch<T: Target>(target: &T, to: u64, back: bool, seen: Option<Po
     old.owed = BTreeMap::new();
     old.phase = Phase::Kept;
     control.put(rows::hold(from), None);
+    control.put(WANTED.to_owned(), None);
+    hand.close(&mut control, &seen_now(to));
     release(target, to, &new, &mut control)?;
     control.change(old_name, Some(old_text), Some(rows::write(&old)));
     control.change(new_name, Some(new_text), Some(rows::write(&new)));

@@ -25,6 +25,7 @@ mod parked;
 mod partition;
 mod project;
 mod prove;
+mod refold;
 mod route;
 mod rows;
 mod settings;
@@ -39,11 +40,14 @@ mod start;
 mod status;
 mod supervisor;
 mod target;
+mod tenure;
+mod verify;
 mod waits;
 mod watch;
 mod worker;
 
 use std::fmt::Debug;
+use std::hash::Hash;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,7 +127,7 @@ pub trait Projection: Send + Sync + 'static {
     /// The types it folds.
     type Event: EventSet;
     /// What a document is found by. Kept as JSON where the read model is kept in a file.
-    type Key: Ord + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+    type Key: Ord + Hash + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What is kept under a key. Kept as JSON where the read model is kept in a file.
     type Document: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// Its name; a file keeps several read models apart by it.

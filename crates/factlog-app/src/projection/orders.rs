@@ -2,6 +2,8 @@
 //!
 //! * A row `order/<id>` is answered by a row `answer/<id>`; both are JSON, so a program without the user's code can
 //!   give orders to one that runs. Orders are looked for several times a second.
+//! * The commit that carries out an order also takes it away and answers it. A program that dies before has done nothing,
+//!   and whoever runs the read model next finds the order; one that dies behind it has done it once.
 
 use factlog_core::{Position, Query, ReadOptions, RecordedEvent};
 use serde::{Deserialize, Serialize};
@@ -26,8 +28,41 @@ pub(super) enum Order {
     Stop(oneshot::Sender<()>),
 }
 
-/// The id of an order, and what it asks for if that makes sense.
-pub(super) type Taken = (String, Result<Act, String>);
+/// An order that was left in the sink.
+pub(super) struct Found {
+    id: String,
+    text: String,
+    /// What it asks for, if that makes sense.
+    pub(super) act: Result<Act, String>,
+}
+
+/// The order that a commit carries out, if it was left in the sink.
+#[derive(Clone, Copy)]
+pub(super) struct Hand<'a>(Option<&'a Found>);
+
+impl<'a> Hand<'a> {
+    /// Nobody waits for an answer in the sink.
+    pub(super) const EMPTY: Self = Self(None);
+
+    pub(super) fn of(found: &'a Found) -> Self {
+        Self(Some(found))
+    }
+
+    /// Lets a commit take the order away and answer it.
+    pub(super) fn close(self, control: &mut Control, done: &str) {
+        if let Some(found) = self.0 {
+            found.close(control, &json!({ "done": done }));
+        }
+    }
+}
+
+impl Found {
+    fn close(&self, control: &mut Control, said: &serde_json::Value) {
+        control.change(format!("order/{}", self.id), Some(self.text.clone()), None);
+        control.put(format!("answer/{}", self.id), Some(said.to_string()));
+    }
+}
+
 pub(super) type Answer = oneshot::Sender<Result<String, ProjectionError>>;
 
 /// What an operator may ask for.
@@ -43,21 +78,35 @@ pub(super) enum Act {
     Skip { key: String, reason: String },
     Edit { position: u64, data: String },
     Event { position: u64 },
+    Verify,
 }
 
 impl<T: Target> Shared<T> {
     /// Tries a parked key again now.
-    pub(super) fn retry(&self, generation: u64, key: &str) -> Result<String, ProjectionError> {
+    pub(super) fn retry(
+        &self,
+        generation: u64,
+        key: &str,
+        hand: Hand<'_>,
+    ) -> Result<String, ProjectionError> {
         let now = self.clock.now();
         let mut control = Control::default();
         self.due(generation, key, &mut control)?;
         acts::note(&mut control, now, acts::RETRIED, json!({ "key": key, "generation": generation }));
+        let done = format!("key {key} is tried again");
+        hand.close(&mut control, &done);
         self.write_act(control)?;
-        Ok(format!("key {key} is tried again"))
+        Ok(done)
     }
 
     /// Takes the event a key stands before off it, for good, in every generation.
-    pub(super) fn skip(&self, generation: u64, key: &str, reason: &str) -> Result<String, ProjectionError> {
+    pub(super) fn skip(
+        &self,
+        generation: u64,
+        key: &str,
+        reason: &str,
+        hand: Hand<'_>,
+    ) -> Result<String, ProjectionError> {
         let mut control = Control::default();
         self.due(generation, key, &mut control)?;
         let first = self.target.rows(&rows::waiting(generation, key), 1)?.into_keys().next();
@@ -67,12 +116,20 @@ impl<T: Target> Shared<T> {
         control.put(acts::skip(position, key), Some(reason.to_owned()));
         let data = json!({ "key": key, "position": position, "reason": reason });
         acts::note(&mut control, self.clock.now(), acts::SKIPPED, data);
+        let done = format!("key {key} passes over position {position}");
+        hand.close(&mut control, &done);
         self.write_act(control)?;
-        Ok(format!("key {key} passes over position {position}"))
+        Ok(done)
     }
 
     /// Lets an event that keys stand before be read with other data, in every generation.
-    pub(super) fn edit(&self, generation: u64, position: u64, data: &str) -> Result<String, ProjectionError> {
+    pub(super) fn edit(
+        &self,
+        generation: u64,
+        position: u64,
+        data: &str,
+        hand: Hand<'_>,
+    ) -> Result<String, ProjectionError> {
         self.check_edit(position, data)?;
         let mut control = Control::default();
         let waits = format!("/{position:020}");
@@ -92,8 +149,10 @@ impl<T: Target> Shared<T> {
         control.put(acts::edit(position), Some(data.to_owned()));
         let act = json!({ "position": position, "data": data });
         acts::note(&mut control, self.clock.now(), acts::EDITED, act);
+        let done = format!("position {position} is read with the new data by {found} keys");
+        hand.close(&mut control, &done);
         self.write_act(control)?;
-        Ok(format!("position {position} is read with the new data by {found} keys"))
+        Ok(done)
     }
 
     /// Data that cannot be read would stop the read model whole.
@@ -150,32 +209,45 @@ impl<T: Target> Shared<T> {
         }
     }
 
-    /// The orders that were left in the sink; each is taken away before it is done, so that it is done once.
-    pub(super) fn take_orders(&self) -> Result<Vec<Taken>, ProjectionError> {
-        let mut taken = Vec::new();
-        for (name, text) in self.target.rows("order/", ROWS_MAX)? {
-            let mut control = Control::default();
-            control.change(name.clone(), Some(text.clone()), None);
-            if self.target.write(control)? == Committed::Written {
-                let id = name["order/".len()..].to_owned();
-                taken.push((id, serde_json::from_str(&text).map_err(|error| error.to_string())));
-            }
+    /// The orders that were left in the sink.
+    pub(super) fn orders(&self) -> Result<Vec<Found>, ProjectionError> {
+        let orders = self.target.rows("order/", ROWS_MAX)?;
+        if !orders.is_empty() {
+            self.forget_answers()?;
         }
-        Ok(taken)
+        let found = orders.into_iter().map(|(name, text)| {
+            let act = serde_json::from_str(&text).map_err(|error| error.to_string());
+            Found { id: name["order/".len()..].to_owned(), text, act }
+        });
+        Ok(found.collect())
     }
 
-    pub(super) fn answer(&self, id: &str, answer: &Result<String, String>) -> Result<(), ProjectionError> {
-        let said = match answer {
-            Ok(done) => json!({ "done": done }),
-            Err(error) => json!({ "error": error }),
-        };
-        let mut control = Control::default();
+    /// Whether an order is there and not answered.
+    pub(super) fn is_open(&self, found: &Found) -> Result<bool, ProjectionError> {
+        Ok(!self.target.rows(&format!("order/{}", found.id), 1)?.is_empty())
+    }
+
+    /// Answers that nobody takes away do not pile up.
+    fn forget_answers(&self) -> Result<(), ProjectionError> {
         let left = self.target.rows("answer/", ANSWERS_MAX)?;
-        if ANSWERS_MAX <= left.len() {
-            control.rows.extend(left.into_keys().take(ANSWERS_MAX / 2).map(|name| (name, None)));
+        if left.len() < ANSWERS_MAX {
+            return Ok(());
         }
-        control.put(format!("answer/{id}"), Some(said.to_string()));
+        let mut control = Control::default();
+        control.rows.extend(left.into_keys().take(ANSWERS_MAX / 2).map(|name| (name, None)));
         self.write_act(control)
+    }
+
+    /// Takes away and answers an order that no commit has closed: it was refused, or there was nothing to do.
+    pub(super) fn settle(&self, found: &Found, done: &Result<String, String>) -> Result<(), ProjectionError> {
+        let mut control = Control::default();
+        match done {
+            Ok(done) => found.close(&mut control, &json!({ "done": done })),
+            Err(error) => found.close(&mut control, &json!({ "error": error })),
+        }
+        // Refused where it is closed, here or by another program.
+        let (Committed::Written | Committed::Refused) = self.target.write(control)?;
+        Ok(())
     }
 
     pub(super) fn parked_count(&self, generation: u64) -> Result<usize, ProjectionError> {

@@ -25,7 +25,7 @@ impl<T: Target> Worker<T> {
         let due = |row: &ParkedRow| row.retry_at.is_some_and(|at| at <= now);
         let keys: Vec<T::Key> =
             self.parked.iter().filter(|(_, row)| due(row)).map(|(key, _)| key.clone()).collect();
-        if keys.is_empty() {
+        if keys.is_empty() || !self.whole {
             return Ok(());
         }
         self.flush()?;
@@ -40,7 +40,7 @@ impl<T: Target> Worker<T> {
     /// One commit's worth of a parked key; answers whether it may go on with more.
     fn retry(&mut self, key: &T::Key) -> Result<bool, Ended> {
         let text = key_text(key);
-        let (chunk, positions, more) = self.waiting_events(key, &text)?;
+        let (mut chunk, positions, more) = self.waiting_events(key, &text)?;
         let target = &*self.shared.target;
         let name = rows::parked(self.generation, &text);
         let mut control = Control::default();
@@ -50,6 +50,10 @@ impl<T: Target> Worker<T> {
             self.parked.remove(key);
             return Ok(false);
         };
+        // An operator changed it meanwhile, and perhaps the event: a try with what is known would fail once more.
+        if self.parked.get(key) != Some(&known) {
+            return Err(Ended::Reload);
+        }
         let held = self.move_ranges(&mut control);
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
@@ -58,7 +62,7 @@ impl<T: Target> Worker<T> {
         let scribe = Scribe { generation: self.generation, serves, now };
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         let mut folded = T::Folded::default();
-        let mut outcome = target.fold(self.generation, vec![chunk], &emits, &mut folded)?;
+        let mut outcome = target.fold(self.generation, &mut chunk, &emits, &mut folded)?;
         let mut left: Option<ParkedRow> = None;
         let generation = self.generation;
         let committed = target.commit(generation, folded, &emits, &mut |late| {
@@ -116,7 +120,7 @@ impl<T: Target> Worker<T> {
     ) -> Result<(Chunk<T::Event, T::Key>, Vec<Position>, bool), Ended> {
         let names = self.shared.target.rows(&rows::waiting(self.generation, text), RETRY_MAX + 1)?;
         let more = RETRY_MAX < names.len();
-        let mut chunk = Chunk { events: Vec::new(), shards: vec![Vec::new()], waiting: Vec::new() };
+        let mut chunk = Chunk { events: Vec::new(), shards: vec![Vec::new()] };
         let mut positions = Vec::new();
         for name in names.keys().take(RETRY_MAX) {
             let position =
@@ -134,12 +138,13 @@ impl<T: Target> Worker<T> {
                 ))
             })?;
             let mut ordinals = 0..;
-            for event in amended::<T>(&raw, &self.amends)? {
-                let index = u32::try_from(chunk.events.len()).expect("a retry is bounded");
-                let keys = keys(&*self.shared.target, &event).into_iter().zip(&mut ordinals);
+            let start = chunk.events.len();
+            amended::<T>(raw, &self.amends, &mut chunk.events)?;
+            for (index, event) in (start..).zip(&chunk.events[start..]) {
+                let index = u32::try_from(index).expect("a retry is bounded");
+                let keys = keys(&*self.shared.target, event).into_iter().zip(&mut ordinals);
                 let own = keys.filter(|(other, _)| other == key);
                 chunk.shards[0].extend(own.map(|(key, ordinal)| Pair { event: index, ordinal, key }));
-                chunk.events.push(event);
             }
         }
         Ok((chunk, positions, more))

@@ -94,15 +94,19 @@ impl<P: Projection> Startable<P> {
         self
     }
 
-    /// How many threads each worker decodes and folds with while it is far behind; 1 unless told otherwise, at most 64.
+    /// How many threads read and decode for each worker while it is more than 20,000 events behind, 1 to 64; half as many
+    /// fold. Unless told otherwise as many as the machine has, 8 at most, shared among the workers.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.settings.threads = threads;
+        self.settings.threads = Some(threads);
         self
     }
 
     /// Several processes run it together: the partitions are cut in `slots`, and each worker takes one that nobody
     /// holds. A lease that is not renewed for its length may be taken by another; whoever was paused meanwhile writes
     /// nothing. Without this, whoever starts last takes over at once.
+    ///
+    /// Partitions are not dealt anew while all of them are held: a worker beyond the number of slots waits until a slot is
+    /// given back or its lease ends, and a slot that nobody takes goes to a worker that has one already.
     pub fn shared(mut self, slots: u16, lease: Duration) -> Self {
         self.settings.slots = slots;
         self.lease = Some(lease);
@@ -127,8 +131,11 @@ impl<P: Projection> Startable<P> {
         self
     }
 
-    /// How many documents are held in memory, beyond one batch of 16,000 events, before they are written while a
-    /// generation is built; 50,000 unless told otherwise.
+    /// How many documents each worker holds in memory, beyond those of 4,096 events, before they are written while it is
+    /// far behind; 50,000 unless told otherwise. While it folds, those of the last 4,096 events are there twice.
+    ///
+    /// Each is then written once: it is also written after 1,000,000 events, and every 2 seconds, or every half a second
+    /// where readers see it, so that what was done is not lost.
     pub fn documents_in_memory(mut self, documents: usize) -> Self {
         self.settings.documents = documents;
         self

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Mark;
 
+/// Why the last generation that was built could not be.
+pub(super) const GIVEN_UP: &str = "given-up";
 /// Rows read at once at most where more are of no use.
 pub(super) const ROWS_MAX: usize = 20_000;
 
@@ -118,6 +120,9 @@ pub(super) struct EffectRow {
     pub(super) key: String,
     pub(super) data: serde_json::Value,
 }
+
+/// The row that is there while an operator wants what is built to be switched to.
+pub(super) const WANTED: &str = "switch";
 
 pub(super) fn generation(number: u64) -> String {
     format!("generation/{number:08}")

@@ -1,6 +1,7 @@
 //! What one may choose about a running projection: data, with bounds.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::thread;
 use std::time::Duration;
 
 use factlog_core::{Error, Result};
@@ -28,12 +29,15 @@ pub enum Switch {
     ByHand,
 }
 
+/// Threads of one projection at most, unless more are asked for.
+const THREADS_UNASKED: usize = 8;
+
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) workers: u16,
     pub(super) slots: u16,
-    /// Threads that decode and fold a batch, for each worker.
-    pub(super) threads: usize,
+    /// Threads that read ahead, for each worker; `None` for as many as the machine has, shared among the workers.
+    pub(super) threads: Option<usize>,
     pub(super) unreadable: Unreadable,
     pub(super) switch: Switch,
     /// Events per second of a generation that is built beside.
@@ -48,7 +52,7 @@ impl Default for Settings {
         Self {
             workers: 1,
             slots: 1,
-            threads: 1,
+            threads: None,
             unreadable: Unreadable::default(),
             switch: Switch::default(),
             throttle: None,
@@ -59,15 +63,29 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Threads that read and decode for one worker.
+    pub(super) fn threads(&self) -> usize {
+        let share = || {
+            let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            (threads.min(THREADS_UNASKED) / usize::from(self.workers)).max(1)
+        };
+        self.threads.unwrap_or_else(share)
+    }
+
+    /// Threads that fold for one worker. Folding costs less than reading and decoding.
+    pub(super) fn shards(&self) -> usize {
+        (self.threads() / 2).max(1)
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let sound = (1..=PARTITIONS).contains(&self.workers)
             && (self.workers..=PARTITIONS).contains(&self.slots)
-            && (1..=64).contains(&self.threads)
+            && (1..=64).contains(&self.threads())
             && 0 < self.documents;
         if sound {
             return Ok(());
         }
-        let (workers, slots, threads) = (self.workers, self.slots, self.threads);
+        let (workers, slots, threads) = (self.workers, self.slots, self.threads());
         Err(Error::invalid(format!(
             "a projection with {workers} workers of {slots} slots and {threads} threads each; give 1 to {PARTITIONS} workers, as many slots or more, 1 to 64 threads, and room for a document"
         )))

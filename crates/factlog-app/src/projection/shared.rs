@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::lease::{self, Held};
-use super::rows::{self, GenerationRow, Phase, ROWS_MAX};
+use super::rows::{self, GenerationRow, Phase, ROWS_MAX, WANTED};
 use super::settings::Settings;
 use super::sink::SERVING;
 use super::target::Target;
@@ -42,6 +42,8 @@ pub(super) struct Board {
     pub(super) generations: BTreeMap<u64, Progress>,
     pub(super) head: Option<Position>,
     pub(super) paused: bool,
+    /// Whether an operator wants what is built to be switched to as soon as it can be.
+    pub(super) wanted: bool,
     pub(super) stopped: bool,
     /// Something that is wrong with the whole read model.
     pub(super) broken: Option<ProjectionError>,
@@ -210,6 +212,7 @@ impl<T: Target> Shared<T> {
     pub(super) fn look(&self) -> Result<()> {
         let serving = self.target.rows(SERVING, 1)?.remove(SERVING);
         let paused = !self.target.rows("paused", 1)?.is_empty();
+        let wanted = !self.target.rows(WANTED, 1)?.is_empty();
         let mut found = BTreeMap::new();
         for (name, text) in self.target.rows("generation/", ROWS_MAX)? {
             found.insert(rows::number(&name)?, rows::read::<GenerationRow>(&name, &text)?);
@@ -219,6 +222,7 @@ impl<T: Target> Shared<T> {
         self.change(|board| {
             board.serving = serving.and_then(|serving| serving.parse().ok());
             board.paused = paused;
+            board.wanted = wanted;
             board.generations.retain(|number, _| found.contains_key(number));
             for (number, row) in found {
                 let known = board.generations.entry(number);

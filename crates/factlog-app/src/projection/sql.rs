@@ -3,6 +3,7 @@
 //! * Its tables, its checkpoint and its parked keys commit together; an event that fails leaves no trace but that.
 //! * Each generation has tables of its own, `<table>_g<number>`; a view `<table>` shows the one readers see and is
 //!   replaced in the commit that switches.
+//! * One worker applies all events, in their order; there are neither leases nor side effects of their own.
 
 mod target;
 
@@ -20,7 +21,8 @@ use super::start::{self, Run};
 use super::{ApplyError, Freshness, OnTimeout, Operations, ProjectionError};
 use crate::{App, EventSet, Recorded};
 
-/// A read model in SQL tables of its own.
+/// A read model in SQL tables of its own, for one process and one worker. It has no side effects: for those, and for
+/// several workers or processes, use a [`Projection`](crate::Projection).
 ///
 /// ```
 #[doc = include_str!("../docs/counter.txt")]

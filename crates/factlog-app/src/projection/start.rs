@@ -83,8 +83,8 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         runtime: runtime.clone(),
         workers: BTreeMap::new(),
         dispatcher,
+        verifier: None,
         waiting: Vec::new(),
-        wanted: false,
     };
     supervisor.start(runtime)?;
     Ok(operations)

@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 use super::effects::Dispatcher;
 use super::generations;
 use super::lease::Terms;
-use super::orders::{Answer, Order};
+use super::orders::{Act, Answer, Hand, Order};
 use super::partition::slot;
+use super::rows::GIVEN_UP;
 use super::shared::{Condition, Shared};
 use super::target::{Control, Target, guarded};
 use super::waits::{Halt, Waited};
@@ -36,10 +37,9 @@ pub(super) struct Supervisor<T: Target> {
     pub(super) runtime: Option<Handle>,
     pub(super) workers: BTreeMap<(u64, u16), Running>,
     pub(super) dispatcher: Option<Running>,
+    pub(super) verifier: Option<Running>,
     /// Who waits for the generation that is built.
     pub(super) waiting: Vec<Answer>,
-    /// Whether an operator wants the switch as soon as it can be.
-    pub(super) wanted: bool,
 }
 
 /// A thread that can be told to halt.
@@ -64,6 +64,10 @@ impl Running {
         let thread = thread
             .map_err(|cause| Error::unavailable(format!("cannot start the thread {name}")).because(cause))?;
         Ok(Self { halt, thread })
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
     }
 
     pub(super) fn end(self) {
@@ -120,14 +124,7 @@ impl<T: Target> Supervisor<T> {
     fn round(&mut self) -> Result<(), ProjectionError> {
         self.shared.look()?;
         self.shared.change(|board| board.broken = None);
-        for (id, act) in self.shared.take_orders()? {
-            let done = match act {
-                Ok(act) => self.act(&act).map_err(|error| error.to_string()),
-                Err(error) => Err(format!("this order makes no sense: {error}")),
-            };
-            self.sign();
-            self.shared.answer(&id, &done)?;
-        }
+        self.take_orders()?;
         self.give_up()?;
         self.ensure()?;
         self.switch_if_due()?;
@@ -141,6 +138,29 @@ impl<T: Target> Supervisor<T> {
         }
         if let Some(dispatcher) = &self.dispatcher {
             dispatcher.halt.wake();
+        }
+        Ok(())
+    }
+
+    /// Carries out the orders that were left in the sink.
+    fn take_orders(&mut self) -> Result<(), ProjectionError> {
+        for found in self.shared.orders()? {
+            if found.act == Ok(Act::Verify) {
+                self.verify(found)?;
+                continue;
+            }
+            let done = match &found.act {
+                Ok(act) => match self.act(act, Hand::of(&found)) {
+                    // It stays, and is carried out as soon as that can be.
+                    Err(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
+                        return Err(error.into());
+                    }
+                    done => done.map_err(|error| error.to_string()),
+                },
+                Err(error) => Err(format!("this order makes no sense: {error}")),
+            };
+            self.sign();
+            self.shared.settle(&found, &done)?;
         }
         Ok(())
     }
@@ -172,7 +192,7 @@ impl<T: Target> Supervisor<T> {
         }
         self.halt_where(|(generation, _)| generation == number);
         let mut control = Control::default();
-        control.put("given-up".to_owned(), Some(why.to_string()));
+        control.put(GIVEN_UP.to_owned(), Some(why.to_string()));
         self.shared.write_act(control)?;
         generations::drop_generation(&*self.shared.target, number)?;
         self.shared.look()?;
@@ -242,9 +262,7 @@ impl<T: Target> Supervisor<T> {
 
     fn stop(&mut self) {
         self.halt_where(|_| true);
-        if let Some(dispatcher) = self.dispatcher.take() {
-            dispatcher.end();
-        }
+        [self.dispatcher.take(), self.verifier.take()].into_iter().flatten().for_each(Running::end);
         self.shared.change(|board| board.stopped = true);
         self.sign();
     }

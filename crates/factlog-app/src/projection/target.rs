@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::partition::of_json;
+use super::refold::Digests;
 use super::rows::Split;
 use super::sink::{Committed, Rows};
 use crate::{EventSet, Recorded};
@@ -30,11 +31,12 @@ pub(super) trait Target: Send + Sync + 'static {
 
     fn keys(&self, event: &Recorded<Self::Event>) -> Vec<Self::Key>;
 
-    /// Folds events on as many threads as the chunks have shards; what cannot be applied is in the outcome.
+    /// Folds events on as many threads as the chunk has shards; what cannot be applied is in the outcome.
+    /// What is left of the chunk is of no use but its room.
     fn fold(
         &self,
         generation: u64,
-        chunks: Vec<Chunk<Self::Event, Self::Key>>,
+        chunk: &mut Chunk<Self::Event, Self::Key>,
         emits: &Emits<'_>,
         folded: &mut Self::Folded,
     ) -> Result<Outcome<Self::Key>>;
@@ -52,6 +54,16 @@ pub(super) trait Target: Send + Sync + 'static {
     ) -> Result<Committed>;
 
     fn rows(&self, prefix: &str, limit: usize) -> Result<Rows>;
+
+    /// What a generation's documents hash to; `None` where what is written is not compared.
+    fn digests(&self, _generation: u64) -> Result<Option<Digests>> {
+        Ok(None)
+    }
+
+    /// The same of what was folded from nothing.
+    fn digests_of(&self, _folded: &Self::Folded) -> Result<Digests> {
+        Ok(Digests::new())
+    }
 
     /// Commits rows alone.
     fn write(&self, control: Control) -> Result<Committed>;
@@ -82,8 +94,12 @@ pub(super) struct Chunk<E, K> {
     pub(super) events: Vec<Recorded<E>>,
     /// Of each shard, in order of events. All of one key are in one shard, the same in every chunk.
     pub(super) shards: Vec<Vec<Pair<K>>>,
-    /// What waits because its key is parked.
-    pub(super) waiting: Vec<(K, Position)>,
+}
+
+impl<E, K> Default for Chunk<E, K> {
+    fn default() -> Self {
+        Self { events: Vec::new(), shards: Vec::new() }
+    }
 }
 
 /// A fact of a chunk and one of its keys.

@@ -7,23 +7,21 @@
 //! * It waits without timers of a runtime, so it works on whatever runtime the caller has, and on none.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 
-use super::ahead::{Ahead, Far};
-use super::batch::{Batch, Batches};
-use super::lease::{self, Held, Terms};
-use super::route::Amends;
-use super::rows::{self, GenerationRow, ParkedRow};
+use super::ProjectionError;
+use super::ahead::{self, Ahead, Far};
+use super::batch::Batches;
+use super::lease::{Held, Terms};
+use super::route::{Amends, PieceOf};
+use super::rows::{GenerationRow, ParkedRow};
 use super::shared::{Condition, Shared};
-use super::sink::{Committed, SERVING};
-use super::target::{Control, Outcome, Target};
+use super::target::{Outcome, Target};
 use super::waits::{Halt, Waited};
-use super::{ProjectionError, commits};
 
 /// The first and the longest pause while the store or the sink is unavailable.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -31,26 +29,29 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 const TICK: Duration = Duration::from_millis(250);
 /// How long it waits before it looks for partitions to hold, if it holds none.
 const RETRY: Duration = Duration::from_millis(50);
-/// How long it stands still before it looks whether it may go on.
-const STILL: Duration = Duration::from_millis(10);
 
 pub(super) struct Worker<T: Target> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) generation: u64,
     /// What it would like to hold, best first.
-    slots: Vec<Range<u16>>,
+    pub(super) slots: Vec<Range<u16>>,
     pub(super) terms: Terms,
     pub(super) halt: Arc<Halt>,
     pub(super) held: Vec<Held>,
     pub(super) row: GenerationRow,
     pub(super) serving: Option<String>,
     pub(super) parked: BTreeMap<T::Key, ParkedRow>,
-    pub(super) amends: Amends,
+    pub(super) amends: Arc<Amends>,
     pub(super) folded: T::Folded,
     pub(super) outcome: Outcome<T::Key>,
     pub(super) waiting: Vec<(T::Key, Position)>,
-    /// Events folded and not committed.
+    /// Events folded and not committed, whether they are to be, and when the last of them was recorded.
     pub(super) events: u64,
+    pub(super) due: bool,
+    /// Whether the last of them ends an append, as far as can be told.
+    pub(super) whole: bool,
+    pub(super) time: Option<Timestamp>,
+    pub(super) committed_at: Timestamp,
 }
 
 /// Why a worker does not go on for now.
@@ -79,6 +80,7 @@ impl<T: Target> Worker<T> {
         halt: Arc<Halt>,
         row: GenerationRow,
     ) -> Self {
+        let committed_at = shared.clock.now();
         Self {
             shared,
             generation,
@@ -89,11 +91,15 @@ impl<T: Target> Worker<T> {
             row,
             serving: None,
             parked: BTreeMap::new(),
-            amends: Amends::default(),
+            amends: Arc::default(),
             folded: T::Folded::default(),
             outcome: Outcome::default(),
             waiting: Vec::new(),
             events: 0,
+            due: false,
+            whole: true,
+            time: None,
+            committed_at,
         }
     }
 
@@ -143,96 +149,68 @@ impl<T: Target> Worker<T> {
         if !self.held.is_empty() {
             self.shared.begin(self.generation);
         }
-        let store = self.shared.store.clone();
-        while !self.held.is_empty() {
-            let far = Far {
-                name: T::NAME,
-                query: self.shared.query.clone(),
-                types: self.shared.types.clone(),
-                after: self.least(),
-                head: self.ready(store.head())??.position,
-            };
-            if !far.is_far() {
-                break;
+        while let Some(mut ahead) = self.ahead()? {
+            let mut caught_up = false;
+            while !caught_up {
+                let waited = self.halt.wait(ahead.next(), Some(TICK));
+                self.step(waited, |worker, (lane, piece): (usize, PieceOf<T>)| {
+                    caught_up = piece.caught_up;
+                    ahead.give_back(lane, worker.fold(piece)?);
+                    Ok(())
+                })?;
             }
-            let mut ahead = Ahead::start(store.clone(), far)?;
-            while !self.step(|worker| worker.halt.wait(ahead.next(T::NAME), Some(TICK)))? {}
         }
-        let deliveries = store.subscribe(self.shared.query.clone(), self.least().into());
-        let mut batches = Batches::behind(deliveries);
+        let deliveries = self.shared.store.subscribe(self.shared.query.clone(), self.least().into());
+        let mut batches = Batches::new(deliveries);
         loop {
-            self.step(|worker| match worker.held.is_empty() {
-                true => worker.halt.pause(RETRY).nothing(),
-                false => worker.halt.wait(batches.next(T::NAME), Some(TICK)),
-            })?;
+            let waited = match self.held.is_empty() {
+                true => self.halt.pause(RETRY).nothing(),
+                false => self.halt.wait(batches.next(T::NAME), Some(TICK)),
+            };
+            self.step(waited, Self::apply)?;
         }
     }
 
-    /// Waits once, and does what there is to do; answers whether it has caught up with what it waits for.
-    fn step(&mut self, wait: impl FnOnce(&Self) -> Waited<Result<Batch>>) -> Result<bool, Ended> {
-        let mut caught_up = false;
-        match wait(self) {
+    /// Threads that read, where it is far behind.
+    fn ahead(&self) -> Result<Option<Ahead<T>>, Ended> {
+        let shared = &self.shared;
+        let (after, head) = (self.least(), self.ready(shared.store.head())??.position);
+        if self.held.is_empty() || !ahead::is_far(after, head) {
+            return Ok(None);
+        }
+        let far = Far {
+            target: shared.target.clone(),
+            store: shared.store.clone(),
+            query: shared.query.clone(),
+            types: shared.types.clone(),
+            route: self.route(),
+            after,
+            head,
+            threads: shared.settings.threads(),
+            dense: self.ready(ahead::dense(&*shared.store, &shared.types, after))??,
+        };
+        Ok(Some(Ahead::start(far)?))
+    }
+
+    /// Does what there is to do after a wait.
+    fn step<A, E: Into<ProjectionError>>(
+        &mut self,
+        waited: Waited<Result<A, E>>,
+        work: impl FnOnce(&mut Self, A) -> Result<(), Ended>,
+    ) -> Result<(), Ended> {
+        match waited {
             Waited::Halted => {
-                self.flush()?;
+                self.flush_whole()?;
                 return Err(Ended::Halted);
             }
             Waited::Tick => self.look_after()?,
-            Waited::Ready(batch) => {
-                let batch = batch?;
-                caught_up = batch.caught_up;
-                self.apply(&batch)?;
-            }
+            Waited::Ready(found) => work(self, found?)?,
         }
         if self.halt.take_reload() {
-            self.flush()?;
+            self.flush_whole()?;
             return Err(Ended::Reload);
         }
-        Ok(caught_up)
-    }
-
-    /// Learns what the sink holds, and takes the partitions that can be had.
-    fn load(&mut self) -> Result<(), Ended> {
-        let target = &*self.shared.target;
-        let now = self.shared.clock.now();
-        self.stand_still(now)?;
-        if self.terms.lease.is_none() && !lease::intact(target, self.generation, &self.held)? {
-            return Err(lease::taken_over(T::NAME).into());
-        }
-        for slot in &self.slots {
-            self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
-            if !self.held.is_empty() {
-                break;
-            }
-        }
-        self.serving = target.rows(SERVING, 1)?.remove(SERVING);
-        let name = rows::generation(self.generation);
-        let Some(text) = target.rows(&name, 1)?.remove(&name) else {
-            return Err(lease::taken_over(T::NAME).into());
-        };
-        self.row = rows::read(&name, &text)?;
-        self.amends = commits::amends(target)?;
-        self.parked = commits::parked(target, self.generation)?;
-        self.shared.refresh(self.generation)?;
-        self.shared.parked(self.generation, self.parked.len());
         Ok(())
-    }
-
-    /// Waits while another generation catches up with this one to be switched to.
-    fn stand_still(&self, now: Timestamp) -> Result<(), Ended> {
-        let name = rows::hold(self.generation);
-        let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
-        let until: i64 = rows::read(&name, &text)?;
-        if until < now.as_micros() {
-            let mut control = Control::default();
-            control.change(name, Some(text), None);
-            // Whoever else removed it did the same.
-            let (Committed::Written | Committed::Refused) = self.shared.target.write(control)?;
-            return Ok(());
-        }
-        match self.halt.pause(STILL) {
-            Waited::Halted => Err(Ended::Halted),
-            Waited::Tick | Waited::Ready(()) => Err(Ended::Reload),
-        }
     }
 
     /// Waits for the store's answer; a worker that is told to halt waits no longer.
@@ -243,69 +221,15 @@ impl<T: Target> Worker<T> {
         }
     }
 
-    /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
-    fn look_after(&mut self) -> Result<(), Ended> {
-        let now = self.shared.clock.now();
-        let covered: usize = self.held.iter().map(|held| usize::from(held.row.to - held.from)).sum();
-        // Several who cut the same range at once are in each other's way once.
-        if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
-            return Err(Ended::Reload);
-        }
-        // Whoever was taken over from says so, also where nothing happens any more.
-        if !lease::intact(&*self.shared.target, self.generation, &self.held)? {
-            return Err(Ended::Refused);
-        }
-        if self.terms.lease.is_some() {
-            let third = i64::try_from(self.terms.length().as_micros() / 3).unwrap_or(i64::MAX);
-            if self.held.iter().any(|held| held.row.until - now.as_micros() < 2 * third) {
-                self.flush()?;
-                let target = &*self.shared.target;
-                let nothing = 0..0;
-                let found = lease::acquire(target, self.generation, &nothing, &self.terms, &self.held, now)?;
-                if found.len() != self.held.len() {
-                    self.held = found;
-                    return Err(Ended::Reload);
-                }
-            }
-        }
-        self.retry_due()
-    }
-
-    /// Whether a refused commit means that this worker has lost what it held.
-    fn after_refusal(&mut self) -> Result<(), ProjectionError> {
-        let intact = match lease::intact(&*self.shared.target, self.generation, &self.held) {
-            Ok(intact) => intact,
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        self.held.clear();
-        if !intact && self.terms.lease.is_none() {
-            return Err(lease::taken_over(T::NAME).into());
-        }
-        Ok(())
-    }
-
     /// What was folded and not committed is read again.
     fn forget(&mut self) {
         self.folded = T::Folded::default();
         self.outcome = Outcome::default();
         self.waiting.clear();
         self.events = 0;
+        self.due = false;
         for held in &mut self.held {
             held.reached = held.row.checkpoint().expect("it was written by this worker");
         }
-    }
-
-    /// Gives back what it holds: another may take it at once.
-    fn leave(&mut self) {
-        let mut control = Control::default();
-        for mut held in mem::take(&mut self.held) {
-            held.row.owner = None;
-            held.row.until = self.shared.clock.now().as_micros();
-            let text = rows::write(&held.row);
-            control.change(rows::range(self.generation, held.from), Some(held.text), Some(text));
-        }
-        // A lease that is not given back ends by itself.
-        let _ = self.shared.target.write(control);
     }
 }

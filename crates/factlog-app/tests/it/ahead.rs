@@ -33,7 +33,7 @@ async fn reading_ahead_counts_each_event_once_whether_few_or_most_concern_the_re
         app.execute(Record((0..5_000).map(|n| deposited(n % 50, 1)).collect())).await.unwrap();
     }
     let head = app.store().head().await.unwrap().position;
-    for threads in [1, 3] {
+    for threads in [1, 4] {
         let path = directory.path().join(format!("{threads}.sqlite"));
         let start = || app.project(Balances).sqlite(&path).threads(threads).start().unwrap();
         let stopped = start();

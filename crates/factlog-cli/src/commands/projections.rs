@@ -5,6 +5,7 @@
 mod order;
 mod rebuild;
 mod show;
+mod verify;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -54,6 +55,12 @@ pub(crate) enum Projections {
     /// Let readers see the generation before again
     #[command(before_help = EXAMPLES)]
     Back(Order),
+    /// Fold again, from the first event, and compare with what readers see
+    ///
+    /// The program does it, in memory, while it goes on; for a moment, ten seconds at most, it applies nothing new. Ends
+    /// with 7 where a document is not what the log comes to.
+    #[command(before_help = EXAMPLES)]
+    Verify(Order),
 }
 
 #[derive(Args, Debug)]
@@ -89,6 +96,7 @@ pub(super) fn run(projections: &Projections, context: &Context) -> Outcome {
         Projections::Rebuild(order) => rebuild::run(order, context.json),
         Projections::Switch(order) => order::run(order, "switch", context.json),
         Projections::Back(order) => order::run(order, "back", context.json),
+        Projections::Verify(order) => verify::run(order, context.json),
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
-pub(crate) use orders::{Given, Waiting, give, wait_until};
+pub(crate) use orders::{Given, Left, Waiting, give, leave, wait_until};
 pub(crate) use projection::{Generation, ParkedKey, Phase, Projection};
 
 use crate::failure::{Failure, Kind, Outcome};
@@ -109,6 +109,11 @@ impl File {
                 _ => format!("name one of those there are: {}", known.join(", ")),
             },
         ))
+    }
+
+    /// How far a verification is, while there is one.
+    pub(crate) fn verifying(&self, name: &str) -> Outcome<Option<serde_json::Value>> {
+        Ok(self.row(name, "verifying")?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// Rows of a projection whose names begin with this, in order; the prefix ends with a slash.

@@ -47,38 +47,66 @@ pub(crate) enum Given {
     Left(String),
 }
 
-/// Gives an order to whoever runs the projection.
-pub(crate) fn give(file: &File, projection: &Projection, order: &Value, waiting: Waiting) -> Outcome<Given> {
-    let name = &projection.name;
-    let id = EventId::generate().to_string();
-    let (row, answer) = (format!("order/{id}"), format!("answer/{id}"));
-    if waiting.no_wait {
-        file.put(name, &row, &order.to_string())?;
-        return Ok(Given::Left(id));
+/// An order that lies there.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// A program that runs will see it.
+    ToBeAnswered(Lying),
+    /// Until a program takes it, under this id.
+    ToLie(String),
+}
+
+/// An order that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Lying {
+    name: String,
+    id: String,
+}
+
+impl Lying {
+    /// The program's words, once it has answered.
+    pub(crate) fn answer(&self, file: &File) -> Outcome<Option<String>> {
+        let answer = file.take(&self.name, &format!("answer/{}", self.id))?;
+        answer.map(|answer| said(&self.name, &answer)).transpose()
     }
-    if !projection.is_running() {
+
+    /// Takes it back; whether that was in time.
+    pub(crate) fn take_back(&self, file: &File) -> Outcome<bool> {
+        Ok(file.take(&self.name, &format!("order/{}", self.id))?.is_some())
+    }
+}
+
+/// Leaves an order: where it is waited for, only for a program that runs.
+pub(crate) fn leave(file: &File, projection: &Projection, order: &Value, waiting: Waiting) -> Outcome<Left> {
+    if !waiting.no_wait && !projection.is_running() {
         return Err(not_running(projection));
     }
-    file.put(name, &row, &order.to_string())?;
-    let timeout = Duration::from_secs(waiting.timeout);
-    let answered = || file.take(name, &answer);
-    if let Some(answer) = wait_until(timeout, answered)? {
-        return said(name, &answer);
+    let (name, id) = (projection.name.clone(), EventId::generate().to_string());
+    file.put(&name, &format!("order/{id}"), &order.to_string())?;
+    Ok(if waiting.no_wait { Left::ToLie(id) } else { Left::ToBeAnswered(Lying { name, id }) })
+}
+
+/// Gives an order to whoever runs the projection, and waits for what is said.
+pub(crate) fn give(file: &File, projection: &Projection, order: &Value, waiting: Waiting) -> Outcome<Given> {
+    let left = match leave(file, projection, order, waiting)? {
+        Left::ToBeAnswered(left) => left,
+        Left::ToLie(id) => return Ok(Given::Left(id)),
+    };
+    if let Some(said) = wait_until(Duration::from_secs(waiting.timeout), || left.answer(file))? {
+        return Ok(Given::Done(said));
     }
-    if file.take(name, &row)?.is_some() {
-        let shown = printable(name);
-        let what = format!(
-            "the program that runs {shown} took no order for {} s; nothing was done",
-            waiting.timeout
-        );
+    let name = printable(&projection.name);
+    if left.take_back(file)? {
+        let what =
+            format!("the program that runs {name} took no order for {} s; nothing was done", waiting.timeout);
         return Err(Failure::new(Kind::Unavailable, what)
             .advise("look at the program; --timeout waits longer, --no-wait leaves the order there"));
     }
-    match wait_until(GRACE, answered)? {
-        Some(answer) => said(name, &answer),
+    match wait_until(GRACE, || left.answer(file))? {
+        Some(said) => Ok(Given::Done(said)),
         None => Err(Failure::new(Kind::Indeterminate, "the order was taken and is not answered")
             .because("the program is busy with it, or ended meanwhile")
-            .advise(format!("see `factlog projections show {}` before giving it again", printable(name)))),
+            .advise(format!("see `factlog projections show {name}` before giving it again"))),
     }
 }
 
@@ -100,10 +128,10 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-fn said(name: &str, answer: &str) -> Outcome<Given> {
+fn said(name: &str, answer: &str) -> Outcome<String> {
     let answer: Value = serde_json::from_str(answer).unwrap_or_default();
     match (answer["done"].as_str(), answer["error"].as_str()) {
-        (Some(done), _) => Ok(Given::Done(done.to_owned())),
+        (Some(done), _) => Ok(done.to_owned()),
         (None, error) => Err(Failure::new(Kind::Failure, format!("{} does not do that", printable(name)))
             .because(error.unwrap_or("its answer makes no sense"))),
     }

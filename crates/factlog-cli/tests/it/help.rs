@@ -25,6 +25,7 @@ fn the_help_begins_with_examples_and_names_the_exit_codes() {
         &["projections", "pause"],
         &["projections", "rebuild"],
         &["projections", "switch"],
+        &["projections", "verify"],
         &["parked"],
         &["parked", "list"],
         &["parked", "show"],

@@ -6,3 +6,4 @@ mod bank;
 mod contention;
 mod embedded;
 mod kills;
+mod loans;

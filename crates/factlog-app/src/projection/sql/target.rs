@@ -115,12 +115,12 @@ impl<P: SqlProjection> Target for Sql<P> {
     fn fold(
         &self,
         _: u64,
-        chunks: Vec<Chunk<P::Event, String>>,
+        chunk: &mut Chunk<P::Event, String>,
         _: &Emits<'_>,
         folded: &mut Self::Folded,
     ) -> Result<Outcome<String>> {
         // They are applied within the transaction.
-        folded.extend(chunks);
+        folded.push(std::mem::take(chunk));
         Ok(Outcome::default())
     }
 

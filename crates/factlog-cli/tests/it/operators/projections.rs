@@ -144,6 +144,42 @@ async fn without_a_program_nothing_is_done_unless_the_order_is_left_for_it() {
     model.stop().await.expect("it stops");
 }
 
+/// Would fail if a document that is wrong, missing or left over passed, or a parked, edited or skipped event did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_readers_see_is_held_against_a_fold_from_the_first_event() {
+    let program = Program::start();
+    program.poison.store(13, Ordering::Relaxed);
+    program.deposit(&(0..100).map(|n| (n % 7, 100 + n)).collect::<Vec<_>>()).await;
+    program.deposit(&[(1, 13), (2, 13), (3, 13), (1, 8), (2, 8), (3, 8)]).await;
+    let model = program.project(Switch::WhenBuilt);
+    program.caught_up(&model).await;
+    program.until(&["parked", "list"], |listed| listed["parked"].as_array().map(Vec::len) == Some(3)).await;
+    program.json(&["parked", "skip", "amounts", "account-1", "--reason", "typed twice"]).await;
+    program.json(&["parked", "edit", "amounts", "account-2", r#"{"account":2,"amount":14}"#]).await;
+    let same = program.cli(&["projections", "verify", "amounts"]).await;
+    assert_eq!(same.code, 0, "{same:?}");
+    let found = "amounts: 106 events folded again come to the same 7 documents; 1 key parked (position ";
+    assert!(same.out.starts_with(found), "{same:?}");
+
+    let file = rusqlite::Connection::open(program.home.path("read.sqlite")).expect("it opens");
+    let change = "UPDATE factlog_documents SET document = '[1]' WHERE key = '\"account-4\"';
+         DELETE FROM factlog_documents WHERE key = '\"account-5\"';
+         INSERT INTO factlog_documents VALUES ('amounts', 1, '\"account-9\"', '[1]');";
+    file.execute_batch(change).expect("it is changed");
+    let ran = program.cli(&["projections", "verify", "amounts", "--json"]).await;
+    assert_eq!(
+        (ran.code, &ran.json()["different"], &ran.json()["same"]),
+        (7, &json!(3), &json!(false)),
+        "{ran:?}"
+    );
+    insta::assert_json_snapshot!("differences", ran.json()["named"]);
+    assert_eq!(ran.error()["what"], "3 keys of amounts are not what the log comes to");
+
+    program.json(&["projections", "rebuild", "amounts"]).await;
+    assert_eq!(program.json(&["projections", "verify", "amounts"]).await["same"], true);
+    model.stop().await.expect("it stops");
+}
+
 /// The form of what scripts read, and of what people do.
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_and_people_read_the_same() {

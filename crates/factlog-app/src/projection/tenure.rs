@@ -1,0 +1,119 @@
+//! What a worker holds: how it takes partitions, keeps them, loses them and gives them back.
+//!
+//! * It knows the rows of the sink and the leases in them; it reads no event.
+
+use std::mem;
+use std::time::Duration;
+
+use factlog_core::{ErrorKind, Timestamp};
+
+use super::sink::{Committed, SERVING};
+use super::target::{Control, Target};
+use super::waits::Waited;
+use super::worker::{Ended, Worker};
+use super::{ProjectionError, commits, lease, rows};
+
+/// How long it stands still before it looks whether it may go on.
+const STILL: Duration = Duration::from_millis(10);
+
+impl<T: Target> Worker<T> {
+    /// Learns what the sink holds, and takes the partitions that can be had.
+    pub(super) fn load(&mut self) -> Result<(), Ended> {
+        let target = &*self.shared.target;
+        let now = self.shared.clock.now();
+        self.stand_still(now)?;
+        if self.terms.lease.is_none() && !lease::intact(target, self.generation, &self.held)? {
+            return Err(lease::taken_over(T::NAME).into());
+        }
+        for slot in &self.slots {
+            self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
+            if !self.held.is_empty() {
+                break;
+            }
+        }
+        self.serving = target.rows(SERVING, 1)?.remove(SERVING);
+        let name = rows::generation(self.generation);
+        let Some(text) = target.rows(&name, 1)?.remove(&name) else {
+            return Err(lease::taken_over(T::NAME).into());
+        };
+        self.row = rows::read(&name, &text)?;
+        self.amends = commits::amends(target)?.into();
+        self.parked = commits::parked(target, self.generation)?;
+        self.shared.refresh(self.generation)?;
+        self.shared.parked(self.generation, self.parked.len());
+        Ok(())
+    }
+
+    /// Waits while another generation catches up with this one to be switched to.
+    fn stand_still(&self, now: Timestamp) -> Result<(), Ended> {
+        let name = rows::hold(self.generation);
+        let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
+        let until: i64 = rows::read(&name, &text)?;
+        if until < now.as_micros() {
+            let mut control = Control::default();
+            control.change(name, Some(text), None);
+            // Whoever else removed it did the same.
+            let (Committed::Written | Committed::Refused) = self.shared.target.write(control)?;
+            return Ok(());
+        }
+        match self.halt.pause(STILL) {
+            Waited::Halted => Err(Ended::Halted),
+            Waited::Tick | Waited::Ready(()) => Err(Ended::Reload),
+        }
+    }
+
+    /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
+    pub(super) fn look_after(&mut self) -> Result<(), Ended> {
+        let now = self.shared.clock.now();
+        let covered: usize = self.held.iter().map(|held| usize::from(held.row.to - held.from)).sum();
+        // Several who cut the same range at once are in each other's way once.
+        if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
+            return Err(Ended::Reload);
+        }
+        // Whoever was taken over from says so, also where nothing happens any more.
+        if !lease::intact(&*self.shared.target, self.generation, &self.held)? {
+            return Err(Ended::Refused);
+        }
+        if self.terms.lease.is_some() {
+            let third = i64::try_from(self.terms.length().as_micros() / 3).unwrap_or(i64::MAX);
+            if self.held.iter().any(|held| held.row.until - now.as_micros() < 2 * third) {
+                self.flush()?;
+                let target = &*self.shared.target;
+                let nothing = 0..0;
+                let found = lease::acquire(target, self.generation, &nothing, &self.terms, &self.held, now)?;
+                if found.len() != self.held.len() {
+                    self.held = found;
+                    return Err(Ended::Reload);
+                }
+            }
+        }
+        self.retry_due()
+    }
+
+    /// Whether a refused commit means that this worker has lost what it held.
+    pub(super) fn after_refusal(&mut self) -> Result<(), ProjectionError> {
+        let intact = match lease::intact(&*self.shared.target, self.generation, &self.held) {
+            Ok(intact) => intact,
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        self.held.clear();
+        if !intact && self.terms.lease.is_none() {
+            return Err(lease::taken_over(T::NAME).into());
+        }
+        Ok(())
+    }
+
+    /// Gives back what it holds: another may take it at once.
+    pub(super) fn leave(&mut self) {
+        let mut control = Control::default();
+        for mut held in mem::take(&mut self.held) {
+            held.row.owner = None;
+            held.row.until = self.shared.clock.now().as_micros();
+            let text = rows::write(&held.row);
+            control.change(rows::range(self.generation, held.from), Some(held.text), Some(text));
+        }
+        // A lease that is not given back ends by itself.
+        let _ = self.shared.target.write(control);
+    }
+}
