@@ -51,3 +51,24 @@ impl Names {
         Ok((event, AppendCondition::revision(stream, expected)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would fail if an instance were looked for where no process writes it, so that it seemed not to be there.
+    #[test]
+    fn an_instance_that_is_long_or_begins_with_a_tilde_goes_by_its_hash() {
+        let names = Names { process: "p".to_owned() };
+        for (instance, plain) in [
+            ("a:b", "a:b"),
+            ("", "~f87b5d9c-050f-55d3-a662-bc9ae2951797"),
+            ("~a", "~577776c1-c91b-5581-8d90-c5a6312bd7b1"),
+            (&"x".repeat(128), &"x".repeat(128)),
+            (&"x".repeat(129), "~e7db30e4-0f97-516e-a71c-5d2b872cf8f7"),
+        ] {
+            let stream = names.stream(instance).expect("a stream");
+            assert_eq!(stream.as_str(), format!("$process-p:{plain}"));
+        }
+    }
+}

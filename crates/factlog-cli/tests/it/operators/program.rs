@@ -167,9 +167,14 @@ impl Program {
 
     /// Starts the read model.
     pub(crate) fn project(&self, switch: Switch) -> ReadModel<Amounts> {
+        self.project_with(switch, 1)
+    }
+
+    /// The same with so many workers, each with its share of the keys.
+    pub(crate) fn project_with(&self, switch: Switch, workers: u16) -> ReadModel<Amounts> {
         let amounts = Amounts { poison: self.poison.clone(), rests: self.rests.clone() };
         let project = self.app.project(amounts).sqlite(self.home.path("read.sqlite"));
-        project.switch(switch).start().expect("it starts")
+        project.switch(switch).workers(workers).start().expect("it starts")
     }
 
     pub(crate) async fn caught_up(&self, model: &ReadModel<Amounts>) {

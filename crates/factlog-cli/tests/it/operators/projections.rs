@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use factlog::projection::Switch;
-use factlog_core::{Append, Event, EventStore as _, EventType};
+use factlog_core::{Append, Clock as _, Event, EventStore as _, EventType, SystemClock};
 use serde_json::{Value, json};
 
 use super::program::Program;
@@ -151,7 +151,7 @@ async fn what_readers_see_is_held_against_a_fold_from_the_first_event() {
     program.poison.store(13, Ordering::Relaxed);
     program.deposit(&(0..100).map(|n| (n % 7, 100 + n)).collect::<Vec<_>>()).await;
     program.deposit(&[(1, 13), (2, 13), (3, 13), (1, 8), (2, 8), (3, 8)]).await;
-    let model = program.project(Switch::WhenBuilt);
+    let model = program.project_with(Switch::WhenBuilt, 3);
     program.caught_up(&model).await;
     program.until(&["parked", "list"], |listed| listed["parked"].as_array().map(Vec::len) == Some(3)).await;
     program.json(&["parked", "skip", "amounts", "account-1", "--reason", "typed twice"]).await;
@@ -178,6 +178,82 @@ async fn what_readers_see_is_held_against_a_fold_from_the_first_event() {
     program.json(&["projections", "rebuild", "amounts"]).await;
     assert_eq!(program.json(&["projections", "verify", "amounts"]).await["same"], true);
     model.stop().await.expect("it stops");
+}
+
+/// A file as a program leaves it, with these rows of `amounts`.
+fn left(home: &Home, rows: &[(&str, Value)]) -> rusqlite::Connection {
+    let file = rusqlite::Connection::open(home.path("read.sqlite")).expect("it opens");
+    file.execute_batch(
+        "CREATE TABLE factlog_rows (name TEXT, row TEXT, value TEXT, PRIMARY KEY (name, row))",
+    )
+    .expect("a table");
+    for (row, value) in rows {
+        let put = "INSERT INTO factlog_rows VALUES ('amounts', ?1, ?2)";
+        file.execute(put, [*row, &value.to_string()]).expect("a row");
+    }
+    file
+}
+
+/// A program that is behind, builds and does not advance, and has just said so.
+fn stalled(home: &Home) -> rusqlite::Connection {
+    let now = SystemClock.now().as_micros();
+    let status = |applied: u64, rate: f64, left: Option<u64>| {
+        json!({
+            "state": "stalled", "problem": "it has not advanced", "applied": applied, "head": 2_500_000, "rate": rate,
+            "remaining_seconds": left, "behind_seconds": 7_300, "advanced_at": now - 300_500_000, "parked": 0,
+            "unread": 0, "at": now, "owner": "p",
+        })
+    };
+    let generation =
+        |phase: &str| json!({ "version": 1, "fingerprint": "f", "phase": phase, "because": null });
+    let range = |position: u64| json!({ "to": 1024, "position": position });
+    left(
+        home,
+        &[
+            ("serving", json!(3)),
+            ("generation/00000003", generation("serving")),
+            ("generation/00000004", generation("building")),
+            ("range/00000003/0000", range(1_000_000)),
+            ("range/00000004/0000", range(500_000)),
+            ("status/00000003", status(1_000_000, 0.0, None)),
+            ("status/00000004", status(500_000, 12_345.6, Some(162))),
+        ],
+    )
+}
+
+/// Would fail if one that runs and stands still looked like one that is well, or like one that does not run.
+#[test]
+fn a_projection_that_runs_and_does_not_advance_is_its_own_state() {
+    let home = Home::new();
+    drop(stalled(&home));
+    let table = home.ok(&["projections", "list", "--read-model", "read.sqlite"]);
+    let shown = home.ok(&["projections", "show", "amounts", "--read-model", "read.sqlite"]);
+    let shown: Vec<&str> = shown.lines().filter(|line| !line.starts_with("seen")).collect();
+    insta::assert_snapshot!("stalled", format!("{table}\n{}", shown.join("\n")));
+}
+
+/// Would fail if an order that nobody took were carried out after its giver was told that nothing was done.
+#[test]
+fn an_order_that_nobody_takes_is_taken_back() {
+    let home = Home::new();
+    let file = stalled(&home);
+    let orders = || -> i64 {
+        file.query_row("SELECT count(*) FROM factlog_rows WHERE row LIKE 'order/%'", [], |row| row.get(0))
+            .expect("a count")
+    };
+    let pause = ["projections", "pause", "amounts", "--read-model", "read.sqlite"];
+    let ran = home.run(&[&pause[..], &["--timeout", "1"]].concat());
+    assert_eq!((ran.code, orders()), (6, 0), "{ran:?}");
+    insta::assert_snapshot!("not_taken", ran.err);
+    home.ok(&[&pause[..], &["--no-wait"]].concat());
+    assert_eq!(orders(), 1);
+    let unknown = home.run(&["projections", "pause", "amount", "--read-model", "read.sqlite"]);
+    assert_eq!(unknown.code, 3, "{unknown:?}");
+    insta::assert_snapshot!("no_such_projection", unknown.err);
+    file.execute("UPDATE factlog_rows SET value = '{' WHERE row = 'generation/00000004'", [])
+        .expect("changed");
+    let damaged = home.run(&["projections", "list", "--read-model", "read.sqlite"]);
+    assert_eq!(damaged.code, 7, "{damaged:?}");
 }
 
 /// The form of what scripts read, and of what people do.
