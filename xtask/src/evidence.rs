@@ -26,8 +26,8 @@ const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
                50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
                200,000 inputs for each decoder (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
-               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of a
-               small store turned,
+               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of what
+               is sealed in a small store turned, a part of the other ways to cut and to harm,
                500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
                1,000,000 inputs for each decoder
   --record     write docs/evidence/<day>-<size>.md as well\n";
@@ -143,8 +143,8 @@ impl Size {
                 "--kind kill --seed 2000000 --runs 5000 --twice",
                 "--kind errors --seed 2000000 --runs 5000 --twice",
                 "--kind damage --seed 2000000 --runs 5000 --twice",
-                "--cuts",
-                "--flips",
+                "--cuts --rest 16",
+                "--flips --rest 16",
             ],
         };
         [
