@@ -15,6 +15,7 @@ mod kit;
 #[cfg(feature = "schema")]
 mod ladder;
 mod load;
+mod outcomes;
 mod policies;
 mod process;
 mod projections;
@@ -22,6 +23,7 @@ mod publishing;
 mod reshaped;
 mod snapshots;
 mod split;
+mod traps;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.
