@@ -106,7 +106,9 @@ pub use factlog_core::{
     Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, GivenProcess, ManualClock, When, given, given_nothing, given_process, stops};
+pub use kit::{
+    Given, GivenProcess, ManualClock, Projected, When, given, given_nothing, given_process, stops,
+};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;

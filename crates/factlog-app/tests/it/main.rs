@@ -12,6 +12,7 @@ mod floats;
 mod hardship;
 mod keys;
 mod kit;
+mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
 mod load;
