@@ -5,6 +5,7 @@
 //! so an impure one fails too.
 
 mod clock;
+mod golden;
 mod process;
 mod projection;
 mod snapshots;
@@ -15,6 +16,7 @@ use std::fmt::{Debug, Write as _};
 use factlog_core::{EventId, Position, RecordedEvent, Revision, StreamId, Timestamp};
 
 pub use clock::ManualClock;
+pub use golden::{Golden, golden};
 pub use process::{GivenProcess, given_process};
 pub use projection::Projected;
 

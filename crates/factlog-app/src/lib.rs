@@ -107,7 +107,8 @@ pub use factlog_core::{
 };
 pub use factlog_derive::{Event, EventSet};
 pub use kit::{
-    Given, GivenProcess, ManualClock, Projected, When, given, given_nothing, given_process, stops,
+    Given, GivenProcess, Golden, ManualClock, Projected, When, given, given_nothing, given_process, golden,
+    stops,
 };
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
