@@ -4,6 +4,8 @@
 //! whose tags and types it asks for, so a forgotten tag fails here and not in production. Decisions are run twice,
 //! so an impure one fails too.
 
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 mod clock;
 mod golden;
 mod process;

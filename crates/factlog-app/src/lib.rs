@@ -106,6 +106,8 @@ pub use factlog_core::{
     Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
+#[cfg(feature = "proptest")]
+pub use kit::arbitrary;
 pub use kit::{
     Given, GivenProcess, Golden, ManualClock, Projected, When, given, given_nothing, given_process, golden,
     stops,

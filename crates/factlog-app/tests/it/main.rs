@@ -4,6 +4,8 @@
 
 extern crate factlog_app as factlog;
 
+#[cfg(feature = "proptest")]
+mod arbitrary;
 mod bank;
 mod codec;
 mod compile_errors;
