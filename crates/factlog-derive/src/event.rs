@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Member, Path, Result, Type};
 
-use crate::attributes::{EventAttributes, TagAttribute, default_crate};
+use crate::attributes::{EventAttributes, TagAttribute, default_crate, local};
 use crate::split;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -105,14 +105,15 @@ fn tags(krate: &Path, fields: &Fields, tags: &[TagAttribute]) -> Result<TokenStr
         let kind = find(fields, &tag.field[0])?;
         let (path, format) = (&tag.field, format!("{}:{{}}", tag.key.replace('{', "{{").replace('}', "}}")));
         let span = path[path.len() - 1].span();
+        let (this, list) = (local("self", span), local("tags", span));
         pushes.extend(if tag.field.len() == 1 && is_option(kind) {
             quote_spanned! {span=>
-                if let ::core::option::Option::Some(value) = &self #(.#path)* {
-                    tags.push(::std::format!(#format, value));
+                if let ::core::option::Option::Some(value) = &#this #(.#path)* {
+                    #list.push(::std::format!(#format, value));
                 }
             }
         } else {
-            quote_spanned!(span=> tags.push(::std::format!(#format, self #(.#path)*));)
+            quote_spanned!(span=> #list.push(::std::format!(#format, #this #(.#path)*));)
         });
     }
     Ok(quote! {
@@ -150,8 +151,9 @@ fn stream(krate: &Path, fields: &Fields, pattern: Option<&LitStr>) -> Result<Tok
             "write the stream as text with fields: `account-{account_id}`",
         ));
     }
+    let this = local("self", pattern.span());
     Ok(quote_spanned! {pattern.span()=>
-        #krate::StreamId::new(::std::format!(#format #(, self.#members)*)).map(::core::option::Option::Some)
+        #krate::StreamId::new(::std::format!(#format #(, #this.#members)*)).map(::core::option::Option::Some)
     })
 }
 
@@ -184,15 +186,15 @@ fn decode(
     let Some(older) = &attributes.upcast else {
         return (present, TokenStream::new());
     };
-    let span = older.span();
+    let (span, stored) = (older.span(), local("stored", older.span()));
     let before = version - 1;
     let message =
         format!("`{ident}` is version {version}, so the shape in `upcast(...)` must be version {before}");
     let moved =
         format!("`split_from(...)` belongs to the present shape: take it from the older one to `{ident}`");
     let decode = quote_spanned! {span=>
-        if stored.version < #version {
-            return <#older as #krate::Event>::decode(stored).map(<Self as #krate::Upcast<#older>>::upcast);
+        if #stored.version < #version {
+            return <#older as #krate::Event>::decode(#stored).map(<Self as #krate::Upcast<#older>>::upcast);
         }
         #present
     };
@@ -231,7 +233,12 @@ fn find<'a>(fields: &'a Fields, member: &Member) -> Result<&'a Type> {
 }
 
 fn is_option(kind: &Type) -> bool {
-    matches!(kind, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
+    match kind {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+        // What a macro was given as a type.
+        Type::Group(group) => is_option(&group.elem),
+        _ => false,
+    }
 }
 
 fn member(text: &str) -> Option<Member> {

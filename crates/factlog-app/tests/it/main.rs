@@ -18,6 +18,7 @@ mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
 mod load;
+mod macros;
 mod outcomes;
 mod policies;
 mod process;
