@@ -23,11 +23,13 @@ pub(crate) enum Size {
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
                every failing call one at a time, every planted bug, a sample of the cuts and flips,
-               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery (default)
+               50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
+               200,000 inputs for each decoder (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
                every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of a
                small store turned,
-               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery
+               500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
+               1,000,000 inputs for each decoder
   --record     write docs/evidence/<day>-<size>.md as well\n";
 
 /// Runs what the words say.
@@ -67,7 +69,9 @@ pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
     let mut sections = String::new();
     for (title, package, arguments) in size.parts() {
         let mut command = process::cargo(root);
-        command.args(["run", "--release", "--quiet", "-p", package, "--"]).args(arguments.split(' '));
+        // Fuzzing is to notice what runs over, too.
+        let profile = if package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
+        command.args(["run", profile, "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
         passed &= status.success();
@@ -108,7 +112,12 @@ impl Size {
     fn parts(self) -> Vec<(&'static str, &'static str, &'static str)> {
         let simulated = self.simulated().map(|(title, arguments)| (title, "factlog-sim", arguments));
         let real = self.real().map(|(title, arguments)| (title, "factlog-faults", arguments));
-        simulated.into_iter().chain(real).collect()
+        let inputs = match self {
+            Self::Ci => "--runs 200000 --seed 1",
+            Self::Full => "--runs 1000000 --seed 2",
+        };
+        let decoders = [("Decoders are given what was tampered with", "factlog-fuzz", inputs)];
+        simulated.into_iter().chain(real).chain(decoders).collect()
     }
 
     /// On a simulated disk.

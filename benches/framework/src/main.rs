@@ -1,9 +1,11 @@
 //! What the framework costs beside the engine underneath, measured in the same run and in turns.
 //!
 //! * [`commands`]: a command on a warm view beside the bare conditional append that it comes to.
+//! * [`loans`]: two read models of real data, where it is at hand, beside a scan of them.
 //! * [`rebuild`]: a read model in memory, built from the first event, beside a scan of the same log.
 
 mod commands;
+mod loans;
 mod rebuild;
 
 use anyhow::{Context, Result};
@@ -17,8 +19,9 @@ fn main() -> Result<()> {
     let rounds = if arguments.quick { 2 } else { 10 };
     let mut results = Results::default();
     results.fact("rounds", rounds);
-    commands::run(&dir.path().join("commands"), rounds, &mut results)?;
+    if std::env::var("ONLY_REBUILD").is_err() { commands::run(&dir.path().join("commands"), rounds, &mut results)?; }
     rebuild::run(&dir.path().join("rebuild"), arguments.events.unwrap_or(262_200), rounds, &mut results)?;
+    loans::run(&dir.path().join("loans"), rounds, &mut results)?;
     results.write(&arguments.out)
 }
 

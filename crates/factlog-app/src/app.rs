@@ -115,7 +115,17 @@ impl App {
 
     /// A read model to be started: `app.project(Balances).in_memory().start()?`.
     pub fn project<P: Projection>(&self, projection: P) -> crate::projection::Project<P> {
-        crate::projection::Project::new(self.parts.store.clone(), projection)
+        crate::projection::Project::new(self.clone(), projection)
+    }
+
+    /// A read model in SQL tables of its own, in an SQLite file: `app.project_sql(Totals, path).start()?`.
+    #[cfg(feature = "sqlite")]
+    pub fn project_sql<P: crate::projection::SqlProjection>(
+        &self,
+        projection: P,
+        path: impl AsRef<std::path::Path>,
+    ) -> crate::projection::ProjectSql<P> {
+        crate::projection::ProjectSql::new(self.clone(), projection, path.as_ref())
     }
 
     /// What was recorded, to be told to others in order, under a name that its checkpoint is kept by:
@@ -156,6 +166,10 @@ impl App {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
+    }
+
+    pub(crate) fn clock_shared(&self) -> Arc<dyn Clock> {
+        self.parts.clock.clone()
     }
 
     pub(crate) fn ids(&self) -> &dyn IdSource {

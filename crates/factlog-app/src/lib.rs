@@ -71,6 +71,9 @@ mod decide;
 mod event;
 mod execute;
 mod fold;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod kit;
 mod lanes;

@@ -1,8 +1,9 @@
-//! Pauses between attempts, on a thread of our own.
+//! Pauses between attempts and waits, on a thread of our own.
 //!
 //! It parks the thread: the timers of the caller's runtime may be off, idle or gone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -24,7 +25,7 @@ impl Pauses {
     /// The next order, with `None` in it when nobody can give one any more; nothing if there is none after the pause or a
     /// little earlier.
     pub(crate) fn wait_for<T>(&mut self, orders: &mut mpsc::Receiver<T>) -> Poll<Option<T>> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Waker::from(Unpark::here());
         let mut context = Context::from_waker(&waker);
         if let Poll::Ready(order) = orders.poll_recv(&mut context) {
             return Poll::Ready(order);
@@ -36,10 +37,27 @@ impl Pauses {
 }
 
 /// Ends the pause of the thread that parks.
-struct Unpark(Thread);
+#[derive(Debug)]
+pub(crate) struct Unpark {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Unpark {
+    /// For the thread that calls it.
+    pub(crate) fn here() -> Arc<Self> {
+        Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
+    }
+
+    /// Whether it was woken since this was last asked: a pause may also end by time, or by somebody else.
+    pub(crate) fn take_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }

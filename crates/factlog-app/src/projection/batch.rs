@@ -3,7 +3,9 @@
 //! * The events of one append are in one batch, so that readers see all of them or none.
 //! * Its bounds are stated here. It knows neither documents nor files.
 
+use std::future::poll_fn;
 use std::mem;
+use std::task::Poll;
 
 use factlog_core::{Delivery, Error, Position, RecordedEvent, Result, Subscription, limits};
 
@@ -11,6 +13,10 @@ use factlog_core::{Delivery, Error, Position, RecordedEvent, Result, Subscriptio
 const EVENTS_MAX: usize = 2_000;
 /// Bytes after which a batch ends with the append it is in.
 const BYTES_MAX: usize = 4 << 20;
+/// Deliveries after which it lets others look.
+const YIELD: u64 = 64;
+/// How many times larger they are until it has caught up for the first time.
+const BEHIND: usize = 8;
 
 /// Deliveries that become one commit.
 #[derive(Debug, Default)]
@@ -29,11 +35,19 @@ pub(super) struct Batches {
     gathered: Batch,
     /// The event the next batch begins with.
     ahead: Option<RecordedEvent>,
+    /// Whether it has yet to catch up for the first time.
+    behind: bool,
+    polled: u64,
 }
 
 impl Batches {
     pub(super) fn new(deliveries: Subscription) -> Self {
-        Self { deliveries, gathered: Batch::default(), ahead: None }
+        Self { deliveries, gathered: Batch::default(), ahead: None, behind: false, polled: 0 }
+    }
+
+    /// The same for one that has far to go: its batches are larger until it has caught up.
+    pub(super) fn behind(deliveries: Subscription) -> Self {
+        Self { behind: true, ..Self::new(deliveries) }
     }
 
     /// The next batch: it ends where the log does, or where it is full and an append ends.
@@ -44,13 +58,19 @@ impl Batches {
             self.gathered.push(event);
         }
         loop {
+            self.polled += 1;
+            if self.polled.is_multiple_of(YIELD) {
+                // Whoever waits may have been told to halt: a store that always has more must not keep that from it.
+                yield_now().await;
+            }
             match self.deliveries.next().await {
-                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event) => {
+                Some(Ok(Delivery::Event(event))) if self.gathered.ends_before(&event, self.behind) => {
                     self.ahead = Some(event);
                     return Ok(mem::take(&mut self.gathered));
                 }
                 Some(Ok(Delivery::Event(event))) => self.gathered.push(event),
                 Some(Ok(Delivery::CaughtUp(head))) => {
+                    self.behind = false;
                     self.gathered.caught_up = true;
                     self.gathered.head = head;
                     return Ok(mem::take(&mut self.gathered));
@@ -74,13 +94,27 @@ impl Batch {
 
     /// The events of one append are recorded at one time, so where the time is another, another append begins.
     /// Where many appends share a time, nothing tells them apart, and the bound of one append is the batch's.
-    fn ends_before(&self, next: &RecordedEvent) -> bool {
+    fn ends_before(&self, next: &RecordedEvent, behind: bool) -> bool {
         let Some(last) = self.events.last() else { return false };
-        let full = EVENTS_MAX <= self.events.len() || BYTES_MAX <= self.bytes;
+        let times = if behind { BEHIND } else { 1 };
+        let full = times * EVENTS_MAX <= self.events.len() || times * BYTES_MAX <= self.bytes;
         let overfull =
             limits::APPEND_EVENTS_MAX <= self.events.len() || limits::APPEND_BYTES_MAX <= self.bytes;
         overfull || (full && last.recorded_at != next.recorded_at)
     }
+}
+
+/// Not ready the first time it is asked.
+async fn yield_now() {
+    let mut asked = false;
+    poll_fn(|context| {
+        if mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]
@@ -105,10 +139,14 @@ mod tests {
         let last = [Ok(Delivery::CaughtUp(None)), Err(Error::closed("the end"))];
         let mut batches = Batches::new(Subscription::new(stream::iter(deliveries.into_iter().chain(last))));
         let mut sizes = Vec::new();
-        while let Some(Ok(batch)) = batches.next("ticks").now_or_never() {
-            sizes.push((batch.events.len(), batch.caught_up));
+        loop {
+            // Not ready at once only where it lets others look.
+            match batches.next("ticks").now_or_never() {
+                Some(Ok(batch)) => sizes.push((batch.events.len(), batch.caught_up)),
+                Some(Err(_)) => return sizes,
+                None => {}
+            }
         }
-        sizes
     }
 
     /// Promise 1: a batch that ends within an append shows readers half of it.
@@ -152,9 +190,6 @@ mod tests {
     /// Not ready the first time it is asked.
     async fn stall() {
         let mut asked = false;
-        std::future::poll_fn(|_| {
-            if mem::replace(&mut asked, true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
+        poll_fn(|_| if mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }

@@ -1,82 +1,97 @@
-//! A read model in memory: an ordered map behind a lock, changed one batch at a time.
+//! A sink in memory: ordered maps behind a lock, changed one commit at a time.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use factlog_core::Result;
 use parking_lot::RwLock;
 
-use super::Projection;
-use super::sink::{Changes, Checkpoint, Resumed, Sink};
+use super::sink::{Commit, Committed, Generation, Rows, SERVING, TransactionalSink};
 
-pub(crate) struct MemorySink<P: Projection> {
-    sets: RwLock<Sets<P>>,
+/// Read models in memory, gone with the process.
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// use factlog::projection::{Generation, MemorySink, TransactionalSink};
+/// let sink = MemorySink::<u64, String>::default();
+/// assert_eq!(sink.document(Generation::Serving, &1)?, None);
+/// # Ok::<(), factlog::Error>(())
+/// ```
+pub struct MemorySink<K, D> {
+    kept: RwLock<Kept<K, D>>,
 }
 
-struct Sets<P: Projection> {
-    /// What readers see.
-    visible: BTreeMap<P::Key, P::Document>,
-    /// What a rebuild writes.
-    building: Option<BTreeMap<P::Key, P::Document>>,
+struct Kept<K, D> {
+    generations: BTreeMap<u64, BTreeMap<K, D>>,
+    rows: Rows,
 }
 
-impl<P: Projection> Default for MemorySink<P> {
+impl<K, D> Default for MemorySink<K, D> {
     fn default() -> Self {
-        Self { sets: RwLock::new(Sets { visible: BTreeMap::new(), building: None }) }
+        Self { kept: RwLock::new(Kept { generations: BTreeMap::new(), rows: Rows::new() }) }
     }
 }
 
-impl<P: Projection> Sets<P> {
-    fn written(&mut self) -> &mut BTreeMap<P::Key, P::Document> {
-        self.building.as_mut().unwrap_or(&mut self.visible)
+impl<K, D> fmt::Debug for MemorySink<K, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySink").finish_non_exhaustive()
     }
 }
 
-impl<P: Projection> Sink<P> for MemorySink<P> {
-    fn resume(&self) -> Result<Resumed> {
-        Ok(Resumed::default())
+impl<K: Ord, D> Kept<K, D> {
+    fn documents(&self, of: Generation) -> Option<&BTreeMap<K, D>> {
+        let number = match of {
+            Generation::Number(number) => number,
+            Generation::Serving => self.rows.get(SERVING)?.parse().ok()?,
+        };
+        self.generations.get(&number)
+    }
+}
+
+impl<K, D> TransactionalSink<K, D> for MemorySink<K, D>
+where
+    K: Ord + Clone + Send + Sync + 'static,
+    D: Clone + Send + Sync + 'static,
+{
+    fn document(&self, of: Generation, key: &K) -> Result<Option<D>> {
+        Ok(self.kept.read().documents(of).and_then(|documents| documents.get(key).cloned()))
     }
 
-    fn document(&self, key: &P::Key) -> Result<Option<P::Document>> {
-        let sets = self.sets.read();
-        Ok(sets.building.as_ref().unwrap_or(&sets.visible).get(key).cloned())
+    fn scan(&self, of: Generation, wanted: &dyn Fn(&K) -> bool) -> Result<Vec<(K, D)>> {
+        let kept = self.kept.read();
+        let documents = kept.documents(of).into_iter().flatten().filter(|(key, _)| wanted(key));
+        Ok(documents.map(|(key, document)| (key.clone(), document.clone())).collect())
     }
 
-    fn commit(&self, changes: Changes<P>, _: Checkpoint) -> Result<()> {
-        let mut sets = self.sets.write();
-        let written = sets.written();
-        for (key, document) in changes {
-            match document {
-                Some(document) => written.insert(key, document),
-                None => written.remove(&key),
+    fn rows(&self, prefix: &str, limit: usize) -> Result<Rows> {
+        let kept = self.kept.read();
+        let rows = kept.rows.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+        Ok(rows.take(limit).map(|(name, text)| (name.clone(), text.clone())).collect())
+    }
+
+    fn commit(&self, commit: Commit<K, D>) -> Result<Committed> {
+        let mut kept = self.kept.write();
+        if commit.expected.iter().any(|(name, text)| kept.rows.get(name) != text.as_ref()) {
+            return Ok(Committed::Refused);
+        }
+        if let Some(dropped) = commit.dropped {
+            kept.generations.remove(&dropped);
+        }
+        if !commit.documents.is_empty() {
+            let documents = kept.generations.entry(commit.generation).or_default();
+            for (key, document) in commit.documents {
+                match document {
+                    Some(document) => documents.insert(key, document),
+                    None => documents.remove(&key),
+                };
+            }
+        }
+        for (name, text) in commit.rows {
+            match text {
+                Some(text) => kept.rows.insert(name, text),
+                None => kept.rows.remove(&name),
             };
         }
-        Ok(())
-    }
-
-    fn begin_rebuild(&self) -> Result<()> {
-        self.sets.write().building = Some(BTreeMap::new());
-        Ok(())
-    }
-
-    fn finish_rebuild(&self) -> Result<()> {
-        let mut sets = self.sets.write();
-        if let Some(built) = sets.building.take() {
-            sets.visible = built;
-        }
-        Ok(())
-    }
-
-    fn give_up_rebuild(&self) {
-        self.sets.write().building = None;
-    }
-
-    fn get(&self, key: &P::Key) -> Result<Option<P::Document>> {
-        Ok(self.sets.read().visible.get(key).cloned())
-    }
-
-    fn scan(&self, wanted: &dyn Fn(&P::Key) -> bool) -> Result<Vec<(P::Key, P::Document)>> {
-        let sets = self.sets.read();
-        let documents = sets.visible.iter().filter(|(key, _)| wanted(key));
-        Ok(documents.map(|(key, document)| (key.clone(), document.clone())).collect())
+        Ok(Committed::Written)
     }
 }

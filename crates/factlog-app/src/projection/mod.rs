@@ -3,29 +3,73 @@
 //! * A projection is a pure fold per key; the same code runs live and in a rebuild.
 //! * Its documents and its checkpoint are committed together, so a crash repeats nothing and skips nothing.
 //! * Readers see only what is committed, and can wait for a position before they read.
+//! * A changed projection is built beside the old one and switched to at one exact position, also of side effects.
+//! * An event that cannot be applied parks its key; an event that cannot be read stops the projection.
 
+mod acting;
+mod acts;
+mod advance;
+mod ahead;
 mod batch;
+mod commits;
+mod deliver;
+mod documents;
+mod effects;
+mod generations;
 mod handle;
+mod lease;
 mod memory;
-mod runner;
+mod operations;
+mod orders;
+mod parked;
+mod partition;
+mod project;
+mod prove;
+mod route;
+mod rows;
+mod settings;
+mod shared;
+mod show;
 mod sink;
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
+mod start;
 mod status;
+mod supervisor;
+mod target;
+mod waits;
+mod watch;
+mod worker;
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
-use factlog_core::{EventStore, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use deliver::{Delivered, Delivery, IdempotentSink};
+pub use effects::{Effect, Effects};
 pub use handle::ReadModel;
-pub use status::{Freshness, OnTimeout, ProjectionError, ProjectionState, ProjectionStatus};
+pub use memory::MemorySink;
+pub use operations::{Operations, ParkedKey};
+pub use partition::{PARTITIONS, partition};
+pub use project::{Project, Startable};
+/// SQLite as SQL projections use it.
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+pub use settings::{Switch, Unreadable};
+pub use sink::{Commit, Committed, Generation, Rows, SERVING, TransactionalSink};
+#[cfg(feature = "sqlite")]
+pub use sql::{ProjectSql, SqlModel, SqlProjection, Tables};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteSink;
+pub use status::{
+    Freshness, GenerationPhase, GenerationStatus, Lag, OnTimeout, ProjectionError, ProjectionState,
+    ProjectionStatus,
+};
 
 use crate::{EventSet, Recorded};
-use memory::MemorySink;
-use sink::Sink;
 
 /// A read model: documents by key, each the fold of the events that concern it.
 ///
@@ -84,8 +128,11 @@ pub trait Projection: Send + Sync + 'static {
     type Document: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// Its name; a file keeps several read models apart by it.
     const NAME: &'static str;
-    /// Raise it when `keys` or `apply` changes its meaning: the read model is then built again from the first event.
+    /// Raise it when `keys` or `apply` changes its meaning: it is then built again beside the old one, which is
+    /// served until the new one has caught up.
     const VERSION: u32 = 1;
+    /// Whether it has side effects: only then is [`effects`](Self::effects) asked.
+    const EFFECTS: bool = false;
 
     /// Which documents the event concerns; each once, however often it is named.
     fn keys(&self, event: &Recorded<Self::Event>) -> Vec<Self::Key>;
@@ -97,64 +144,33 @@ pub trait Projection: Send + Sync + 'static {
         document: Option<Self::Document>,
         event: &Recorded<Self::Event>,
     ) -> Option<Self::Document>;
-}
 
-/// A read model that has yet to be told where it is kept.
-#[must_use = "nothing runs until it is started"]
-pub struct Project<P> {
-    store: Arc<dyn EventStore>,
-    projection: P,
-}
-
-impl<P: Projection> Project<P> {
-    pub(crate) fn new(store: Arc<dyn EventStore>, projection: P) -> Self {
-        Self { store, projection }
-    }
-
-    /// Kept in memory, all of it: built again from the first event whenever it is started.
-    pub fn in_memory(self) -> Startable<P> {
-        Startable { sink: Ok(Arc::new(MemorySink::default())), project: self }
-    }
-
-    /// Kept in an SQLite file, documents and checkpoint in one transaction. Several projections may share a file;
-    /// one process at a time may run the same one.
-    ///
-    /// A person may look at the documents with SQL: table `factlog_documents`, keys and documents as JSON.
-    #[cfg(feature = "sqlite")]
-    pub fn sqlite(self, path: impl AsRef<std::path::Path>) -> Startable<P> {
-        let sink = sqlite::SqliteSink::open::<P>(path.as_ref());
-        Startable { sink: sink.map(|sink| Arc::new(sink) as Arc<dyn Sink<P>>), project: self }
-    }
-}
-
-/// A read model that knows where it is kept.
-#[must_use = "nothing runs until it is started"]
-pub struct Startable<P> {
-    project: Project<P>,
-    sink: Result<Arc<dyn Sink<P>>>,
-}
-
-impl<P: Projection> Startable<P> {
-    /// Starts a thread that follows the log, and answers with the handle to read, wait and stop.
-    ///
-    /// It uses the tokio runtime of the caller if there is one, for stores that need it. What goes wrong later is
-    /// in [`ReadModel::status`] and in every answer.
+    /// The same where an event may be impossible to apply. The key is then parked before that event, with those that
+    /// follow for the key; other keys go on. It is tried again with growing pauses, and by an operator's act. A panic
+    /// in `apply` means the same.
     ///
     /// # Errors
-    /// `Unavailable`, `Corrupt` or `Invalid` where the file cannot be opened or the thread not be started.
-    pub fn start(self) -> Result<ReadModel<P>> {
-        runner::start(self.project.store, self.project.projection, self.sink?)
+    /// Why the event cannot be applied, in words for an operator.
+    fn try_apply(
+        &self,
+        key: &Self::Key,
+        document: Option<Self::Document>,
+        event: &Recorded<Self::Event>,
+    ) -> Result<Option<Self::Document>, ApplyError> {
+        Ok(self.apply(key, document, event))
+    }
+
+    /// What is to be done in the world because of the event, after it was applied to `document`; fewer than 1,000.
+    /// One generation's side effects are carried out, each under the key (position, index); those of a rebuild are not.
+    fn effects(
+        &self,
+        _key: &Self::Key,
+        _document: Option<&Self::Document>,
+        _event: &Recorded<Self::Event>,
+    ) -> Vec<serde_json::Value> {
+        Vec::new()
     }
 }
 
-impl<P: Projection> Debug for Project<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Project").field("name", &P::NAME).finish_non_exhaustive()
-    }
-}
-
-impl<P: Projection> Debug for Startable<P> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Startable").field("name", &P::NAME).finish_non_exhaustive()
-    }
-}
+/// Why an event could not be applied.
+pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,53 +1,126 @@
-//! Where a read model is kept: documents and checkpoint, committed together, and a second set beside them in a rebuild.
+//! Where read models are kept: a small trait that other databases plug into; those without transactions through
+//! `deliver`.
+//!
+//! * A sink is documents by generation and key, and a few named rows of text that say how far they are. What the
+//!   rows mean is the framework's business (`rows`): leases, checkpoints, generations and parked keys are written
+//!   once, above every sink.
+//! * A [`TransactionalSink`] commits documents and rows together: effect, checkpoint and fencing epoch are one
+//!   (trap 12).
 
-use factlog_core::{Position, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::Projection;
-use crate::model::Mark;
+use factlog_core::Result;
 
-/// A place for one projection's documents. Blocking; only the runner writes.
-pub(crate) trait Sink<P: Projection>: Send + Sync + 'static {
-    /// How far what readers see has come, and why it is empty if it was made so just now.
-    fn resume(&self) -> Result<Resumed>;
+/// Named rows of text, by name.
+pub type Rows = BTreeMap<String, String>;
 
-    /// The document in the set that is being written.
-    fn document(&self, key: &P::Key) -> Result<Option<P::Document>>;
+/// The name of the row that holds the number of the generation readers see, in decimal digits.
+pub const SERVING: &str = "serving";
 
-    /// Writes documents and the checkpoint, all or nothing, to the set that is being written.
-    fn commit(&self, changes: Changes<P>, checkpoint: Checkpoint) -> Result<()>;
+/// A place that writes documents and rows in one commit, all or nothing. Blocking; several threads and processes
+/// may use it at once.
+///
+/// To keep read models in another database, implement these four functions for one projection's documents, and
+/// give it to [`Project::kept_in`](super::Project::kept_in).
+///
+/// ```
+/// # extern crate factlog_app as factlog;
+/// use factlog::projection::{Commit, Committed, Generation, MemorySink, TransactionalSink};
+/// let sink = MemorySink::<u64, String>::default();
+/// let mut commit = Commit::new(1);
+/// commit.documents.push((7, Some("seven".to_owned())));
+/// commit.expected.push(("serving".to_owned(), None));
+/// commit.rows.push(("serving".to_owned(), Some("1".to_owned())));
+/// assert_eq!(sink.commit(commit.clone())?, Committed::Written);
+/// assert_eq!(sink.document(Generation::Serving, &7)?.as_deref(), Some("seven"));
+/// assert_eq!(sink.commit(commit)?, Committed::Refused, "the row is not as expected any more");
+/// # Ok::<(), factlog::Error>(())
+/// ```
+pub trait TransactionalSink<K, D>: Send + Sync + 'static {
+    /// The committed document of a generation.
+    ///
+    /// # Errors
+    /// `Unavailable` where trying again may help, `Corrupt` where what is kept cannot be read.
+    fn document(&self, of: Generation, key: &K) -> Result<Option<D>>;
 
-    /// From now on an empty set beside the one readers see is written; an earlier one that was not finished is gone.
-    fn begin_rebuild(&self) -> Result<()>;
+    /// The committed documents of a generation whose keys are wanted, in key order, from one snapshot.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document).
+    fn scan(&self, of: Generation, wanted: &dyn Fn(&K) -> bool) -> Result<Vec<(K, D)>>;
 
-    /// The set built beside takes the place of the one readers see, all at once.
-    fn finish_rebuild(&self) -> Result<()>;
+    /// At most `limit` rows whose names begin with `prefix`, in the order of their names' bytes, from one snapshot.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document).
+    fn rows(&self, prefix: &str, limit: usize) -> Result<Rows>;
 
-    /// From now on the set that readers see is written again; what was built beside it is gone at the next opening or
-    /// rebuild.
-    fn give_up_rebuild(&self);
-
-    /// The committed document that readers see.
-    fn get(&self, key: &P::Key) -> Result<Option<P::Document>>;
-
-    /// The committed documents that readers see whose keys are wanted, in key order.
-    fn scan(&self, wanted: &dyn Fn(&P::Key) -> bool) -> Result<Vec<(P::Key, P::Document)>>;
+    /// Writes everything in the commit if every row is as expected, and otherwise nothing. The check and the write
+    /// are one step for every other writer: this is what keeps a paused writer from writing over its successor.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document); nothing was written.
+    fn commit(&self, commit: Commit<K, D>) -> Result<Committed>;
 }
 
-/// Documents as they are after a batch; `None` for one that is removed.
-pub(crate) type Changes<P> = Vec<(<P as Projection>::Key, Option<<P as Projection>::Document>)>;
+/// A shared sink is a sink, so that several may look at one.
+impl<K, D, S: TransactionalSink<K, D> + ?Sized> TransactionalSink<K, D> for Arc<S> {
+    fn document(&self, of: Generation, key: &K) -> Result<Option<D>> {
+        (**self).document(of, key)
+    }
 
-/// How far a set of documents has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Checkpoint {
-    /// Every event up to here is applied or does not concern the projection.
-    pub(crate) position: Option<Position>,
-    /// The last event applied: it tells this log from another.
-    pub(crate) last: Option<Mark>,
+    fn scan(&self, of: Generation, wanted: &dyn Fn(&K) -> bool) -> Result<Vec<(K, D)>> {
+        (**self).scan(of, wanted)
+    }
+
+    fn rows(&self, prefix: &str, limit: usize) -> Result<Rows> {
+        (**self).rows(prefix, limit)
+    }
+
+    fn commit(&self, commit: Commit<K, D>) -> Result<Committed> {
+        (**self).commit(commit)
+    }
 }
 
-/// What a sink held when it was opened.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Resumed {
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) rebuilt_because: Option<String>,
+/// Which set of documents is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// The one the row [`SERVING`] names, at the very moment of reading; without such a row there is none.
+    Serving,
+    /// This one.
+    Number(u64),
+}
+
+/// What is written together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit<K, D> {
+    /// The generation the documents belong to.
+    pub generation: u64,
+    /// Documents as they are from now on; `None` for one that is removed.
+    pub documents: Vec<(K, Option<D>)>,
+    /// Rows as they must be, `None` for absent ones: otherwise nothing is written.
+    pub expected: Vec<(String, Option<String>)>,
+    /// Rows as they are from now on; `None` for one that is removed.
+    pub rows: Vec<(String, Option<String>)>,
+    /// A generation whose documents are removed.
+    pub dropped: Option<u64>,
+}
+
+impl<K, D> Commit<K, D> {
+    /// A commit of nothing, for a generation.
+    pub fn new(generation: u64) -> Self {
+        Self { generation, documents: Vec::new(), expected: Vec::new(), rows: Vec::new(), dropped: None }
+    }
+}
+
+/// What came of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a refused commit wrote nothing"]
+pub enum Committed {
+    /// Everything is written.
+    Written,
+    /// A row was not as expected: somebody else wrote it meanwhile, and nothing is written now.
+    Refused,
 }

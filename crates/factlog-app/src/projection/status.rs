@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use factlog_core::{Error, Position};
+use factlog_core::{Error, Position, Timestamp};
 
-use super::Projection;
-use super::sink::Resumed;
 use crate::CodecError;
 
 /// What to do when a read model is not far enough in time.
@@ -36,57 +34,91 @@ pub struct ProjectionStatus {
     pub version: u32,
     /// What it is doing.
     pub state: ProjectionState,
-    /// Every event up to and including this position is in what readers see.
+    /// Every event up to and including this position is in what readers see, but for parked keys.
     pub applied: Option<Position>,
     /// Events it has folded since it was started, rebuilds included.
     pub events: u64,
-    /// Why it began again from the first event when it was started, if it did.
+    /// Why its present version began from the first event when it was started, if it did.
     pub rebuilt_because: Option<String>,
-    /// Whether `applied` is known to be about this log.
-    proven: bool,
+    /// Keys that stand still because one of their events could not be applied, in what this program runs.
+    pub parked: u64,
+    /// Events that could not be read and were passed over by choice, since it was started.
+    pub unread: u64,
+    /// Every generation there is, oldest first.
+    pub generations: Vec<GenerationStatus>,
+    /// Where each range of partitions of what readers see is, by its first partition.
+    pub(super) ranges: Vec<(u16, Option<Position>)>,
+    /// Whether `applied` is known to be about this log, and to be this version's.
+    pub(super) proven: bool,
     /// Why what readers would see is not shown, although something better is on its way.
-    withheld: Option<ProjectionError>,
+    pub(super) withheld: Option<ProjectionError>,
+}
+
+/// One set of documents of a projection.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GenerationStatus {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The version of the projection that it is of.
+    pub version: u32,
+    /// What it is there for.
+    pub phase: GenerationPhase,
+    /// Every event up to and including this position is in it.
+    pub applied: Option<Position>,
+    /// Positions it passed per second lately.
+    pub rate: f64,
+    /// When it will have caught up at that rate, if it is behind and moving.
+    pub remaining: Option<Duration>,
+}
+
+/// What a generation is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GenerationPhase {
+    /// It is built beside the one readers see.
+    Building,
+    /// Readers see it.
+    Serving,
+    /// It was served before, and one can switch back to it.
+    Kept,
+}
+
+/// How far what readers see is behind the store, as the store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Positions between what is applied and the head, whether they concern the read model or not.
+    pub events: u64,
+    /// How long the first event that is not applied has been recorded; zero where there is none.
+    pub time: Duration,
 }
 
 impl ProjectionStatus {
-    pub(super) fn first<P: Projection>(resumed: &Resumed) -> Self {
+    pub(super) fn first(name: &'static str, version: u32, rebuilt_because: Option<String>) -> Self {
         Self {
-            name: P::NAME,
-            version: P::VERSION,
+            name,
+            version,
             state: ProjectionState::CatchingUp,
-            applied: resumed.checkpoint.position,
+            applied: None,
             events: 0,
-            rebuilt_because: resumed.rebuilt_because.clone(),
+            rebuilt_because,
+            parked: 0,
+            unread: 0,
+            generations: Vec::new(),
+            ranges: Vec::new(),
             proven: false,
             withheld: None,
         }
     }
 
-    /// What readers see is followed, and it is of this log.
-    pub(super) fn begin(&mut self) {
-        self.state = ProjectionState::CatchingUp;
-        self.proven = true;
-        self.withheld = None;
-    }
-
-    /// What readers see has come this far, perhaps because a rebuild took its place.
-    pub(super) fn advance(&mut self, applied: Option<Position>, caught_up: bool) {
-        self.begin();
-        self.applied = applied;
-        if caught_up {
-            self.state = ProjectionState::Live;
-        }
-    }
-
-    /// It cannot go on; what is of another log is not shown before it is replaced.
-    pub(super) fn fail(&mut self, error: ProjectionError) {
-        self.withheld = (!self.proven).then(|| error.clone());
-        self.state = ProjectionState::Failed(error);
-    }
-
-    /// How far what readers see is known to have come in this log.
+    /// How far what readers see is known to have come in this log, by this version.
     pub(super) fn certain(&self) -> Option<Position> {
         self.applied.filter(|_| self.proven)
+    }
+
+    /// The same for the range that owns a partition: least over those that do, of which there is one.
+    pub(super) fn certain_in(&self, partition: u16) -> Option<Position> {
+        let owner = self.ranges.iter().rev().find(|(from, _)| *from <= partition);
+        owner.and_then(|(_, position)| *position).filter(|_| self.proven)
     }
 
     /// Why readers get no answer, if so.
@@ -107,8 +139,15 @@ pub enum ProjectionState {
     CatchingUp,
     /// It had the whole log the last time it looked, and is woken by commits.
     Live,
-    /// Building again beside what readers see, which stands still meanwhile, or is kept back if it is of another log.
+    /// Building another generation beside the one readers see, which is followed meanwhile where its code is here.
     Rebuilding,
+    /// It is behind the store's head and has passed no event since then, although nothing says why.
+    Stalled {
+        /// When it last passed one, or was started.
+        since: Timestamp,
+    },
+    /// An operator paused it. Readers see what there was.
+    Paused,
     /// The store or the file is unavailable; it tries again by itself, at the latest after five seconds.
     Waiting(Error),
     /// It cannot go on. What readers saw last is kept back, because it would grow old unnoticed.
@@ -143,11 +182,26 @@ pub enum ProjectionError {
     /// The projection was stopped.
     #[error("read model {0} was stopped; start it again")]
     Stopped(&'static str),
-    /// The thread is gone because `keys` or `apply` panicked.
+    /// The thread is gone because `keys` panicked.
     #[error(
-        "read model {0} has no thread any more because its projection panicked; correct `keys` or `apply` and start it again"
+        "read model {0} has no thread any more because its projection panicked; correct `keys` and start it again"
     )]
     Panicked(&'static str),
+    /// What readers see was built by another version, and its documents do not fit this version's type.
+    #[error(
+        "read model {name} still serves version {serving}, whose documents do not fit version {present}; wait for the switch"
+    )]
+    OtherVersion {
+        /// The projection.
+        name: &'static str,
+        /// The version that is served.
+        serving: u32,
+        /// The version of this program.
+        present: u32,
+    },
+    /// What an operator asked for cannot be done.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl ProjectionError {

@@ -4,22 +4,27 @@
 
 extern crate factlog_app as factlog;
 
+mod ahead;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod bank;
 mod codec;
 mod compile_errors;
+mod delivered;
 mod execute;
 mod floats;
+mod generations;
 mod hardship;
 mod keys;
 mod kit;
 mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
+mod leases;
 mod load;
 mod macros;
 mod outcomes;
+mod parking;
 mod policies;
 mod process;
 mod projections;
@@ -27,6 +32,7 @@ mod publishing;
 mod reshaped;
 mod snapshots;
 mod split;
+mod sql;
 mod traps;
 mod wrapped;
 

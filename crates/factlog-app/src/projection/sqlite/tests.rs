@@ -1,14 +1,13 @@
-//! The file of a read model, without a log: generations, checkpoints, and two writers.
+//! The file of a read model, without workers: commits, refusals, damage.
 
 use std::path::Path;
 
-use factlog_core::{ErrorKind, EventId, Position, Result, StreamId, Tags};
+use factlog_core::{ErrorKind, MemoryStore, Result, StreamId, Tags};
 use serde::{Deserialize, Serialize};
 
 use super::SqliteSink;
-use crate::model::Mark;
-use crate::projection::sink::{Checkpoint, Sink};
-use crate::{CodecError, Event, Projection, Recorded, Stored};
+use crate::projection::{Commit, Committed, Generation, TransactionalSink};
+use crate::{App, CodecError, Event, Projection, Recorded, Stored};
 
 #[derive(Serialize, Deserialize)]
 struct Ticked;
@@ -43,75 +42,66 @@ impl Projection for Ticks {
     }
 }
 
-fn open(path: &Path) -> Box<dyn Sink<Ticks>> {
-    Box::new(SqliteSink::open::<Ticks>(path).expect("opens"))
+fn open(path: &Path) -> Box<dyn TransactionalSink<u64, String>> {
+    Box::new(SqliteSink::open("ticks", path).expect("opens"))
 }
 
-fn at(position: u64) -> Checkpoint {
-    let position = Position::new(position).expect("not zero");
-    let id = EventId::from_bytes([7; 16]);
-    Checkpoint { position: Some(position), last: Some(Mark { position, id }) }
+fn row(name: &str, text: &str) -> (String, Option<String>) {
+    (name.to_owned(), Some(text.to_owned()))
 }
 
-fn document(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn first(documents: &[(u64, Option<&str>)]) -> Commit<u64, String> {
+    let mut commit = Commit::new(1);
+    commit.documents = documents.iter().map(|(key, text)| (*key, text.map(str::to_owned))).collect();
+    commit
 }
 
+/// Both sinks must do the same, or what is tested over one is not so over the other.
 #[test]
-fn documents_and_checkpoint_are_there_after_reopening() {
+fn a_commit_is_all_or_nothing_and_is_there_after_reopening() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("read.sqlite");
+    let memory: Box<dyn TransactionalSink<u64, String>> = Box::new(crate::projection::MemorySink::default());
+    for sink in [memory, open(&path)] {
+        let mut commit = first(&[(1, Some("a")), (10, Some("b")), (2, Some("c"))]);
+        commit.rows = vec![row("serving", "1"), row("a/1", "x"), row("a/2", "y"), row("b", "z")];
+        assert_eq!(sink.commit(commit).expect("commits"), Committed::Written);
+        let mut refused = first(&[(1, Some("never"))]);
+        refused.expected = vec![row("a/1", "x"), ("a/3".to_owned(), None), row("b", "other")];
+        refused.rows = vec![row("a/1", "never")];
+        assert_eq!(sink.commit(refused).expect("answers"), Committed::Refused);
+        let mut second = first(&[(10, None)]);
+        second.expected = vec![row("a/1", "x"), ("a/3".to_owned(), None)];
+        second.rows = vec![("a/1".to_owned(), None)];
+        assert_eq!(sink.commit(second).expect("commits"), Committed::Written);
+        let names: Vec<String> = sink.rows("a/", 9).expect("reads").into_keys().collect();
+        assert_eq!(names, ["a/2"]);
+        assert_eq!(sink.rows("", 1).expect("reads").len(), 1);
+        let all = sink.scan(Generation::Serving, &|_| true).expect("scans");
+        assert_eq!(all, [(1, "a".to_owned()), (2, "c".to_owned())]);
+        assert_eq!(sink.scan(Generation::Number(2), &|_| true).expect("scans"), []);
+    }
     let sink = open(&path);
-    sink.commit(vec![(1, document("a")), (10, document("b")), (2, document("c"))], at(3)).expect("commits");
-    sink.commit(vec![(10, None)], at(4)).expect("commits");
-    drop(sink);
-    let sink = open(&path);
-    assert_eq!(sink.resume().expect("resumes").checkpoint, at(4));
-    let all = sink.scan(&|_| true).expect("scans");
-    assert_eq!(all, [(1, "a".to_owned()), (2, "c".to_owned())]);
+    assert_eq!(sink.document(Generation::Serving, &1).expect("reads"), Some("a".to_owned()));
+    let mut drop = Commit::new(0);
+    drop.dropped = Some(1);
+    assert_eq!(sink.commit(drop).expect("commits"), Committed::Written);
+    assert_eq!(sink.document(Generation::Number(1), &1).expect("reads"), None);
 }
 
-/// Trap 15: a process that dies in the middle of a rebuild must leave what readers saw, and no half of the other.
-#[test]
-fn an_unfinished_rebuild_leaves_what_readers_saw_and_no_rest() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("read.sqlite");
-    let sink = open(&path);
-    sink.commit(vec![(1, document("old"))], at(9)).expect("commits");
-    sink.begin_rebuild().expect("begins");
-    assert_eq!(sink.document(&1).expect("reads"), None, "the new generation is empty");
-    sink.commit(vec![(1, document("new")), (2, document("new"))], at(4)).expect("commits");
-    assert_eq!(sink.get(&1).expect("reads"), document("old"));
-    drop(sink);
-
-    let sink = open(&path);
-    assert_eq!(sink.resume().expect("resumes").checkpoint, at(9));
-    sink.begin_rebuild().expect("begins");
-    assert_eq!(sink.document(&2).expect("reads"), None, "nothing is left of the first try");
-    sink.commit(vec![(1, document("newest"))], at(12)).expect("commits");
-    sink.finish_rebuild().expect("finishes");
-    drop(sink);
-
-    let sink = open(&path);
-    assert_eq!(sink.resume().expect("resumes").checkpoint, at(12));
-    assert_eq!(sink.scan(&|_| true).expect("scans"), [(1, "newest".to_owned())]);
-}
-
-/// Trap 28: two runners of one read model would count each event twice.
+/// Trap 33: a writer that takes a refused commit for a written one loses it.
 #[test]
 fn the_second_of_two_writers_is_refused_before_it_writes() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("read.sqlite");
-    let (first, second) = (open(&path), open(&path));
-    first.commit(vec![(1, document("first"))], at(3)).expect("commits");
-    let error = second.commit(vec![(1, document("second"))], at(3)).expect_err("refused");
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("was written by somebody else meanwhile"), "{error}");
-    assert_eq!(first.get(&1).expect("reads"), document("first"));
-    for result in [second.begin_rebuild(), second.finish_rebuild()] {
-        assert!(result.is_err(), "nor may it rebuild");
-    }
-    first.begin_rebuild().expect("the first goes on");
+    let (one, other) = (open(&path), open(&path));
+    let mut commit = first(&[(1, Some("first"))]);
+    commit.expected.push(("range".to_owned(), None));
+    commit.rows.push(row("range", "1"));
+    assert_eq!(one.commit(commit.clone()).expect("commits"), Committed::Written);
+    commit.documents = vec![(1, Some("second".to_owned()))];
+    assert_eq!(other.commit(commit).expect("answers"), Committed::Refused);
+    assert_eq!(one.document(Generation::Number(1), &1).expect("reads"), Some("first".to_owned()));
 }
 
 #[test]
@@ -120,7 +110,7 @@ fn a_file_that_is_no_database_is_said_with_its_path() {
     let path = directory.path().join("read.sqlite");
     std::fs::write(&path, "not a database, but long enough to be taken for one by its size alone")
         .expect("writes");
-    let error = SqliteSink::open::<Ticks>(&path).err().expect("refused");
+    let error = SqliteSink::open("ticks", &path).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("read.sqlite"), "{error}");
 }
@@ -128,34 +118,43 @@ fn a_file_that_is_no_database_is_said_with_its_path() {
 /// A checkpoint that makes no sense must not be taken for "nothing applied yet": every event would count again.
 #[test]
 fn a_checkpoint_that_makes_no_sense_is_damage_and_not_a_beginning() {
-    for damage in [
-        "position = 0",
-        "position = NULL",
-        "position = 2",
-        "position = 'three'",
-        "last_event = NULL",
-        "last_event = 'nobody'",
-        "last_position = 0",
+    let fine = r#"{"to":1024,"position":3,"last_position":3,"last_event":"07070707-0707-0707-0707-070707070707","owner":null,"epoch":1,"until":0}"#;
+    for (from, to) in [
+        ("\"position\":3,\"last_p", "\"position\":0,\"last_p"),
+        ("\"position\":3,\"last_p", "\"position\":null,\"last_p"),
+        ("\"position\":3,\"last_p", "\"position\":2,\"last_p"),
+        ("\"position\":3,\"last_p", "\"position\":\"three\",\"last_p"),
+        ("\"last_event\":\"0707", "\"last_event\":\"nobody"),
+        ("\"last_position\":3", "\"last_position\":0"),
+        ("\"to\":1024", "\"to\":1025"),
+        ("\"to\":1024", "\"to\":0"),
     ] {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("read.sqlite");
-        open(&path).commit(vec![(1, document("a"))], at(3)).expect("commits");
-        let connection = crate::sqlite::open(&path).expect("opens");
-        connection.execute(&format!("UPDATE factlog_checkpoints SET {damage}"), []).expect("updates");
-        let error = SqliteSink::open::<Ticks>(&path).err().expect(damage);
-        assert_eq!(error.kind(), ErrorKind::Corrupt, "{damage}: {error}");
-        assert!(error.to_string().contains("move"), "{damage}: {error}");
+        let app = App::new(MemoryStore::new());
+        drop(app.project(Ticks).sqlite(&path).start().expect("starts"));
+        let sink = open(&path);
+        let damaged = fine.replacen(from, to, 1);
+        assert_ne!(damaged, fine);
+        let mut commit = first(&[]);
+        commit.rows.push(row("range/00000001/0000", &damaged));
+        assert_eq!(sink.commit(commit).expect("commits"), Committed::Written);
+        let error = app.project(Ticks).sqlite(&path).start().expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{damaged}: {error}");
+        assert!(error.to_string().contains("move"), "{damaged}: {error}");
     }
 }
 
 /// A read model that waits for a file to become what it never will looks like one that is merely slow.
 #[test]
 fn a_file_with_other_tables_of_the_same_name_is_refused_and_not_waited_for() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("read.sqlite");
-    let connection = crate::sqlite::open(&path).expect("opens");
-    connection.execute("CREATE TABLE factlog_projections (something TEXT)", []).expect("creates");
-    let error = SqliteSink::open::<Ticks>(&path).err().expect("refused");
-    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
-    assert!(error.to_string().contains("not as this program makes them"), "{error}");
+    for table in ["factlog_rows", "factlog_documents"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("read.sqlite");
+        let connection = crate::sqlite::open(&path).expect("opens");
+        connection.execute(&format!("CREATE TABLE {table} (something TEXT)"), []).expect("creates");
+        let error = SqliteSink::open("ticks", &path).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        assert!(error.to_string().contains("not as this program makes them"), "{error}");
+    }
 }

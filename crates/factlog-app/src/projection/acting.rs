@@ -1,0 +1,183 @@
+//! What the supervisor does when it is told to, and when a generation is built: pause, rebuild, switch, back.
+
+use super::ProjectionError;
+use super::generations::{self, Switched};
+use super::orders::{Act, Answer, refused};
+use super::rows::Phase;
+use super::settings::Switch;
+use super::shared::Condition;
+use super::supervisor::Supervisor;
+use super::target::{Control, Target};
+
+/// Switches tried at once while the generation to leave moves on.
+const TRIES: u32 = 100;
+
+impl<T: Target> Supervisor<T> {
+    pub(super) fn take(&mut self, act: &Act, answer: Answer) {
+        let done = self.act(act);
+        if matches!(act, Act::Rebuild) && done.is_ok() {
+            return self.waiting.push(answer);
+        }
+        // A caller that no longer waits needs no answer.
+        let _ = answer.send(done);
+    }
+
+    pub(super) fn act(&mut self, act: &Act) -> Result<String, ProjectionError> {
+        self.shared.look()?;
+        let done = match act {
+            Act::Pause => self.pause(true)?,
+            Act::Resume => self.pause(false)?,
+            Act::Rebuild => self.rebuild()?,
+            Act::Switch => self.order_switch()?,
+            Act::Back => self.back()?,
+            Act::Retry { key } => self.shared.retry(self.parking()?, key)?,
+            Act::Skip { key, reason } => self.shared.skip(self.parking()?, key, reason)?,
+            Act::Edit { position, data } => self.shared.edit(self.parking()?, *position, data)?,
+        };
+        for running in self.workers.values() {
+            running.halt.reload();
+        }
+        Ok(done)
+    }
+
+    /// The generation whose parked keys are meant: the one readers see, or the newest that has any.
+    fn parking(&self) -> Result<u64, ProjectionError> {
+        let numbers: Vec<u64> = {
+            let board = self.shared.board.lock();
+            let mine = board.generations.iter().filter(|(_, progress)| self.shared.is_mine(&progress.row));
+            mine.map(|(number, _)| *number).rev().collect()
+        };
+        for number in &numbers {
+            if 0 < self.shared.parked_count(*number)? {
+                return Ok(*number);
+            }
+        }
+        numbers.first().copied().ok_or_else(|| refused("there is no generation of this version".to_owned()))
+    }
+
+    fn pause(&mut self, paused: bool) -> Result<String, ProjectionError> {
+        let mut control = Control::default();
+        control.put("paused".to_owned(), paused.then(String::new));
+        self.shared.write_act(control)?;
+        self.shared.change(|board| {
+            board.paused = paused;
+            for progress in board.generations.values_mut() {
+                progress.condition = Condition::Elsewhere;
+            }
+        });
+        self.ensure()?;
+        Ok(if paused { "paused" } else { "resumed" }.to_owned())
+    }
+
+    /// Begins to build again; one that is asked for during another is that one.
+    fn rebuild(&mut self) -> Result<String, ProjectionError> {
+        let under_way = self.building().filter(|(_, condition)| !matches!(condition, Condition::Failed(_)));
+        let number = match under_way {
+            Some((number, _)) => number,
+            None => {
+                let now = self.shared.clock.now();
+                let fingerprint = self.shared.fingerprint.clone();
+                let begun = generations::build(&*self.shared.target, &fingerprint, "it was asked for", now)?;
+                begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
+            }
+        };
+        self.shared.look()?;
+        self.ensure()?;
+        Ok(format!("generation {number} is built"))
+    }
+
+    /// The generation of this version that is built, and how.
+    pub(super) fn building(&self) -> Option<(u64, Condition)> {
+        let board = self.shared.board.lock();
+        let mut built = board.generations.iter().rev().filter(|(_, progress)| {
+            progress.row.phase == Phase::Building && self.shared.is_mine(&progress.row)
+        });
+        built.next().map(|(number, progress)| (*number, progress.condition.clone()))
+    }
+
+    fn order_switch(&mut self) -> Result<String, ProjectionError> {
+        if self.building().is_some() {
+            self.wanted = true;
+            self.switch_if_due()?;
+            return Ok("it is switched as soon as it has caught up".to_owned());
+        }
+        let newest = self.other(|number, serving| serving < number)?;
+        self.switch_to(newest, true)
+    }
+
+    fn back(&mut self) -> Result<String, ProjectionError> {
+        let kept = self.other(|number, serving| number < serving)?;
+        self.switch_to(kept, true)
+    }
+
+    /// The newest kept generation on one side of the one readers see.
+    fn other(&self, side: impl Fn(u64, u64) -> bool) -> Result<u64, ProjectionError> {
+        let board = self.shared.board.lock();
+        let serving = board.serving.unwrap_or(0);
+        let kept = board
+            .generations
+            .iter()
+            .rev()
+            .find(|(number, progress)| progress.row.phase == Phase::Kept && side(**number, serving));
+        kept.map(|(number, _)| *number)
+            .ok_or_else(|| refused("no other generation is kept to switch to".to_owned()))
+    }
+
+    fn switch_to(&mut self, to: u64, back: bool) -> Result<String, ProjectionError> {
+        let seen = {
+            let board = self.shared.board.lock();
+            board.serving.and_then(|serving| board.generations.get(&serving)?.applied())
+        };
+        for _ in 0..TRIES {
+            match generations::switch(&*self.shared.target, to, back, seen)? {
+                Switched::Done => {
+                    self.wanted = false;
+                    self.shared.look()?;
+                    for running in self.workers.values() {
+                        running.halt.reload();
+                    }
+                    self.ensure()?;
+                    return Ok(format!("generation {to} is what readers see"));
+                }
+                Switched::Behind => {
+                    return Err(refused(format!("generation {to} has not come as far as what readers see")));
+                }
+                Switched::Moved => {}
+            }
+        }
+        Err(refused("what readers see moved at every try; ask again".to_owned()))
+    }
+
+    pub(super) fn switch_if_due(&mut self) -> Result<(), ProjectionError> {
+        let Some((number, Condition::Running)) = self.building() else { return Ok(()) };
+        let built = self.shared.board.lock().generations.get(&number).is_some_and(|progress| progress.built);
+        if !built {
+            return Ok(());
+        }
+        if self.shared.settings.switch == Switch::WhenBuilt || self.wanted {
+            // What is of another log is not the past of what was built.
+            let foreign = {
+                let board = self.shared.board.lock();
+                let served = board.serving.and_then(|serving| board.generations.get(&serving));
+                served
+                    .is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
+            };
+            match self.switch_to(number, foreign) {
+                Ok(_) => {}
+                // It is tried again at its next commit, and meanwhile what it is behind of stands still.
+                Err(ProjectionError::Refused(_)) => {
+                    let serving = self.shared.board.lock().serving;
+                    let now = self.shared.clock.now();
+                    return Ok(
+                        serving.map_or(Ok(()), |from| generations::hold(&*self.shared.target, from, now))?
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        for answer in self.waiting.drain(..) {
+            let _ = answer.send(Ok(format!("generation {number} is built")));
+        }
+        Ok(())
+    }
+}

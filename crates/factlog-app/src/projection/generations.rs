@@ -1,0 +1,275 @@
+//! Generations: building a changed read model beside the one readers see, switching at one exact position, and back.
+//!
+//! * What is served is one row. A switch is one commit that expects every checkpoint of the generation it leaves, so
+//!   the position at which side effects pass from one to the other is exact (traps 15, 16): the old one owes those
+//!   up to it, the new one those above and those that wait behind a parked key of the old one.
+//! * The generation that was left is kept until the next is built. Documents need no code to be served.
+
+use std::collections::BTreeMap;
+
+use factlog_core::{Error, Position, Result, Timestamp};
+
+use super::acts;
+use super::lease;
+use super::rows::{self, GenerationRow, Phase, ROWS_MAX, RangeRow, Split};
+use super::sink::{Committed, Rows, SERVING};
+use super::target::{Control, Emits, Target};
+
+/// Rows removed in one commit.
+const REMOVED_MAX: usize = 5_000;
+/// How long a generation stands still for another at most. Readers are answered meanwhile.
+const HOLD_MICROS: i64 = 1_000_000;
+
+/// What the sink held when it was opened, and what was made of it.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Why the present version began from the first event just now.
+    pub(super) because: Option<String>,
+}
+
+/// Makes sure that there is a generation of this version.
+pub(super) fn open<T: Target>(
+    target: &T,
+    fingerprint: &str,
+    identity: &str,
+    now: Timestamp,
+) -> Result<Opened> {
+    loop {
+        let serving = target.rows(SERVING, 1)?.remove(SERVING);
+        let Some(serving) = serving else {
+            if first(target, fingerprint, identity, now)? == Committed::Written {
+                return Ok(Opened { because: None });
+            }
+            continue;
+        };
+        check(target)?;
+        let known = all(target)?;
+        let serving: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
+        let mine = |row: &GenerationRow| row.version == T::VERSION && row.fingerprint == fingerprint;
+        if known.values().any(mine) {
+            return Ok(Opened { because: None });
+        }
+        let served = known.get(&serving).ok_or_else(|| rows::damaged(SERVING, &serving.to_string()))?;
+        let because = match served.version == T::VERSION {
+            true => "the events it folds have changed".to_owned(),
+            false => {
+                let (old, new) = (served.version, T::VERSION);
+                format!("it was built by version {old} of the projection, this is version {new}")
+            }
+        };
+        if build(target, fingerprint, &because, now)?.is_some() {
+            return Ok(Opened { because: Some(because) });
+        }
+    }
+}
+
+fn new_row<T: Target>(fingerprint: &str, phase: Phase, because: Option<String>) -> GenerationRow {
+    GenerationRow {
+        version: T::VERSION,
+        fingerprint: fingerprint.to_owned(),
+        phase,
+        because,
+        effects_after: Vec::new(),
+        owed: BTreeMap::new(),
+    }
+}
+
+fn first<T: Target>(target: &T, fingerprint: &str, identity: &str, now: Timestamp) -> Result<Committed> {
+    let mut control = Control { dropped: Some(1), ..Control::default() };
+    let row = new_row::<T>(fingerprint, Phase::Serving, None);
+    acts::identity(&mut control, identity);
+    control.change(SERVING.to_owned(), None, Some("1".to_owned()));
+    control.change(rows::generation(1), None, Some(rows::write(&row)));
+    control.change(rows::range(1, 0), None, Some(whole(now)));
+    target.write(control)
+}
+
+fn whole(now: Timestamp) -> String {
+    let mut row = RangeRow::free(super::partition::PARTITIONS);
+    row.until = now.as_micros();
+    rows::write(&row)
+}
+
+pub(super) fn all<T: Target>(target: &T) -> Result<BTreeMap<u64, GenerationRow>> {
+    let found = target.rows("generation/", ROWS_MAX)?;
+    found.iter().map(|(name, text)| Ok((rows::number(name)?, rows::read(name, text)?))).collect()
+}
+
+/// Damage that is known when the file is opened is said then.
+fn check<T: Target>(target: &T) -> Result<()> {
+    for (name, text) in target.rows("range/", ROWS_MAX)? {
+        lease::parsed(&name, &text)?;
+    }
+    Ok(())
+}
+
+/// Begins an empty generation beside the one readers see; any other but that one is dropped. `None` where somebody
+/// else was faster.
+pub(super) fn build<T: Target>(
+    target: &T,
+    fingerprint: &str,
+    because: &str,
+    now: Timestamp,
+) -> Result<Option<u64>> {
+    let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(None) };
+    let left: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
+    let known = all(target)?;
+    for number in known.keys().filter(|number| **number != left) {
+        drop_generation(target, *number)?;
+    }
+    let number = known.keys().next_back().copied().unwrap_or(left) + 1;
+    let mut row = new_row::<T>(fingerprint, Phase::Building, Some(because.to_owned()));
+    row.effects_after = splits(&target.rows(&rows::ranges(left), ROWS_MAX)?)?;
+    row.owed = owed(target, left)?;
+    let mut control = Control { dropped: Some(number), ..Control::default() };
+    control.expected.push((SERVING.to_owned(), Some(serving)));
+    control.change(rows::generation(number), None, Some(rows::write(&row)));
+    control.change(rows::range(number, 0), None, Some(whole(now)));
+    Ok((target.write(control)? == Committed::Written).then_some(number))
+}
+
+/// Removes a generation that readers do not see, with all it has.
+pub(super) fn drop_generation<T: Target>(target: &T, number: u64) -> Result<()> {
+    let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(()) };
+    if serving.parse() == Ok(number) {
+        return Err(Error::invalid("the generation readers see cannot be dropped; switch first"));
+    }
+    let guarded =
+        || Control { expected: vec![(SERVING.to_owned(), Some(serving.clone()))], ..Control::default() };
+    let mut control = guarded();
+    control.dropped = Some(number);
+    control.put(rows::generation(number), None);
+    control.put(format!("status/{number:08}"), None);
+    for prefix in rows::of_generation(number) {
+        loop {
+            let names = target.rows(&prefix, REMOVED_MAX)?;
+            // The last of them goes with the generation itself, so that what is dropped is dropped whole or is met again.
+            if names.is_empty() {
+                break;
+            }
+            let mut part = guarded();
+            part.rows = names.into_keys().map(|name| (name, None)).collect();
+            if target.write(part)? == Committed::Refused {
+                return Ok(());
+            }
+        }
+    }
+    // Refused only where it is served now, and then it must stay.
+    let (Committed::Written | Committed::Refused) = target.write(control)?;
+    Ok(())
+}
+
+/// Where each range is.
+fn splits(ranges: &Rows) -> Result<Vec<Split>> {
+    let mut splits = Vec::with_capacity(ranges.len());
+    for (name, text) in ranges {
+        let (_, row) = lease::parsed(name, text)?;
+        splits.push(Split { to: row.to, position: row.position });
+    }
+    let same = splits.windows(2).all(|pair| pair[0].position == pair[1].position);
+    if same && let Some(last) = splits.pop() {
+        return Ok(vec![last]);
+    }
+    Ok(splits)
+}
+
+/// What waits behind the parked keys of a generation.
+fn owed<T: Target>(target: &T, number: u64) -> Result<BTreeMap<String, Vec<u64>>> {
+    let prefix = format!("waiting/{number:08}/");
+    let mut owed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for name in target.rows(&prefix, usize::MAX)?.keys() {
+        let key = name[prefix.len()..].rsplit_once('/').map_or("", |(key, _)| key);
+        owed.entry(key.to_owned()).or_default().push(rows::number(name)?);
+    }
+    Ok(owed)
+}
+
+/// What came of a switch that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switched {
+    /// Readers see it from now on.
+    Done,
+    /// Readers would go back in time: it has not come as far as what they see.
+    Behind,
+    /// Somebody moved meanwhile; try again.
+    Moved,
+}
+
+/// Makes a generation the one readers see, in one commit.
+pub(super) fn switch<T: Target>(target: &T, to: u64, back: bool, seen: Option<Position>) -> Result<Switched> {
+    let Some(serving) = target.rows(SERVING, 1)?.remove(SERVING) else { return Ok(Switched::Moved) };
+    let from: u64 = serving.parse().map_err(|_| rows::damaged(SERVING, &serving))?;
+    if from == to {
+        return Ok(Switched::Done);
+    }
+    let (old_name, new_name) = (rows::generation(from), rows::generation(to));
+    let (old_text, new_text) =
+        (target.rows(&old_name, 1)?.remove(&old_name), target.rows(&new_name, 1)?.remove(&new_name));
+    let (Some(old_text), Some(new_text)) = (old_text, new_text) else { return Ok(Switched::Moved) };
+    let mut old: GenerationRow = rows::read(&old_name, &old_text)?;
+    let mut new: GenerationRow = rows::read(&new_name, &new_text)?;
+    let left = target.rows(&rows::ranges(from), ROWS_MAX)?;
+    let reached = least(&target.rows(&rows::ranges(to), ROWS_MAX)?)?;
+    if !back && reached < furthest(&left)?.max(seen) {
+        return Ok(Switched::Behind);
+    }
+    let mut control = Control::default();
+    control.change(SERVING.to_owned(), Some(serving), Some(to.to_string()));
+    let at = splits(&left)?;
+    control.expected.extend(left.into_iter().map(|(name, text)| (name, Some(text))));
+    new.effects_after.clone_from(&at);
+    new.owed = owed(target, from)?;
+    new.phase = Phase::Serving;
+    old.effects_after.clone_from(&at);
+    old.owed = BTreeMap::new();
+    old.phase = Phase::Kept;
+    control.put(rows::hold(from), None);
+    release(target, to, &new, &mut control)?;
+    control.change(old_name, Some(old_text), Some(rows::write(&old)));
+    control.change(new_name, Some(new_text), Some(rows::write(&new)));
+    Ok(match target.write(control)? {
+        Committed::Written => Switched::Done,
+        Committed::Refused => Switched::Moved,
+    })
+}
+
+/// Bids a generation stand still for a moment, so that the one that is built can catch up with it.
+pub(super) fn hold<T: Target>(target: &T, from: u64, now: Timestamp) -> Result<()> {
+    let name = rows::hold(from);
+    let mut control = Control::default();
+    let until = now.as_micros().saturating_add(HOLD_MICROS);
+    control.change(name, None, Some(until.to_string()));
+    // It stands still already, perhaps for somebody else.
+    let (Committed::Written | Committed::Refused) = target.write(control)?;
+    Ok(())
+}
+
+/// Side effects that were held back go out if they are owed now, and otherwise nowhere.
+fn release<T: Target>(target: &T, to: u64, row: &GenerationRow, control: &mut Control) -> Result<()> {
+    let emits = Emits { after: &row.effects_after, owed: &row.owed };
+    let prefix = format!("held/{to:08}/");
+    for (name, text) in target.rows(&prefix, usize::MAX)? {
+        let rest = &name[prefix.len()..];
+        let position = rest.split('/').next().and_then(|number| Position::new(number.parse().ok()?));
+        let position = position.ok_or_else(|| rows::damaged(&name, &text))?;
+        let effect: rows::EffectRow = rows::read(&name, &text)?;
+        if emits.owes_text(&effect.key, position) {
+            control.put(format!("outbox/{rest}"), Some(text.clone()));
+        }
+        control.change(name, Some(text), None);
+    }
+    Ok(())
+}
+
+fn positions(ranges: &Rows) -> Result<Vec<Option<Position>>> {
+    let parsed = ranges.iter().map(|(name, text)| lease::parsed(name, text));
+    parsed.map(|range| Ok(range?.1.position.and_then(Position::new))).collect()
+}
+
+fn least(ranges: &Rows) -> Result<Option<Position>> {
+    Ok(positions(ranges)?.into_iter().min().flatten())
+}
+
+fn furthest(ranges: &Rows) -> Result<Option<Position>> {
+    Ok(positions(ranges)?.into_iter().max().flatten())
+}

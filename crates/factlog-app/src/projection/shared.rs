@@ -1,0 +1,239 @@
+//! What the threads of one read model share: its parts, and a board of how far each generation is.
+//!
+//! * Workers write what they reached, the supervisor what the sink says of others; from both the status is made that
+//!   handles see. The board decides nothing: generations, leases and checkpoints are the sink's.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use factlog_core::{Clock, Error, EventStore, EventType, Position, Query, Result, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::lease::{self, Held};
+use super::rows::{self, GenerationRow, Phase, ROWS_MAX};
+use super::settings::Settings;
+use super::sink::SERVING;
+use super::target::Target;
+use super::waits::Halt;
+use super::{ProjectionError, ProjectionStatus};
+
+pub(super) struct Shared<T: Target> {
+    pub(super) target: Arc<T>,
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) query: Query,
+    /// The types the query asks for.
+    pub(super) types: Arc<HashSet<EventType>>,
+    pub(super) lease: Option<std::time::Duration>,
+    /// Who this is among all programs.
+    pub(super) owner: String,
+    pub(super) settings: Settings,
+    pub(super) supervisor: Arc<Halt>,
+    pub(super) fingerprint: String,
+    pub(super) status: watch::Sender<ProjectionStatus>,
+    pub(super) board: Mutex<Board>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    pub(super) serving: Option<u64>,
+    pub(super) generations: BTreeMap<u64, Progress>,
+    pub(super) head: Option<Position>,
+    pub(super) paused: bool,
+    pub(super) stopped: bool,
+    /// Something that is wrong with the whole read model.
+    pub(super) broken: Option<ProjectionError>,
+    pub(super) events: u64,
+    pub(super) unread: u64,
+}
+
+/// How one generation is.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) row: GenerationRow,
+    /// By first partition: the first behind the range, and what is reached.
+    pub(super) ranges: BTreeMap<u16, (u16, Option<Position>)>,
+    pub(super) condition: Condition,
+    /// Ranges that had the whole log when last looked.
+    live: BTreeSet<u16>,
+    /// Whether it has had the whole log at some moment.
+    pub(super) built: bool,
+    /// Whether it is known to be of this log.
+    pub(super) proven: bool,
+    pub(super) parked: u64,
+    pub(super) advanced_at: Timestamp,
+    /// Position and time of the last measurement, and positions per second since the one before.
+    pub(super) measured: (u64, Timestamp),
+    pub(super) rate: f64,
+    pub(super) stalled: bool,
+}
+
+/// How the workers of a generation are, in this program.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    /// None of them is here.
+    Elsewhere,
+    Running,
+    Waiting(Error),
+    Failed(ProjectionError),
+}
+
+impl Progress {
+    fn new(row: GenerationRow, now: Timestamp) -> Self {
+        Self {
+            row,
+            ranges: BTreeMap::new(),
+            condition: Condition::Elsewhere,
+            live: BTreeSet::new(),
+            built: false,
+            proven: false,
+            parked: 0,
+            advanced_at: now,
+            measured: (0, Timestamp::default()),
+            rate: 0.0,
+            stalled: false,
+        }
+    }
+
+    pub(super) fn applied(&self) -> Option<Position> {
+        self.ranges.values().map(|(_, position)| *position).min().flatten()
+    }
+
+    pub(super) fn caught_up(&self) -> bool {
+        !self.live.is_empty() && self.ranges.keys().all(|from| self.live.contains(from))
+    }
+}
+
+impl<T: Target> Shared<T> {
+    /// Whether a generation is of this program's version and events.
+    pub(super) fn is_mine(&self, row: &GenerationRow) -> bool {
+        row.version == T::VERSION && row.fingerprint == self.fingerprint
+    }
+
+    /// Changes the board and tells everybody who looks at the status.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Board)) {
+        let mut board = self.board.lock();
+        change(&mut board);
+        self.status.send_modify(|status| self.show(&board, status));
+    }
+
+    pub(super) fn condition(&self, generation: u64, condition: Condition) {
+        self.change(|board| {
+            if let Some(progress) = board.generations.get_mut(&generation) {
+                progress.condition = condition;
+                progress.live.clear();
+            }
+        });
+        self.wake_supervisor();
+    }
+
+    /// A generation is followed, and it is of this log.
+    pub(super) fn begin(&self, generation: u64) {
+        self.change(|board| {
+            if let Some(progress) = board.generations.get_mut(&generation) {
+                progress.condition = Condition::Running;
+                progress.proven = true;
+            }
+        });
+    }
+
+    pub(super) fn parked(&self, generation: u64, count: usize) {
+        self.change(|board| {
+            if let Some(progress) = board.generations.get_mut(&generation) {
+                progress.parked = count as u64;
+            }
+        });
+    }
+
+    /// A worker has come so far. What is only in memory is not shown.
+    pub(super) fn progress(
+        &self,
+        generation: u64,
+        held: &[Held],
+        (events, unread): (u64, u64),
+        caught_up: bool,
+        committed: bool,
+    ) {
+        let now = self.clock.now();
+        let mut built = false;
+        self.change(|board| {
+            board.events += events;
+            board.unread += unread;
+            let Some(progress) = board.generations.get_mut(&generation) else { return };
+            progress.condition = Condition::Running;
+            progress.advanced_at = now;
+            progress.stalled = false;
+            if !committed {
+                return;
+            }
+            for held in held {
+                progress.ranges.insert(held.from, (held.row.to, held.reached.position));
+                if caught_up {
+                    progress.live.insert(held.from);
+                } else {
+                    progress.live.remove(&held.from);
+                }
+            }
+            progress.built |= progress.caught_up();
+            // From then on every commit may be the one that can be switched at.
+            built = progress.built && progress.row.phase == Phase::Building;
+        });
+        if built {
+            self.wake_supervisor();
+        }
+    }
+
+    /// Reads from the sink how far a generation is; what is known to be reached stays.
+    pub(super) fn refresh(&self, generation: u64) -> Result<()> {
+        let mut ranges = BTreeMap::new();
+        for (name, text) in self.target.rows(&rows::ranges(generation), ROWS_MAX)? {
+            let (from, row) = lease::parsed(&name, &text)?;
+            ranges.insert(from, (row.to, row.position.and_then(Position::new)));
+        }
+        self.change(|board| {
+            let Some(progress) = board.generations.get_mut(&generation) else { return };
+            for (from, (to, position)) in &mut ranges {
+                if let Some((known_to, known)) = progress.ranges.get(from)
+                    && known_to == to
+                {
+                    *position = (*position).max(*known);
+                }
+            }
+            progress.ranges = ranges;
+        });
+        Ok(())
+    }
+
+    /// Reads from the sink which generations there are.
+    pub(super) fn look(&self) -> Result<()> {
+        let serving = self.target.rows(SERVING, 1)?.remove(SERVING);
+        let paused = !self.target.rows("paused", 1)?.is_empty();
+        let mut found = BTreeMap::new();
+        for (name, text) in self.target.rows("generation/", ROWS_MAX)? {
+            found.insert(rows::number(&name)?, rows::read::<GenerationRow>(&name, &text)?);
+        }
+        let now = self.clock.now();
+        let numbers: Vec<u64> = found.keys().copied().collect();
+        self.change(|board| {
+            board.serving = serving.and_then(|serving| serving.parse().ok());
+            board.paused = paused;
+            board.generations.retain(|number, _| found.contains_key(number));
+            for (number, row) in found {
+                let known = board.generations.entry(number);
+                match known {
+                    Entry::Occupied(mut known) => known.get_mut().row = row,
+                    Entry::Vacant(unknown) => {
+                        unknown.insert(Progress::new(row, now));
+                    }
+                }
+            }
+        });
+        numbers.into_iter().try_for_each(|number| self.refresh(number))
+    }
+
+    pub(super) fn wake_supervisor(&self) {
+        self.supervisor.wake();
+    }
+}
