@@ -46,7 +46,7 @@ where
     ///
     /// # Panics
     /// Where it does not, or comes to something else, with the difference; where a fact cannot be read as one of the
-    /// projection's, or a key or a document is not JSON.
+    /// projection's, or not be applied, so that its key would be parked; where a key or a document is not JSON.
     #[track_caller]
     pub fn then(self, expected: impl IntoIterator<Item = (P::Key, P::Document)>) {
         let all = self.fold([&self.log[..]], None);
@@ -112,14 +112,19 @@ where
         documents
     }
 
+    #[track_caller]
     fn apply(&self, documents: &mut Documents<P>, fact: &Recorded<P::Event>, only: Option<&P::Key>) {
         let mut keys = self.projection.keys(fact);
         keys.sort_unstable();
         keys.dedup();
         for key in keys.into_iter().filter(|key| only.is_none_or(|only| only == key)) {
             let before = documents.remove(&key);
-            if let Some(after) = self.projection.apply(&key, before, fact) {
-                documents.insert(key, after);
+            match self.projection.try_apply(&key, before, fact) {
+                Ok(Some(after)) => drop(documents.insert(key, after)),
+                Ok(None) => {}
+                Err(error) => {
+                    panic!("the fact at position {} cannot be applied to {key:?}: {error}", fact.position)
+                }
             }
         }
     }

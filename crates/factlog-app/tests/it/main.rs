@@ -27,6 +27,7 @@ mod outcomes;
 mod parking;
 mod policies;
 mod process;
+mod projection_stops;
 mod projections;
 mod publishing;
 mod reshaped;
