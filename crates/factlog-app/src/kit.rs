@@ -12,6 +12,7 @@ mod process;
 mod projection;
 mod snapshots;
 pub mod stops;
+mod tags;
 
 use std::fmt::{Debug, Write as _};
 
@@ -21,6 +22,7 @@ pub use clock::ManualClock;
 pub use golden::{Golden, golden};
 pub use process::{GivenProcess, given_process};
 pub use projection::Projected;
+pub use tags::sees_every_event;
 
 use crate::codec::raw_event;
 use crate::{Context, Decide, EventSet, Events, Metadata, Model};
@@ -129,7 +131,7 @@ impl Given {
 fn slots<M: Model>(id: &M::Id) -> M::Slots {
     match M::slots(id) {
         Ok(slots) => slots,
-        Err(error) => panic!("the view's tags or stream are out of bounds: {error}"),
+        Err(error) => panic!("the view cannot be asked for: {error}"),
     }
 }
 

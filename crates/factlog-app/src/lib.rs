@@ -113,7 +113,7 @@ pub use factlog_derive::{Event, EventSet};
 pub use kit::arbitrary;
 pub use kit::{
     Given, GivenProcess, Golden, ManualClock, Projected, When, given, given_nothing, given_process, golden,
-    stops,
+    sees_every_event, stops,
 };
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;

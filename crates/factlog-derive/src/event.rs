@@ -17,6 +17,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let tags = tags(&krate, fields, &attributes.tags)?;
     let stream = stream(&krate, fields, attributes.stream.as_ref())?;
     let names = names(&krate, &said.name, &attributes);
+    let keys = keys(&krate, &attributes);
     let (decode, checks) = decode(&krate, &input.ident, &attributes, said.version);
     let (ident, name, version) = (&input.ident, &said.name, said.version);
     let (split, split_checks) = split::expand(&krate, ident, &attributes);
@@ -27,6 +28,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             const NAMES: &'static [&'static str] = #names;
+            const TAG_KEYS: &'static [&'static str] = #keys;
             fn tags(&self) -> #krate::Result<#krate::Tags> { #tags }
             fn stream(&self) -> #krate::Result<::core::option::Option<#krate::StreamId>> { #stream }
             fn decode(
@@ -173,6 +175,25 @@ fn names(krate: &Path, name: &LitStr, attributes: &EventAttributes) -> TokenStre
             })
         }
     }
+}
+
+/// The keys of its tags, of those of its older shape, and of those of what it is split from.
+fn keys(krate: &Path, attributes: &EventAttributes) -> TokenStream {
+    let own = attributes.tags.iter().map(|tag| &tag.key);
+    let own = quote!(&[#(#own),*]);
+    let (older, splits) = (attributes.upcast.iter(), &attributes.split_from);
+    if attributes.upcast.is_none() && splits.is_empty() {
+        return own;
+    }
+    quote!({
+        const LISTS: &[&[&str]] = &[
+            #own,
+            #(<#older as #krate::Event>::TAG_KEYS,)*
+            #(<<#splits as #krate::Split>::Old as #krate::Event>::TAG_KEYS,)*
+        ];
+        const ALL: [&str; #krate::__private::total(LISTS)] = #krate::__private::concat(LISTS);
+        &ALL
+    })
 }
 
 /// How stored data is read, and what must hold of the older shape.

@@ -41,6 +41,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             };
             const SCHEMAS: &'static [(&'static str, u32)] =
                 &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::VERSION)),*];
+            const TAG_KEYS: &'static [(&'static str, &'static [&'static str])] =
+                &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::TAG_KEYS)),*];
             fn encode(
                 &self,
             ) -> ::core::result::Result<#krate::__private::Encoded, #krate::__private::CodecError> {

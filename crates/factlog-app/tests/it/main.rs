@@ -13,6 +13,7 @@ mod compile_errors;
 mod delivered;
 mod execute;
 mod floats;
+mod forgotten_tags;
 mod generations;
 mod hardship;
 mod keys;
