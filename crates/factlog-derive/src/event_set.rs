@@ -1,11 +1,11 @@
 //! `#[derive(EventSet)]`: an enum with one event in each variant.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Variant};
 
-use crate::attributes::krate;
+use crate::attributes::{krate, local};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let variants = variants(input)?;
@@ -30,13 +30,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let check = quote_spanned! {ident.span()=>
         const _: () = ::core::assert!(#krate::__private::disjoint(#list), #twice);
     };
-    let decodes = types.iter().zip(&names).map(|(event, name)| {
-        quote_spanned! {at(event)=>
-            if <#event as #krate::Event>::NAMES.contains(&stored.event_type) {
-                return <#event as #krate::Event>::decode(stored).map(Self::#name);
-            }
-        }
-    });
+    let decodes = decodes(&krate, &names, &types);
     Ok(quote! {
         #[automatically_derived]
         impl #krate::EventSet for #ident {
@@ -47,6 +41,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             };
             const SCHEMAS: &'static [(&'static str, u32)] =
                 &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::VERSION)),*];
+            const TAG_KEYS: &'static [(&'static str, &'static [&'static str])] =
+                &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::TAG_KEYS)),*];
             fn encode(
                 &self,
             ) -> ::core::result::Result<#krate::__private::Encoded, #krate::__private::CodecError> {
@@ -55,7 +51,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn decode(
                 stored: &#krate::__private::Stored<'_>,
             ) -> ::core::result::Result<Self, #krate::__private::CodecError> {
-                #(#decodes)*
+                #decodes
                 ::core::result::Result::Err(#krate::__private::unknown_type::<Self>(stored))
             }
             fn facts(
@@ -81,18 +77,27 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// Where errors about an event are shown. The names used there are the derive's own, also where a macro wrote the enum.
-fn at(event: &Type) -> Span {
-    event.span().resolved_at(Span::call_site())
+/// Reads what is stored as the event that has the stored name among its own.
+fn decodes(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
+    let each = types.iter().zip(names).map(|(event, name)| {
+        let stored = local("stored", event.span());
+        quote_spanned! {event.span()=>
+            if <#event as #krate::Event>::NAMES.contains(&#stored.event_type) {
+                return <#event as #krate::Event>::decode(#stored).map(Self::#name);
+            }
+        }
+    });
+    quote!(#(#each)*)
 }
 
 /// Hands on the facts of each event that has the stored name among its sources.
 fn facts(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
     let each = types.iter().zip(names).map(|(event, name)| {
-        quote_spanned! {at(event)=>
-            if <#event as #krate::Event>::SOURCES.contains(&stored.event_type) {
-                known = true;
-                <#event as #krate::Event>::facts(stored, &mut |found| fact(found.map(Self::#name)))?;
+        let [stored, known, fact] = ["stored", "known", "fact"].map(|name| local(name, event.span()));
+        quote_spanned! {event.span()=>
+            if <#event as #krate::Event>::SOURCES.contains(&#stored.event_type) {
+                #known = true;
+                <#event as #krate::Event>::facts(#stored, &mut |found| #fact(found.map(Self::#name)))?;
                 if !SPLITS {
                     return ::core::result::Result::Ok(());
                 }

@@ -6,6 +6,8 @@
 //!   can take effect. What took effect before stays.
 //! * It is deterministic where the life is: it counts, and knows no time.
 
+mod sink;
+
 use std::fmt;
 use std::ops::AsyncFn;
 use std::sync::Arc;
