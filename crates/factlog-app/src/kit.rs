@@ -3,6 +3,9 @@
 //! Given events pass through the same encoding and the same boundary as in production: a view sees only those
 //! whose tags and types it asks for, so a forgotten tag fails here and not in production. Decisions are run twice,
 //! so an impure one fails too.
+//!
+//! Also in one line each: snapshots that equal a replay, read models replayed in every way, processes over virtual time,
+//! what was stored read as ever, any events of a set, and a world that stops between any two effects.
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
