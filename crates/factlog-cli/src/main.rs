@@ -1,33 +1,7 @@
-//! The `factlog` binary: parses the command line, runs one command, turns its outcome into an exit code.
-//!
-//! The only composition root: here, and nowhere else, the commands meet a concrete engine. It knows
-//! no command's work; each has a file of its own in `commands`.
-
-mod cli;
-mod commands;
-mod context;
-mod failure;
-mod interrupt;
-mod lines;
-mod numbers;
-mod output;
-mod progress;
-mod render;
-mod selection;
-mod stopwatch;
+//! The `factlog` binary: see the library beside it.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    failure::color(cli::color(&arguments));
-    let cli = match cli::parse(&arguments) {
-        Ok(cli) => cli,
-        Err(refused) => return failure::usage(&refused, cli::asks_for_json(&arguments)),
-    };
-    let context = context::Context::new(&cli, std::env::var_os(context::DATA_VARIABLE));
-    match interrupt::install().and_then(|()| commands::run(cli.command, &context)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(context.json),
-    }
+    factlog_cli::run()
 }

@@ -77,19 +77,18 @@ pub(crate) fn finish(buffer: &mut Buffer, header: &Header, place: Place) -> u64 
     sum
 }
 
-/// The beacon that vouches for a head, of whose last event the time is given, behind a frame; and its checksum.
+/// Makes a buffer the beacon that vouches for a head, of whose last event the time is given, behind a frame; its checksum.
 pub(crate) fn beacon(
     (head, recorded_at): (u64, i64),
     (epoch, previous): (u64, u64),
     place: Place,
-) -> (Buffer, u64) {
-    let mut buffer = Buffer::with_capacity(HEADER_BYTES);
-    begin(&mut buffer);
+    buffer: &mut Buffer,
+) -> u64 {
+    begin(buffer);
     let (appends, events) = (0, 0);
     let header =
         Header { appends, first: head + 1, events, recorded_at, acknowledged: head, epoch, previous };
-    let sum = finish(&mut buffer, &header, place);
-    (buffer, sum)
+    finish(buffer, &header, place)
 }
 
 /// Reads the frame that begins at the front of `bytes`, which may be anything.
@@ -111,6 +110,10 @@ pub(crate) fn parse(bytes: &[u8], place: Place) -> Result<Frame<'_>, Malformed> 
     let sum = fields.u64()?;
     if sum != checksum_without_itself(&bytes[..length], place) && !planted!(FrameUnchecked) {
         return Err(Malformed("a frame's checksum is wrong"));
+    }
+    let behind = first.checked_add(events.into()).filter(|&behind| behind < u64::MAX);
+    if behind.is_none() || first <= acknowledged || epoch == u64::MAX {
+        return Err(Malformed("a frame's positions are wrong"));
     }
     Fields::new(bytes[end..length].get(..sections).unwrap_or(&[0])).sections()?;
     let header = Header { appends, first, events, recorded_at, acknowledged, epoch, previous };

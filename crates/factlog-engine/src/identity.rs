@@ -9,7 +9,7 @@ use factlog_core::{Error, Result, Timestamp};
 use uuid::Uuid;
 
 use crate::checksum::{push_trailer, trailer_holds};
-use crate::fields::Fields;
+use crate::fields::{Fields, Malformed};
 use crate::storage::{self, Disk};
 
 const FILE: &str = "STORE";
@@ -17,13 +17,31 @@ const MAGIC: [u8; 8] = *b"FLSTORE1";
 
 /// Writes the file that makes a directory a store.
 pub(crate) fn create(disk: &dyn Disk, dir: &Path, store: Uuid, created: Timestamp) -> Result<()> {
+    storage::replace(disk, dir, FILE, &encode(store, created))
+        .map_err(|cause| storage::failed("write", &dir.join(FILE), cause))
+}
+
+pub(crate) fn encode(store: Uuid, created: Timestamp) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(store.as_bytes());
     bytes.extend_from_slice(&created.as_micros().to_le_bytes());
     push_trailer(0, &mut bytes);
-    storage::replace(disk, dir, FILE, &bytes)
-        .map_err(|cause| storage::failed("write", &dir.join(FILE), cause))
+    bytes
+}
+
+/// The store's id, and when it was created.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Uuid, Timestamp), Malformed> {
+    let content =
+        bytes.split_last_chunk::<8>().filter(|_| trailer_holds(0, bytes)).map(|(content, _)| content);
+    let mut fields = Fields::new(content.ok_or(Malformed("its checksum is wrong"))?);
+    if fields.array()? != MAGIC {
+        return Err(Malformed("it is not what makes a store"));
+    }
+    let store = Uuid::from_bytes(fields.array()?);
+    let created = Timestamp::from_micros(fields.i64()?);
+    fields.sections()?;
+    Ok((store, created))
 }
 
 /// Whether the directory is a store.
@@ -41,12 +59,8 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Uuid> {
         }
         _ => storage::failed("read", &path, cause),
     })?;
-    let mut fields = Fields::new(&bytes);
-    match (trailer_holds(0, &bytes), fields.array(), fields.array()) {
-        (true, Ok(MAGIC), Ok(id)) => Ok(Uuid::from_bytes(id)),
-        _ => {
-            let path = path.display();
-            Err(Error::corrupt(format!("{path} is damaged, or of a version this program does not know")))
-        }
-    }
+    decode(&bytes).map(|(store, _)| store).map_err(|_| {
+        let path = path.display();
+        Error::corrupt(format!("{path} is damaged, or of a version this program does not know"))
+    })
 }

@@ -74,6 +74,9 @@ mod doctor;
 mod engine;
 mod fields;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod indexer;
 mod interner;

@@ -29,6 +29,10 @@ use crate::storage::{self, Disk};
 /// The two copies.
 pub(crate) const FILES: [&str; 2] = ["MANIFEST.0", "MANIFEST.1"];
 const MAGIC: [u8; 8] = *b"FLMANIF1";
+/// More write-ahead files are never in use at once: what is in them is in memory too.
+const FILES_MAX: u64 = 1 << 20;
+/// No disk has as many, and some are added up.
+const BYTES_MAX: u64 = 1 << 62;
 
 /// The state of the files. Write-ahead files below `wal_first` are free to be used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +116,18 @@ impl Manifest {
         let tracking = Arc::new(parse_tracking(&mut fields, tracking_count)?);
         let sections = fields.sections()?.to_vec();
         let manifest = Self { store, sequence, epoch, wal_first, wal_last, segments, tracking, sections };
+        if !manifest.has_bounds() {
+            return Err(Malformed("its numbers are out of their bounds"));
+        }
         if manifest.is_consistent() { Ok(manifest) } else { Err(Malformed("its segments are not in order")) }
+    }
+
+    /// Whether a next sequence, epoch and file can follow, files can be looked for one by one, and bytes be added up.
+    fn has_bounds(&self) -> bool {
+        let files = self.wal_last.saturating_sub(self.wal_first);
+        let last = self.sequence.max(self.epoch).max(self.wal_first).max(self.wal_last);
+        let bytes = self.segments.iter().try_fold(0_u64, |sum, segment| sum.checked_add(segment.bytes));
+        last < u64::MAX && files < FILES_MAX && bytes.is_some_and(|bytes| bytes < BYTES_MAX)
     }
 
     /// Whether segments follow each other without a gap.
@@ -126,7 +141,8 @@ impl Manifest {
     }
 }
 
-fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position>) {
+/// Appends position, length and name of each source, as segments have them too.
+pub(crate) fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position>) {
     for (source, position) in tracking {
         let length = u16::try_from(source.as_str().len()).expect("a validated source");
         out.extend_from_slice(&position.get().to_le_bytes());
@@ -135,7 +151,8 @@ fn push_tracking(out: &mut Vec<u8>, tracking: &BTreeMap<TrackingSource, Position
     }
 }
 
-fn parse_tracking(
+/// Reads so many sources, which are in order.
+pub(crate) fn parse_tracking(
     fields: &mut Fields<'_>,
     count: u32,
 ) -> Result<BTreeMap<TrackingSource, Position>, Malformed> {
@@ -143,8 +160,12 @@ fn parse_tracking(
     for _ in 0..count {
         let position = Position::new(fields.u64()?).ok_or(Malformed("a tracking position is zero"))?;
         let length = fields.u16()?;
-        let source = TrackingSource::new(fields.text(length.into())?);
-        tracking.insert(source.map_err(|_| Malformed("a source is empty"))?, position);
+        let source = TrackingSource::new(fields.text(length.into())?)
+            .map_err(|_| Malformed("a tracking source is out of its bounds"))?;
+        if tracking.last_key_value().is_some_and(|(last, _)| source <= *last) {
+            return Err(Malformed("tracking sources are not in order"));
+        }
+        tracking.insert(source, position);
     }
     Ok(tracking)
 }

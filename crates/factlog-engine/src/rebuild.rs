@@ -66,7 +66,7 @@ impl Shared {
             for position in position..=records.last() {
                 let record = records.record(position);
                 record
-                    .and_then(|record| gather_record(&mut gather, record))
+                    .and_then(|record| gather_record(&mut gather, position, record))
                     .map_err(|what| damaged(position, &what))?;
             }
             position = records.last() + 1;
@@ -153,8 +153,11 @@ impl Shared {
 }
 
 /// Takes into the index what a record has for it.
-fn gather_record(gather: &mut Gather, record: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn gather_record(gather: &mut Gather, position: u64, record: &[u8]) -> Result<(), Malformed> {
     let names = record::names(record)?;
+    if names.position != position {
+        return Err(Malformed("a record is in another's place"));
+    }
     gather.add(Entry {
         position: names.position,
         revision: names.revision,

@@ -15,7 +15,7 @@
 //! stamp out. Checksums are the business of what holds the records.
 
 use bytes::Bytes;
-use factlog_core::{Event, EventId, Position, RecordedEvent, Revision, StreamId, Tags, Timestamp};
+use factlog_core::{Event, EventId, Position, RecordedEvent, Revision, StreamId, Tags, Timestamp, limits};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::fields::{Fields, Malformed};
@@ -122,9 +122,9 @@ pub(crate) fn decode_with(
     let flags = fields.u16()?;
     let tag_count = fields.u8()?;
     fields.zero(1)?;
-    let position = Position::new(fields.u64()?).ok_or(Malformed("a record has no position"))?;
-    let recorded_at = Timestamp::from_micros(fields.i64()?);
-    let revision = Revision::new(fields.u64()?);
+    let (position, recorded_at, revision) = stamp_of(&mut fields)?;
+    let position = Position::new(position).ok_or(Malformed("a record has no position"))?;
+    let (recorded_at, revision) = (Timestamp::from_micros(recorded_at), Revision::new(revision));
     let id = EventId::from_bytes(fields.array()?);
     let (stream_length, type_length, content_type_length) = (fields.u16()?, fields.u8()?, fields.u8()?);
     let (metadata_length, data_length) = (fields.u32()?, fields.u32()?);
@@ -145,6 +145,18 @@ pub(crate) fn decode_with(
     Ok((RecordedEvent { position, recorded_at, revision, event }, boundary))
 }
 
+/// Position, time and revision. A stream has no more events than there are positions, so that there is a next one of each.
+fn stamp_of(fields: &mut Fields<'_>) -> Result<(u64, i64, u64), Malformed> {
+    let (position, recorded_at, revision) = (fields.u64()?, fields.i64()?, fields.u64()?);
+    if position == u64::MAX || position <= revision {
+        return Err(Malformed("a record's position or revision is out of its bounds"));
+    }
+    Ok((position, recorded_at, revision))
+}
+
+/// Each tag once, so that an index has each position once in a list.
+const TAGS_OUT_OF_ORDER: Malformed = Malformed("a record's tags are not in order");
+
 fn decode_tags(fields: &mut Fields<'_>, count: u8, names: &mut Interner) -> Result<Tags, Malformed> {
     if count == 0 {
         return Ok(Tags::NONE);
@@ -152,7 +164,11 @@ fn decode_tags(fields: &mut Fields<'_>, count: u8, names: &mut Interner) -> Resu
     let mut tags = Vec::with_capacity(count.into());
     for _ in 0..count {
         let length = fields.u8()?;
-        tags.push(names.tag(fields.bytes(length.into())?)?);
+        let tag = names.tag(fields.bytes(length.into())?)?;
+        if tags.last().is_some_and(|last| tag <= *last) {
+            return Err(TAGS_OUT_OF_ORDER);
+        }
+        tags.push(tag);
     }
     Tags::new(tags).map_err(|_| Malformed("a record has too many tags"))
 }
@@ -191,17 +207,27 @@ pub(crate) fn names(bytes: &[u8]) -> Result<Names<'_>, Malformed> {
     let flags = fields.u16()?;
     let tag_count = fields.u8()?;
     fields.zero(1)?;
-    let (position, recorded_at, revision) = (fields.u64()?, fields.i64()?, fields.u64()?);
+    let (position, recorded_at, revision) = stamp_of(&mut fields)?;
     let id = EventId::from_bytes(fields.array()?);
     let (stream_length, type_length, content_type_length) = (fields.u16()?, fields.u8()?, fields.u8()?);
     fields.bytes(12)?;
     let stream = fields.text(stream_length.into())?;
     let event_type = fields.text(type_length.into())?;
     fields.bytes(content_type_length.into())?;
-    let behind = fields;
+    if limits::STREAM_ID_BYTES_MAX < stream.len()
+        || event_type.is_empty()
+        || limits::TAGS_MAX < tag_count.into()
+    {
+        return Err(Malformed("a name is out of its bounds"));
+    }
+    let (behind, mut last) = (fields, "");
     for _ in 0..tag_count {
         let length = fields.u8()?;
-        fields.text(length.into())?;
+        let tag = fields.text(length.into())?;
+        if tag <= last {
+            return Err(TAGS_OUT_OF_ORDER);
+        }
+        last = tag;
     }
     let mut tags = behind;
     let tags = tags.bytes(behind.remaining() - fields.remaining())?;

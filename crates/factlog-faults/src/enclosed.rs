@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// Set for the process inside: what it is root of.
 const INSIDE: &str = "FACTLOG_FAULTS_ENCLOSED";
@@ -25,10 +26,11 @@ pub(crate) enum Root {
 /// # Errors
 /// When there can be no namespace here: what to install or allow.
 pub(crate) fn enclose() -> Result<Root> {
-    match std::env::var(INSIDE).as_deref() {
-        Ok("machine") => return Ok(Root::Machine),
-        Ok("namespace") => return Ok(Root::Namespace),
-        Ok(_) | Err(_) => {}
+    if let Ok(root) = std::env::var(INSIDE) {
+        // Who kills the one outside means all of it.
+        set_parent_process_death_signal(Some(Signal::KILL))
+            .context("the process cannot be tied to its parent")?;
+        return Ok(if root == "machine" { Root::Machine } else { Root::Namespace });
     }
     let (flags, root) =
         if rustix::process::geteuid().is_root() { ("-m", "machine") } else { ("-rm", "namespace") };

@@ -24,19 +24,30 @@ pub(crate) struct Seen {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn look(store: &Path, copy: &Path) -> Result<Seen> {
-    let report = verify(store, Extent::Full, &mut |_| {}).context("the store cannot be verified")?;
-    if let Some(damage) = report.damage.first() {
-        anyhow::bail!("verifying found damage that nobody did: {damage}");
-    }
-    if copy.exists() {
-        fs::remove_dir_all(copy).context("the last copy is in the way")?;
-    }
-    reflect(store, copy).context("the store cannot be copied")?;
+    let report = verified(store)?;
+    self::copy(store, copy)?;
     let log = read_all(copy).context("a copy of the store cannot be read")?;
     fs::remove_dir_all(copy).context("the copy cannot be removed")?;
     let head = Position::number(report.head);
     ensure!(head == log.len() as u64, "verify says the head is {head}, and {} events are read", log.len());
     Ok(Seen { report, log })
+}
+
+/// Verifies a store, which must have no damage.
+pub(crate) fn verified(store: &Path) -> Result<Report> {
+    let report = verify(store, Extent::Full, &mut |_| {}).context("the store cannot be verified")?;
+    if let Some(damage) = report.damage.first() {
+        anyhow::bail!("verifying found damage that nobody did: {damage}");
+    }
+    Ok(report)
+}
+
+/// Copies a store, in place of the copy there is.
+pub(crate) fn copy(store: &Path, copy: &Path) -> Result<()> {
+    if copy.exists() {
+        fs::remove_dir_all(copy).context("the last copy is in the way")?;
+    }
+    reflect(store, copy).context("the store cannot be copied")
 }
 
 /// Opens a store, reads all of it, and closes it.

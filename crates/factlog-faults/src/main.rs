@@ -11,6 +11,7 @@
 //! | `check` | holding a history against its store |
 //! | `kill` | the supervisor that kills |
 //! | `trial` | one store through many lives, for the faults below |
+//! | `survey` | looking at a store on a disk of our own, from a process of its own |
 //! | `enclosed`, `volume` | mounts of our own: small file systems, to be filled |
 //! | `amnesia` | a mounted file system that forgets what was not synced, and whose calls fail |
 //! | `power` | losses of power |
@@ -33,6 +34,7 @@ mod misuse;
 mod power;
 mod record;
 mod setting;
+mod survey;
 mod told;
 mod trial;
 mod volume;
@@ -62,6 +64,9 @@ enum Command {
     /// The process that the others start: clients on a store, telling what they ask and are told
     #[command(hide = true)]
     Worker(worker::WorkerArguments),
+    /// The process that looks at a store on a disk that another one serves
+    #[command(hide = true)]
+    Survey(survey::SurveyArguments),
     Kill(kill::KillArguments),
     Amnesia(power::AmnesiaArguments),
     Full(full::FullArguments),
@@ -73,6 +78,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Worker(arguments) => return worker::run(&arguments),
+        Command::Survey(arguments) => survey::run(&arguments),
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Amnesia(arguments) => power::run(&arguments),
         Command::Full(arguments) => full::run(&arguments),

@@ -204,7 +204,7 @@ fn listen(
             life.kill()?;
         }
         if !disk.is_on() && !is_dying {
-            // It may notice, or try to go on: nothing it says of what comes now may be believed to last.
+            // It may notice, or try to go on.
             is_dying = true;
             is_told = true;
             life.remind_after(AFTERLIFE);

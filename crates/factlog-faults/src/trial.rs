@@ -13,9 +13,10 @@ use tempfile::TempDir;
 use crate::asking::World;
 use crate::check::judged;
 use crate::life::{self, Life};
-use crate::look::{self, look};
+use crate::look;
 use crate::record::{Counts, Recorder};
 use crate::setting::StoreArguments;
+use crate::survey::{self, survey};
 use crate::told::{Line, Question, Refusal};
 use crate::worker::WorkerArguments;
 
@@ -74,7 +75,8 @@ impl Trial {
     pub(crate) fn keep(&mut self) -> String {
         let to = std::env::temp_dir().join(format!("factlog-failed-{}", self.seed));
         let kept = self.history.flush().map_err(Into::into).and_then(|()| {
-            copy(&self.store, &to.join("store"))?;
+            fs::create_dir_all(&to)?;
+            survey::copy(&self.store, &to)?;
             fs::copy(self.copies.path().join(HISTORY), to.join(HISTORY)).context("the history")
         });
         let to = to.display();
@@ -112,14 +114,13 @@ impl Trial {
 
     /// What must hold of the store whatever was asked of it, and that what was acknowledged is there.
     pub(crate) fn look(&mut self) -> Result<()> {
-        if !self.store.join("STORE").exists() {
+        let Some(log) = survey(&self.store, &self.copies.path().join("copy"))? else {
             ensure!(self.log.is_empty(), "the store is gone");
             ensure!(self.recorder.acknowledged_head == 0, "the store was never made, but it acknowledged");
             return Ok(());
-        }
-        let seen = look(&self.store, &self.copies.path().join("copy"))?;
-        look::is_sound(&seen.log, &self.log)?;
-        self.log = seen.log;
+        };
+        look::is_sound(&log, &self.log)?;
+        self.log = log;
         for operation in &self.recorder.history.operations {
             if let What::Append { append, outcome: Outcome::Appended(appended) } = &operation.what {
                 let first = usize::try_from(appended.first.get() - 1).expect("it is in memory");
@@ -178,18 +179,4 @@ impl std::fmt::Display for Sum {
             self.operations, self.events
         )
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

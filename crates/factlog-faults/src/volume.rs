@@ -134,8 +134,13 @@ impl Volume {
 
     /// Bytes that are left.
     pub(crate) fn free(&self) -> Result<u64> {
-        let space = rustix::fs::statvfs(&self.path).context("how full it is")?;
-        Ok(space.f_bavail * space.f_frsize)
+        match &self.how {
+            How::Mounted => {
+                let space = rustix::fs::statvfs(&self.path).context("how full it is")?;
+                Ok(space.f_bavail * space.f_frsize)
+            }
+            How::Bounded(disk, _) => Ok(disk.free()),
+        }
     }
 }
 

@@ -32,6 +32,12 @@ impl Kept {
         Some(Self { mark, revision, state })
     }
 
+    /// A kept fold of any state.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn of_value(state: Value, mark: Mark, revision: Option<Revision>) -> Self {
+        Self { mark, revision, state }
+    }
+
     /// The state, if it reads back to exactly what was written. A field that was added, removed or renamed
     /// anywhere in it shows as a difference, and so does a default that serde would silently fill in.
     pub(crate) fn state<V: View>(&self) -> Option<V> {

@@ -1,6 +1,6 @@
 //! `factlog append`: one event from the command line, or several from standard input in one atomic append.
 
-mod input;
+pub(crate) mod input;
 
 use clap::{ArgGroup, Args};
 use factlog_core::{

@@ -15,7 +15,7 @@ use super::wal::Tail;
 use crate::checksum::{FileKind, Place};
 use crate::damage::Damage;
 use crate::frame::{self, Header};
-use crate::storage::{self, Buffer, Disk};
+use crate::storage::{self, ALIGNMENT, Buffer, Disk};
 use crate::wal_files;
 
 /// In so many epochs a beacon is looked for.
@@ -56,15 +56,24 @@ impl Loader<'_> {
         }
         let behind = (last.number, last.offset + last.length as u64);
         let fronts = (last.number + 1..=number).map(|number| (number, 0));
-        std::iter::once(behind).chain(fronts).find_map(|at| self.beacon_at(at, last, header))
+        let mut bytes = Buffer::with_capacity(ALIGNMENT);
+        let mut places = std::iter::once(behind).chain(fronts);
+        let (number, offset) = places.find(|&at| self.is_beacon_at(at, last, header, &mut bytes))?;
+        Some(LostBeacon { number, offset, bytes })
     }
 
-    fn beacon_at(&self, (number, offset): (u64, u64), last: &FrameAt, next: &Header) -> Option<LostBeacon> {
+    /// Whether the frame before `next` was a beacon at this place, which `bytes` then is.
+    fn is_beacon_at(
+        &self,
+        (number, offset): (u64, u64),
+        last: &FrameAt,
+        next: &Header,
+        bytes: &mut Buffer,
+    ) -> bool {
         let place = Place { store: self.store, file: FileKind::Wal, number, offset };
         let vouched = (next.first - 1, last.recorded_at);
-        (last.epoch..=next.epoch).take(EPOCHS_MAX).find_map(|epoch| {
-            let (bytes, sum) = frame::beacon(vouched, (epoch, last.checksum), place);
-            (sum == next.previous).then_some(LostBeacon { number, offset, bytes })
-        })
+        (last.epoch..=next.epoch)
+            .take(EPOCHS_MAX)
+            .any(|epoch| frame::beacon(vouched, (epoch, last.checksum), place, bytes) == next.previous)
     }
 }

@@ -185,9 +185,13 @@ impl Walk {
         let rest = numbers.bytes(length)?;
         let opens = self.index.is_multiple_of(GROUP);
         let grows = if opens {
-            shared == 0 && (self.key.as_slice() < rest || self.key.is_empty())
+            let group = Numbers::new(page, table + 2 * (self.index / GROUP)).u16()?;
+            let found = usize::from(group) == self.at;
+            found && shared == 0 && (self.key.as_slice() < rest || self.key.is_empty())
         } else {
-            self.key.get(shared..).is_some_and(|tail| tail < rest)
+            // A look-up relies on it that an entry shares as much as it can.
+            let goes_on = |tail: &[u8]| tail < rest && tail.first() != rest.first();
+            self.key.get(shared..).is_some_and(goes_on)
         };
         if !grows || KEY_BYTES_MAX < shared + length {
             return Err(Malformed("entries are not in order"));

@@ -20,19 +20,19 @@ pub(crate) struct Found {
 }
 
 /// What a leaf has behind a key.
-#[derive(Clone, Copy, Debug)]
-struct Payload {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Payload {
     base: u64,
     list: Place,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Inline { start: usize, end: usize },
     Long { count: u64, place: u64 },
 }
 
-fn parse(numbers: &mut Numbers<'_>) -> Result<Payload, Malformed> {
+pub(super) fn parse(numbers: &mut Numbers<'_>) -> Result<Payload, Malformed> {
     let head = numbers.varint()?;
     let base = if head & 2 == 0 { 0 } else { numbers.varint()? };
     let list = if head & 1 == 0 {

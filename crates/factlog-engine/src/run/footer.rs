@@ -31,6 +31,10 @@ pub(super) const ID_FILTER: u32 = 3;
 /// The tree of ids. Its count: ids.
 pub(super) const IDS: u32 = 4;
 
+/// What an entry takes at least: two lengths, a key of one byte, the list's length and a posting; a hash and a position.
+const KEY_BYTES_MIN: u64 = 5;
+const ID_BYTES_MIN: u64 = 2;
+
 /// Consecutive pages of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Section {
@@ -174,7 +178,12 @@ impl Footer {
                 && (filter.count == 0) == (count == 0)
                 && filter.count <= u64::from(u32::MAX)
         };
-        keys == Some(self.keys.count)
+        // Whoever merges runs makes room for as many.
+        let has_room =
+            |tree: Section, entry: u64| tree.count <= tree.pages.saturating_mul(BODY as u64 / entry);
+        has_room(self.keys, KEY_BYTES_MIN)
+            && has_room(self.ids, ID_BYTES_MIN)
+            && keys == Some(self.keys.count)
             && self.counts.ids == self.ids.count
             && (self.keys.count == 0) == (self.keys.pages == 0)
             && (self.ids.count == 0) == (self.ids.pages == 0)

@@ -99,7 +99,7 @@ impl IdTree {
 
 /// Goes through the entries of a leaf.
 #[derive(Clone, Copy, Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     at: usize,
     index: usize,
     hash: u64,
@@ -107,12 +107,12 @@ struct Leaf {
 
 impl Leaf {
     /// In front of the first entry.
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { at: HEAD, index: 0, hash: 0 }
     }
 
     /// In front of the group in which entries with this hash begin.
-    fn before(page: &[u8], hash: u64) -> Result<Self, Malformed> {
+    pub(super) fn before(page: &[u8], hash: u64) -> Result<Self, Malformed> {
         let (entries, table) = shape(page)?;
         let group = |index: usize| -> Result<(usize, u64), Malformed> {
             let offset = usize::from(Numbers::new(page, table + 2 * index).u16()?);
@@ -127,13 +127,17 @@ impl Leaf {
         Ok(Self { at: group(index)?.0, index: index * GROUP, hash: 0 })
     }
 
-    fn next(&mut self, page: &[u8], span: Span) -> Result<Option<(u64, u64)>, Malformed> {
+    pub(super) fn next(&mut self, page: &[u8], span: Span) -> Result<Option<(u64, u64)>, Malformed> {
         let (entries, table) = shape(page)?;
         if entries <= self.index {
             return Ok(None);
         }
         let mut numbers = Numbers::new(&page[..table], self.at);
-        let before = if self.index.is_multiple_of(GROUP) { 0 } else { self.hash };
+        let opens = self.index.is_multiple_of(GROUP);
+        if opens && usize::from(Numbers::new(page, table + 2 * (self.index / GROUP)).u16()?) != self.at {
+            return Err(Malformed("a group of ids is in another's place"));
+        }
+        let before = if opens { 0 } else { self.hash };
         let hash = before.checked_add(numbers.varint()?).filter(|&hash| hash < 1 << 40);
         self.hash = hash.ok_or(Malformed("the hash of an id is too large"))?;
         let position = span.position(numbers.varint()?)?;

@@ -20,6 +20,8 @@ mod coded;
 mod filter;
 mod find;
 mod footer;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gather;
 mod ids;
 pub(crate) mod keys;

@@ -161,11 +161,18 @@ impl Postings {
 
     /// Finds a chunk: its number, its first posting where a node says so, and its place.
     fn descend(&mut self, target: Target, root: u64) -> Result<Option<(u64, Option<u64>, u64)>, Wrong> {
-        let (mut number, mut first, mut place) = (0, None, root);
+        let chunks = self.count.div_ceil(CHUNK as u64);
+        let (mut number, mut first, mut place) = (0_u64, None, root);
         for level in (0..levels(self.count)).rev() {
             let page = self.postings_page(place)?;
             let wrong = Wrong::in_page(place / PAGE as u64);
             let node = Node::parse(&page, place).map_err(&wrong)?;
+            // All nodes are full but the last ones, so the count says how many children there are.
+            let chunks_before = number << (FANOUT_BITS * (level + 1));
+            let children = (chunks - chunks_before).div_ceil(1 << (FANOUT_BITS * level)).min(FANOUT as u64);
+            if node.children() as u64 != children {
+                return Err(wrong(Malformed("a node of a list has children too many or too few")));
+            }
             let child = match target {
                 Target::Number(wanted) => Some((wanted >> (FANOUT_BITS * level)) as usize & (FANOUT - 1)),
                 Target::Position(from) => node.child_of(from.checked_sub(self.run.name.first)),
@@ -241,6 +248,10 @@ impl<'a> Node<'a> {
         numbers.bytes(children * CHILD).map(Self)
     }
 
+    fn children(&self) -> usize {
+        self.0.len() / CHILD
+    }
+
     /// First posting, counted from the run's first, and place of a child.
     fn child(&self, index: usize) -> Result<(u64, u64), Malformed> {
         let mut numbers = Numbers::new(self.0, index * CHILD);
@@ -250,7 +261,7 @@ impl<'a> Node<'a> {
     /// The last child that begins at or below a position, `None` if none does.
     fn child_of(&self, from_first: Option<u64>) -> Option<usize> {
         let from_first = from_first?;
-        let (mut low, mut high) = (0, self.0.len() / CHILD);
+        let (mut low, mut high) = (0, self.children());
         while low < high {
             let middle = low.midpoint(high);
             if self.child(middle).is_ok_and(|(first, _)| first <= from_first) {

@@ -132,7 +132,7 @@ impl Tree {
 
     /// Goes through the leaves, from the one that has `probe` or would have it.
     pub(super) fn leaves(&self, run: &Arc<Run>, probe: &[u8]) -> Leaves {
-        Leaves { run: run.clone(), tree: *self, from: probe.to_vec(), stack: None }
+        Leaves { run: run.clone(), tree: *self, from: probe.to_vec(), stack: None, left: self.section.pages }
     }
 }
 
@@ -164,6 +164,8 @@ pub(super) struct Leaves {
     from: Vec<u8>,
     /// The pages still to visit at each height, the next one last; `None` before the first step.
     stack: Option<Vec<(u8, Vec<u64>)>>,
+    /// Leaves that can still come: pages that lead to each other by many ways must not be gone through for ever.
+    left: u64,
 }
 
 impl Leaves {
@@ -187,8 +189,12 @@ impl Leaves {
         };
         loop {
             let (page, found) = self.tree.read(&self.run, number, level)?;
-            let Some(below) = found.checked_sub(1) else { return Ok(Some((number, page))) };
             let wrong = Wrong::in_page(number);
+            let Some(below) = found.checked_sub(1) else {
+                let left = self.left.checked_sub(1);
+                self.left = left.ok_or_else(|| wrong(Malformed("a tree has more leaves than pages")))?;
+                return Ok(Some((number, page)));
+            };
             let (mut numbers, at) = children(&page, &self.from).map_err(&wrong)?;
             numbers.drain(..at);
             numbers.reverse();

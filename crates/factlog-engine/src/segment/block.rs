@@ -99,7 +99,7 @@ impl Head {
             && self.ids <= self.stored
             && u64::from(self.ids) <= ids_max
             && 0 < self.first
-            && self.first.checked_add(events).is_some()
+            && self.first.checked_add(events).is_some_and(|next| next < u64::MAX)
     }
 
     /// Bytes of the block with its head.

@@ -210,7 +210,7 @@ impl<W: Write> Builder<W> {
             let (page, after) = rest.split_at(table::page_length(rest));
             let offset = self.offset + pages.len() as u64;
             pages.append(&mut table::encode_page(self.store, self.first, offset, page));
-            top.push(TopEntry { first: block.first, recorded_at: block.recorded_at });
+            top.push(block.begins());
             rest = after;
         }
         (pages, top)

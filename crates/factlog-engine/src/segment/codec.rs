@@ -66,13 +66,18 @@ thread_local! {
     static DECODER: RefCell<(DCtx<'static>, Vec<u8>)> = RefCell::new((DCtx::create(), Vec::new()));
 }
 
+/// No frame decompresses to more: a block of it has four bytes at least, and 128 KiB of content at most.
+fn most_of(bytes: &[u8], most: usize) -> usize {
+    most.min((bytes.len() / 4 + 1) << 17)
+}
+
 /// Decompresses into memory of its own, never into more than `most` bytes.
 pub(super) fn decompress(
     bytes: &[u8],
     dictionary: Option<&Dictionary>,
     most: usize,
 ) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::with_capacity(most);
+    let mut out = Vec::with_capacity(most_of(bytes, most));
     DECODER.with_borrow_mut(|(context, _)| decompress_into(context, bytes, dictionary, &mut out))?;
     Ok(out)
 }
@@ -86,7 +91,7 @@ pub(super) fn with_decompressed<T>(
 ) -> Result<T, Malformed> {
     DECODER.with_borrow_mut(|(context, buffer)| {
         buffer.clear();
-        buffer.reserve(most);
+        buffer.reserve(most_of(bytes, most));
         decompress_into(context, bytes, dictionary, buffer)?;
         let result = look(buffer);
         if KEPT_BYTES < buffer.capacity() {

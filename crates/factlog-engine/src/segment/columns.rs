@@ -18,6 +18,8 @@ use crate::fields::{Fields, Malformed};
 use crate::record::HEADER_BYTES;
 
 const ID_BYTES: usize = 16;
+/// Bytes of a record's head: five, and six numbers.
+const RECORD_MIN: usize = 5 + 6;
 type Id = [u8; ID_BYTES];
 
 /// What a record's header says, as far as it cannot be known from the place.
@@ -149,14 +151,16 @@ pub(super) fn decode(head: &Head, ids: &[u8], columns: &[u8]) -> Result<(Bytes, 
     let mut heads = Fields::new(rest.bytes(length)?);
     let (mut bodies, mut ids) = (rest, Fields::new(ids));
     let raw = head.raw as usize;
-    let (mut out, mut offsets) = (Vec::with_capacity(raw), Vec::with_capacity(head.events as usize));
+    let (most, events) = (heads.remaining() / RECORD_MIN, head.events as usize);
+    // Nobody vouches for the head's numbers before they agree with what is there.
+    if most < events || raw != HEADER_BYTES * events + bodies.remaining() {
+        return Err(Malformed("a block's records are not what its head says"));
+    }
+    let (mut out, mut offsets) = (Vec::with_capacity(raw), Vec::with_capacity(events));
     let mut before = ([0; ID_BYTES], head.recorded_at);
     for position in head.first..=head.last() {
         let fixed = read_head(&mut heads, &mut ids, &before)?;
         let body = bodies.bytes(fixed.body as usize)?;
-        if raw - out.len() < HEADER_BYTES + body.len() {
-            return Err(Malformed("a block's records are not what its head says"));
-        }
         offsets.push(u32::try_from(out.len()).expect("a block is far below 4 GiB"));
         out.extend_from_slice(&fixed.header(position));
         out.extend_from_slice(body);

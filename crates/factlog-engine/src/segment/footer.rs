@@ -16,9 +16,9 @@
 
 use uuid::Uuid;
 
-use super::table::TOP_ENTRY_BYTES;
+use super::table::{PAGE_ENTRIES, TOP_ENTRY_BYTES};
 use super::wrong::{self, Wrong};
-use super::{HEADER_BYTES, PAGE_BYTES, VERSION, dictionary, place};
+use super::{HEADER_BYTES, PAGE_BYTES, VERSION, block, dictionary, place};
 use crate::checksum::{checksum, push_trailer, trailer_holds};
 use crate::fields::{Fields, Malformed};
 use crate::manifest::SegmentEntry;
@@ -137,7 +137,7 @@ impl Description {
         page
     }
 
-    fn decode(store: Uuid, offset: u64, page: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn decode(store: Uuid, offset: u64, page: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Fields::new(&page[..page.len().saturating_sub(8)]);
         if fields.array()? != MAGIC {
             return Err(Malformed("there is no footer"));
@@ -190,8 +190,11 @@ impl Description {
                 return Err(wrong);
             }
         }
-        let front =
-            self.section(DICTIONARY).map_or(0, |section| dictionary::HEAD_BYTES as u64 + section.length);
+        let length_of = |kind| self.section(kind).map(|section| section.length);
+        if length_of(DICTIONARY).is_some_and(|length| (dictionary::BYTES_MAX as u64) < length) {
+            return Err(wrong);
+        }
+        let front = length_of(DICTIONARY).map_or(0, |length| dictionary::HEAD_BYTES as u64 + length);
         let mut end = self.blocks_offset.checked_add(self.stored_bytes).ok_or(wrong.clone())?;
         for section in &self.sections {
             if section.offset != end {
@@ -200,15 +203,18 @@ impl Description {
             end = end.checked_add(section.length).ok_or(wrong.clone())?;
         }
         let (pages, _) = self.table();
-        let length_of = |kind| self.section(kind).map(|section| section.length);
         let right = self.first != 0
             && self.first <= self.last
+            && self.last < u64::MAX
             && self.blocks_offset == HEADER_BYTES as u64 + front
             && end.checked_add(2 * PAGE_BYTES as u64) == Some(self.bytes)
             && 0 < pages
+            && pages <= self.blocks
+            && self.blocks <= pages.saturating_mul(PAGE_ENTRIES as u64)
+            && self.blocks <= (self.last - self.first).saturating_add(1)
+            && self.blocks <= self.stored_bytes / block::HEAD_BYTES as u64
             && length_of(TABLE) == Some(pages * PAGE_BYTES as u64)
-            && length_of(TOP) == Some(pages * TOP_ENTRY_BYTES as u64 + 8)
-            && length_of(DICTIONARY).is_none_or(|length| length <= dictionary::BYTES_MAX as u64);
+            && length_of(TOP) == Some(pages * TOP_ENTRY_BYTES as u64 + 8);
         if right { Ok(()) } else { Err(wrong) }
     }
 }

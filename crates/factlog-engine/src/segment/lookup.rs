@@ -144,10 +144,7 @@ impl Segment {
             let bytes = self.page_bytes(file, description, at).ok();
             let page = bytes.as_ref().and_then(|(_, bytes)| Page::new(bytes).ok());
             top.push(match &page {
-                Some(page) => {
-                    let BlockEntry { first, recorded_at, .. } = page.entry(0).ok()?;
-                    TopEntry { first, recorded_at }
-                }
+                Some(page) => page.entry(0).ok()?.begins(),
                 None => {
                     let head = walk.block(next?).ok()?.head;
                     TopEntry { first: head.first, recorded_at: head.recorded_at }
@@ -217,6 +214,9 @@ impl Segment {
                         .search(offset, next)
                         .map_or((description.blocks_end(), until), |(end, block)| (end, block.head.first));
                     let recorded_at = opened.top[at].recorded_at;
+                    if end <= offset {
+                        return Err(wrong);
+                    }
                     let first = next.max(from).min(until - 1);
                     let events = after.min(until).saturating_sub(first).max(1);
                     BlockEntry { offset, length: end - offset, first, events, recorded_at }

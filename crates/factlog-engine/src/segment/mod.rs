@@ -24,6 +24,8 @@ mod codec;
 mod columns;
 mod dictionary;
 mod footer;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gather;
 mod lookup;
 mod scan;

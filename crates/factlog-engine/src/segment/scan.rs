@@ -7,6 +7,7 @@ use super::block::Block;
 use super::codec::Dictionary;
 use super::footer::{self, Section};
 use super::lookup::{Segment, entry_of};
+use super::table::{self, Page};
 use super::table_walk::{Known, TableWalk, read_page};
 use super::tracking::{self, Tracking};
 use super::walk::Walk;
@@ -38,7 +39,8 @@ pub(crate) fn scan(
     visit: &mut dyn FnMut(&Records),
 ) -> Scanned {
     let segment = Segment::new(store, *expected);
-    let mut scan = Scan { store, file, segment, path: segment.path(), damage: Vec::new() };
+    let (path, damage) = (segment.path(), Vec::new());
+    let mut scan = Scan { store, file, segment, path, length: 0, damage };
     let description = scan.footers();
     scan.check(0, |scan| scan.header());
     let dictionary = scan.dictionary(description.as_ref());
@@ -52,6 +54,8 @@ struct Scan<'a> {
     file: &'a dyn DiskFile,
     segment: Segment,
     path: String,
+    /// Bytes of the file, whatever anybody says.
+    length: u64,
     damage: Vec<Damage>,
 }
 
@@ -91,8 +95,9 @@ impl Scan<'_> {
                 |cause| Wrong { offset: 0, lost: (1, 0), cause: wrong::Cause::Unreadable(cause) };
             scan.file.length().map_err(unreadable)
         });
+        self.length = length.unwrap_or(0);
         if length != Some(expected.bytes) {
-            let end = length.unwrap_or(0).min(expected.bytes);
+            let end = self.length.min(expected.bytes);
             self.report(&Wrong::at(end, Malformed("the file is not as long as the manifest says")));
         }
         let read = |copy| {
@@ -127,16 +132,22 @@ impl Scan<'_> {
             let length = dictionary::length(&head).map_err(damaged)?;
             let bytes = wrong::read(scan.file, offset, dictionary::HEAD_BYTES + length)?;
             let at = place(scan.store, scan.segment.entry.first, offset);
-            dictionary::decode(at, &bytes).and_then(Dictionary::new).map_err(damaged)
+            dictionary::decode(at, &bytes).map(<[u8]>::to_vec).map_err(damaged)
         };
         let Some(description) = description else {
             // Without a footer nobody knows whether there is one: what is missed, the blocks will tell.
-            return front(self).ok();
+            return front(self).ok().and_then(|bytes| Dictionary::new(&bytes).ok());
         };
         let section = description.section(footer::DICTIONARY)?;
         let behind = self.segment.section(self.file, section).ok();
         let front = self.check(offset, front);
-        front.or_else(|| Dictionary::new(&behind?).ok())
+        if let (Some(front), Some(behind)) = (&front, &behind)
+            && front != behind
+        {
+            self.report(&Wrong::at(offset, Malformed("the two copies of the dictionary differ")));
+        }
+        let ready = Dictionary::new(&front.or(behind)?);
+        self.check(offset, |_| ready.map_err(|what| Wrong::at(offset, what)))
     }
 
     /// Reads block after block, each at the place where the one before ended or the table says.
@@ -147,15 +158,17 @@ impl Scan<'_> {
         visit: &mut dyn FnMut(&Records),
     ) {
         let entry = self.segment.entry;
-        let end = description.map_or(entry.bytes, Description::blocks_end);
+        let end = description.map_or(entry.bytes.min(self.length), Description::blocks_end);
         let mut walk = Walk::new(self.store, entry, self.file, end);
         let mut table = TableWalk::new(self.segment, self.store, description);
         let (mut offset, mut next) = (self.first_block(description), entry.first);
+        let (mut count, mut raw) = (0, 0);
         while next <= entry.last {
             let wrong = match walk.block(offset) {
                 Ok(block) if block.head.first == next => match block.records(dictionary) {
                     Ok(records) => {
                         visit(&records);
+                        (count, raw) = (count + 1, raw + records.bytes.len() as u64);
                         self.compare(&mut table, offset, &block);
                         (offset, next) = (offset + block.head.length() as u64, block.head.last() + 1);
                         continue;
@@ -177,6 +190,13 @@ impl Scan<'_> {
         }
         if description.is_some() && offset != end {
             self.report(&Wrong::at(offset, Malformed("there is something behind the last block")));
+        }
+        let lost = self.damage.iter().any(|damage| damage.lost().is_some());
+        if let Some(found) =
+            description.filter(|found| !lost && (found.blocks, found.raw_bytes) != (count, raw))
+        {
+            let what = Malformed("the footer counts other blocks, or bytes in them");
+            self.report(&Wrong::at(found.bytes - PAGE_BYTES as u64, what));
         }
     }
 
@@ -219,11 +239,25 @@ impl Scan<'_> {
         tracking
     }
 
+    /// Every page is whole, and begins as the top says. A top that is damaged says nothing.
     fn table_pages(&mut self, description: &Description) {
         let (pages, start) = description.table();
-        for at in 0..pages {
+        let top = description.section(footer::TOP).and_then(|section| {
+            let bytes = self.segment.section(self.file, section).ok()?;
+            let first = self.segment.entry.first;
+            Some((section.offset, table::decode_top(self.store, first, section.offset, &bytes).ok()?))
+        });
+        for (at, number) in (0..pages).zip(0..) {
             let offset = start + at * PAGE_BYTES as u64;
-            self.check(offset, |scan| read_page(scan.store, scan.segment, scan.file, offset).map(drop));
+            let read = |scan: &Self| read_page(scan.store, scan.segment, scan.file, offset);
+            let Some(bytes) = self.check(offset, read) else { continue };
+            let begins = Page::new(&bytes).and_then(|page| page.entry(0)).ok().map(|entry| entry.begins());
+            if let Some((offset, top)) = &top
+                && top.get(number) != begins.as_ref()
+            {
+                let what = Malformed("the table's top does not say where its pages begin");
+                self.report(&Wrong::at(*offset, what));
+            }
         }
     }
 

@@ -40,6 +40,11 @@ impl BlockEntry {
     pub(super) fn end(&self) -> u64 {
         self.offset + self.length
     }
+
+    /// What the top says of a page that begins with this block.
+    pub(super) fn begins(&self) -> TopEntry {
+        TopEntry { first: self.first, recorded_at: self.recorded_at }
+    }
 }
 
 /// Where a page of the table begins.
@@ -90,12 +95,13 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Whether these bytes are a page of this place.
+    /// Whether these bytes are a page of this place, with blocks in order.
     pub(super) fn check(store: Uuid, segment: u64, offset: u64, bytes: &[u8]) -> Result<(), Malformed> {
         if bytes.len() != PAGE_BYTES || !trailer_holds(place(store, segment, offset).seed(), bytes) {
             return Err(Malformed("the checksum of a page of the table is wrong"));
         }
-        Page::new(bytes).map(|_| ())
+        let page = Page::new(bytes)?;
+        (0..page.len()).try_for_each(|at| page.entry(at).map(drop))
     }
 
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
@@ -104,7 +110,7 @@ impl<'a> Page<'a> {
         fields.zero(4)?;
         let (first, last, offset, end) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
         let entries = fields.bytes(count.saturating_mul(ENTRY_BYTES))?.as_chunks().0;
-        if entries.is_empty() || last < first || end < offset {
+        if entries.is_empty() || last < first || last == u64::MAX || end < offset {
             return Err(Malformed("a page of the table is wrong"));
         }
         Ok(Self { first, last, offset, end, entries })
@@ -187,11 +193,21 @@ pub(super) fn decode_top(
     if !trailer_holds(place(store, segment, offset).seed(), bytes) {
         return Err(Malformed("the checksum of the table's top is wrong"));
     }
-    let entries = bytes[..bytes.len() - 8].chunks_exact(TOP_ENTRY_BYTES);
-    entries
+    let (entries, rest) = bytes[..bytes.len() - 8].as_chunks::<TOP_ENTRY_BYTES>();
+    if !rest.is_empty() {
+        return Err(Malformed("the table's top is of another length"));
+    }
+    let top: Box<[TopEntry]> = entries
+        .iter()
         .map(|bytes| {
-            let mut fields = Fields::new(bytes);
+            let mut fields = Fields::new(bytes.as_slice());
             Ok(TopEntry { first: fields.u64()?, recorded_at: fields.i64()? })
         })
-        .collect()
+        .collect::<Result<_, Malformed>>()?;
+    let starts = top.first().is_none_or(|page| page.first != 0);
+    if starts && top.is_sorted_by(|page, next| page.first < next.first) {
+        Ok(top)
+    } else {
+        Err(Malformed("the table's top is not in order"))
+    }
 }

@@ -9,31 +9,21 @@ use std::collections::BTreeMap;
 use factlog_core::{Position, TrackingSource};
 
 use crate::fields::{Fields, Malformed};
+use crate::manifest::{parse_tracking, push_tracking};
 
 /// Source and position of each.
 pub(crate) type Tracking = BTreeMap<TrackingSource, Position>;
 
 pub(super) fn encode(tracking: &Tracking) -> Vec<u8> {
-    let mut out = Vec::new();
-    out.extend_from_slice(&u32::try_from(tracking.len()).expect("bounded by the contract").to_le_bytes());
-    for (source, position) in tracking {
-        let source = source.as_str();
-        out.extend_from_slice(&position.get().to_le_bytes());
-        out.extend_from_slice(&u16::try_from(source.len()).expect("a validated source").to_le_bytes());
-        out.extend_from_slice(source.as_bytes());
-    }
+    let count = u32::try_from(tracking.len()).expect("bounded by the contract");
+    let mut out = count.to_le_bytes().to_vec();
+    push_tracking(&mut out, tracking);
     out
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Tracking, Malformed> {
     let mut fields = Fields::new(bytes);
-    let mut tracking = BTreeMap::new();
-    for _ in 0..fields.u32()? {
-        let position = Position::new(fields.u64()?).ok_or(Malformed("a tracking position is zero"))?;
-        let length = fields.u16()?;
-        let source = TrackingSource::new(fields.text(length.into())?)
-            .map_err(|_| Malformed("a tracking source is out of its bounds"))?;
-        tracking.insert(source, position);
-    }
+    let count = fields.u32()?;
+    let tracking = parse_tracking(&mut fields, count)?;
     fields.end().map(|()| tracking)
 }

@@ -73,13 +73,17 @@ fn one_copy_that_is_lost_or_damaged_costs_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let events = store(dir.path(), appends);
         for name in FILES {
-            for harm in ["removed", "emptied", "flipped"] {
+            for harm in ["removed", "emptied", "replaced by the other", "flipped"] {
                 let what = format!("{name} {harm} after {appends} appends");
                 let harmed = tempfile::tempdir().expect("a directory");
                 copy(dir.path(), harmed.path());
                 let path = harmed.path().join(name);
                 match harm {
                     "removed" => std::fs::remove_file(&path).expect("remove"),
+                    "replaced by the other" => {
+                        let other = FILES.into_iter().find(|other| *other != name).expect("two copies");
+                        std::fs::copy(harmed.path().join(other), &path).map(drop).expect("copy");
+                    }
                     "emptied" => std::fs::write(&path, "").expect("empty"),
                     _ => flip(&path, appends),
                 }

@@ -1,6 +1,7 @@
 //! Tests that need the engine's inside: formats byte by byte, recovery, damage, failing disks.
 
 mod admin;
+mod beacons;
 mod crash;
 mod damage;
 mod faults;

@@ -9,6 +9,7 @@
 //! * When the power fails, at a moment or at the n-th call that changes something, every call fails until it is back.
 //!   What was open is lost; the file system stays mounted, and what a new process finds there is what survived.
 //! * It can be full, and any call can be made to fail.
+//! * The process that mounts it must not use it: see `survey`. Tests do, and last until they end.
 //!
 //! The promise is that of `crates/factlog-sim/src/disk`, which the same engine keeps to without a kernel.
 
@@ -109,6 +110,11 @@ impl Amnesia {
     /// How many bytes files may take up from now on; `None` for as many as they like.
     pub(crate) fn set_capacity(&self, bytes: Option<u64>) {
         self.machine.lock().capacity = bytes;
+    }
+
+    /// How many more they may.
+    pub(crate) fn free(&self) -> u64 {
+        self.machine.lock().free()
     }
 
     /// How many bytes files take up.

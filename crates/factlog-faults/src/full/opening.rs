@@ -5,6 +5,7 @@ use fastrand::Rng;
 
 use super::{Measured, is_for_lack_of_space, settings};
 use crate::life::{Life, News};
+use crate::survey;
 use crate::told::{Answer, Line};
 use crate::trial::{Sum, Trial};
 use crate::volume::Volume;
@@ -42,7 +43,7 @@ pub(super) fn anew(
         let done = full_then_not(volume, &mut trial, but, rng, measured);
         done.with_context(|| format!("a new store with {but} bytes left"))?;
         sum.add(trial.check()?);
-        std::fs::remove_dir_all(&store)?;
+        survey::remove(&store)?;
     }
     Ok(sum)
 }

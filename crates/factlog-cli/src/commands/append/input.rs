@@ -79,7 +79,8 @@ pub(super) fn events(stream: Option<&StreamId>) -> Outcome<Vec<Event>> {
     Ok(events)
 }
 
-fn event(line: &[u8], stream: Option<&StreamId>) -> Result<Event, String> {
+/// The event on one line, in `stream` where the line names none.
+pub(crate) fn event(line: &[u8], stream: Option<&StreamId>) -> Result<Event, String> {
     let mut members: Members<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     members.0.retain(|(name, value)| name == "data" || value.get() != "null");
     if let Some((name, _)) = members.0.iter().find(|(name, _)| !MEMBERS.contains(&name.as_ref())) {
