@@ -26,8 +26,8 @@ const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
                50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
                200,000 inputs for each decoder (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
-               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of a
-               small store turned,
+               every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of what
+               is sealed in a small store turned, a part of the other ways to cut and to harm,
                500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
                1,000,000 inputs for each decoder
   --record     write docs/evidence/<day>-<size>.md as well\n";
@@ -50,54 +50,62 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<bool> {
             (other, _) => bail!("there is no option `{other}`, or it wants a value\n\n{HELP}"),
         }
     }
-    let (passed, report) = battery(root, size)?;
-    if record {
-        let (day, _) = machine::now();
-        let directory = root.join("docs/evidence");
-        fs::create_dir_all(&directory).context("docs/evidence could not be made")?;
-        let path = directory.join(format!("{day}-{}.md", size.name()));
-        fs::write(&path, report).with_context(|| format!("{} could not be written", path.display()))?;
-        println!("wrote {}", path.display());
+    if !record {
+        return battery(root, size, |_| Ok(()));
     }
+    let (day, _) = machine::now();
+    let directory = root.join("docs/evidence");
+    fs::create_dir_all(&directory).context("docs/evidence could not be made")?;
+    let path = directory.join(format!("{day}-{}.md", size.name()));
+    let passed = battery(root, size, |report| {
+        fs::write(&path, report).with_context(|| format!("{} could not be written", path.display()))
+    })?;
+    println!("wrote {}", path.display());
     Ok(passed)
 }
 
-/// Runs everything of a size; whether all passed, and the report.
-pub(crate) fn battery(root: &Path, size: Size) -> Result<(bool, String)> {
-    let before = machine::load();
+/// Runs everything of a size; whether all passed. The report is kept after each part, with what is yet to be run.
+pub(crate) fn battery(root: &Path, size: Size, keep: impl Fn(&str) -> Result<()>) -> Result<bool> {
+    let head = head(root, size);
     let mut passed = true;
     let mut sections = String::new();
-    for (title, package, arguments) in size.parts() {
+    let parts = size.parts();
+    for (at, (title, package, arguments)) in parts.iter().enumerate() {
         let mut command = process::cargo(root);
         // Fuzzing is to notice what runs over, too.
-        let profile = if package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
+        let profile = if *package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
         command.args(["run", profile, "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
         passed &= status.success();
         let verdict = if status.success() { "passed" } else { "FAILED" };
-        let spelled = process::spelled(&command);
+        let (spelled, (day, minute)) = (process::spelled(&command), machine::now());
         sections.push_str(&format!(
-            "\n## {title}: {verdict}\n\n`{spelled}`\n\n```text\n{}\n```\n",
+            "\n## {title}: {verdict}\n\n`{spelled}`, done {day} {minute}, load {}\n\n```text\n{}\n```\n",
+            machine::load(),
             lines.join("\n")
         ));
+        let left = parts[at + 1..].iter().map(|(title, ..)| format!("\n## {title}: not run\n"));
+        keep(&format!("{head}{sections}{}", left.collect::<String>()))?;
     }
+    Ok(passed)
+}
+
+/// What the report begins with.
+fn head(root: &Path, size: Size) -> String {
     let (day, minute) = machine::now();
     let mut report = format!(
-        "# Evidence, {day}, size `{}`\n\nWritten by `cargo xtask evidence --size {} --record`. A simulated disk, a stepped \
-         engine, one seed a run: `crates/factlog-sim`; real processes under real faults: `crates/factlog-faults`. Each run \
-         ends with a verification of the store and with its whole history held against the contract.\n\n| | |\n|---|---|\n| date | {day} {minute} |\n",
+        "# Evidence, {day}, size `{0}`\n\nWritten by `cargo xtask evidence --size {0} --record`. A simulated disk, a stepped \
+         engine, one seed a run: `crates/factlog-sim`; real processes under real faults: `crates/factlog-faults`; what decodes: \
+         `crates/factlog-fuzz`. Each run ends with a verification of the store and with its whole history held against the \
+         contract.\n\n| | |\n|---|---|\n| begun | {day} {minute} |\n| load before | {1} |\n",
         size.name(),
-        size.name()
+        machine::load()
     );
-    let facts = machine::describe(root, root).into_iter();
-    for (name, value) in
-        facts.chain([("load before and after".to_owned(), format!("{before} and {}", machine::load()))])
-    {
+    for (name, value) in machine::describe(root, root) {
         report.push_str(&format!("| {name} | {value} |\n"));
     }
-    report.push_str(&sections);
-    Ok((passed, report))
+    report
 }
 
 impl Size {
@@ -143,8 +151,8 @@ impl Size {
                 "--kind kill --seed 2000000 --runs 5000 --twice",
                 "--kind errors --seed 2000000 --runs 5000 --twice",
                 "--kind damage --seed 2000000 --runs 5000 --twice",
-                "--cuts",
-                "--flips",
+                "--cuts --rest 16",
+                "--flips --rest 16",
             ],
         };
         [

@@ -50,6 +50,9 @@ pub trait Event: Serialize + Send + Sync + Sized + 'static {
     const NAMES: &'static [&'static str];
     /// Every name it is read from: its own, and those of what is split into it.
     const SOURCES: &'static [&'static str] = Self::NAMES;
+    /// The keys of its labels, those of older shapes among them; the empty one where they are not known, as without the
+    /// derive. A view that asks for a key that no event of its set has is refused: see [`View::tags`](crate::View::tags).
+    const TAG_KEYS: &'static [&'static str] = &[""];
 
     /// The labels it is found by.
     ///
@@ -114,6 +117,8 @@ pub trait EventSet: Send + Sync + Sized + 'static {
     const NAMES: &'static [&'static str];
     /// The present name and version of each of its events: what a cached fold depends on.
     const SCHEMAS: &'static [(&'static str, u32)];
+    /// The present name of each of its events, with the keys of its labels; empty where they are not known.
+    const TAG_KEYS: &'static [(&'static str, &'static [&'static str])] = &[];
 
     /// What to store of it.
     ///
@@ -140,6 +145,7 @@ pub trait EventSet: Send + Sync + Sized + 'static {
 impl<E: Event> EventSet for E {
     const NAMES: &'static [&'static str] = E::SOURCES;
     const SCHEMAS: &'static [(&'static str, u32)] = &[(E::NAME, E::VERSION)];
+    const TAG_KEYS: &'static [(&'static str, &'static [&'static str])] = &[(E::NAME, E::TAG_KEYS)];
 
     fn encode(&self) -> Result<Encoded, CodecError> {
         encode(self)

@@ -3,17 +3,29 @@
 //! Given events pass through the same encoding and the same boundary as in production: a view sees only those
 //! whose tags and types it asks for, so a forgotten tag fails here and not in production. Decisions are run twice,
 //! so an impure one fails too.
+//!
+//! Also in one line each: snapshots that equal a replay, read models replayed in every way, processes over virtual time,
+//! what was stored read as ever, any events of a set, and a world that stops between any two effects.
 
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 mod clock;
+mod golden;
 mod process;
+mod projection;
+mod snapshots;
 pub mod stops;
+mod tags;
 
 use std::fmt::{Debug, Write as _};
 
 use factlog_core::{EventId, Position, RecordedEvent, Revision, StreamId, Timestamp};
 
 pub use clock::ManualClock;
+pub use golden::{Golden, golden};
 pub use process::{GivenProcess, given_process};
+pub use projection::Projected;
+pub use tags::sees_every_event;
 
 use crate::codec::raw_event;
 use crate::{Context, Decide, EventSet, Events, Metadata, Model};
@@ -90,17 +102,8 @@ impl Given {
     /// Where it cannot be folded.
     #[track_caller]
     pub fn view<M: Model>(&self, id: &M::Id) -> M {
-        let mut slots = match M::slots(id) {
-            Ok(slots) => slots,
-            Err(error) => panic!("the view's tags or stream are out of bounds: {error}"),
-        };
-        for event in &self.log {
-            for slot in M::each(&mut slots) {
-                if let Err(error) = slot.offer(event) {
-                    panic!("a given event does not fit the view: {error}");
-                }
-            }
-        }
+        let mut slots = slots::<M>(id);
+        offer::<M>(&mut slots, &self.log);
         M::finish(slots)
     }
 
@@ -124,6 +127,25 @@ impl Given {
     fn next_revision(&self, stream: &StreamId) -> Revision {
         let before = self.log.iter().filter(|event| event.event.stream.as_ref() == Some(stream));
         Revision::new(before.count() as u64)
+    }
+}
+
+#[track_caller]
+fn slots<M: Model>(id: &M::Id) -> M::Slots {
+    match M::slots(id) {
+        Ok(slots) => slots,
+        Err(error) => panic!("the view cannot be asked for: {error}"),
+    }
+}
+
+#[track_caller]
+fn offer<M: Model>(slots: &mut M::Slots, log: &[RecordedEvent]) {
+    for event in log {
+        for slot in M::each(slots) {
+            if let Err(error) = slot.offer(event) {
+                panic!("a given event does not fit the view: {error}");
+            }
+        }
     }
 }
 

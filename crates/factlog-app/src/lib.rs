@@ -109,7 +109,12 @@ pub use factlog_core::{
     Revision, StreamId, SystemClock, Tag, Tags, Timestamp,
 };
 pub use factlog_derive::{Event, EventSet};
-pub use kit::{Given, GivenProcess, ManualClock, When, given, given_nothing, given_process, stops};
+#[cfg(feature = "proptest")]
+pub use kit::arbitrary;
+pub use kit::{
+    Given, GivenProcess, Golden, ManualClock, Projected, When, given, given_nothing, given_process, golden,
+    sees_every_event, stops,
+};
 pub use load::{AsOf, History, Load, LoadError, Loaded};
 pub use metadata::Metadata;
 pub use model::Model;

@@ -3,7 +3,7 @@
 //! * A view is sync and does no I/O; its boundary (types × tags, or a stream) follows from its declaration.
 //! * This module does not know where events come from.
 
-use factlog_core::{EventType, Query, QueryItem, Result, StreamFilter, StreamId, Tags};
+use factlog_core::{Error, EventType, Query, QueryItem, Result, StreamFilter, StreamId, Tag, Tags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,6 +61,9 @@ pub trait View: Default + Clone + Serialize + DeserializeOwned + Send + Sync + '
     const UNKNOWN: UnknownTypes = UnknownTypes::Skip;
 
     /// The tags an event must all carry to be folded: `tags![account = id]`. `tags![]` for any.
+    ///
+    /// A key that no event of the set has is a mistake, as such a view would see nothing: whoever asks for the view is
+    /// told so. That *every* event has it is what [`sees_every_event`](crate::sees_every_event) tests.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](factlog_core::ErrorKind::Invalid) where the id makes a tag longer than 255 bytes.
@@ -138,6 +141,7 @@ pub(crate) struct Scope {
 impl Scope {
     pub(crate) fn of<V: View>(id: &V::Id) -> Result<Self> {
         let tags = V::tags(id)?;
+        check_keys::<V>(&tags)?;
         let stream = V::stream(id)?;
         let aggregate = stream.clone().filter(|_| tags.is_empty());
         let types = if aggregate.is_some() { Vec::new() } else { event_types::<V::Event>()? };
@@ -156,6 +160,39 @@ impl Scope {
         let parts: Vec<&str> = std::iter::once(stream).chain(tags).collect();
         serde_json::Value::from(parts).to_string()
     }
+}
+
+/// A view that asks for what no event of its set has would be empty for ever, and its boundary without effect.
+fn check_keys<V: View>(tags: &Tags) -> Result<()> {
+    let known = V::Event::TAG_KEYS;
+    let Some(tag) =
+        tags.iter().find(|tag| !known.is_empty() && known.iter().all(|(_, keys)| !has(keys, tag)))
+    else {
+        return Ok(());
+    };
+    let key = key_of(tag);
+    let mut keys: Vec<&str> = known.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let keys =
+        if keys.is_empty() { "they have none".to_owned() } else { format!("they have {}", keys.join(", ")) };
+    Err(Error::invalid(format!(
+        "view {} asks for tags `{key}:...`, but no event of its set has such a tag ({keys}): correct `fn tags`, or write \
+         `#[event(..., tags({key} = field))]` on the structs of the events it folds",
+        V::NAME
+    )))
+}
+
+/// Whether an event with these keys may carry the tag.
+pub(crate) fn has(keys: &[&str], tag: &Tag) -> bool {
+    let is = |key: &&str| {
+        tag.as_str().strip_prefix(*key).is_some_and(|rest| key.is_empty() || rest.starts_with(':'))
+    };
+    keys.iter().any(is)
+}
+
+pub(crate) fn key_of(tag: &Tag) -> &str {
+    tag.as_str().split(':').next().unwrap_or_default()
 }
 
 /// Every name of a set's events, once each.

@@ -1,5 +1,6 @@
 //! What `#[event(...)]` may say, parsed and checked word by word.
 
+use proc_macro2::Span;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -94,6 +95,12 @@ impl Parse for TagAttribute {
         let field = Punctuated::<Member, Token![.]>::parse_separated_nonempty(input)?;
         Ok(Self { key, field: field.into_iter().collect() })
     }
+}
+
+/// A name of ours where the user's token stands: one that came through a `macro_rules!` knows neither `self` nor the
+/// arguments of a function of ours.
+pub(crate) fn local(name: &str, token: Span) -> Ident {
+    Ident::new(name, token.resolved_at(Span::call_site()))
 }
 
 /// Reads `crate = path` of another attribute than `event`.

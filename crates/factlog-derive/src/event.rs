@@ -6,8 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Member, Path, Result, Type};
 
-use crate::attributes::{EventAttributes, TagAttribute, default_crate};
-use crate::event_set::own;
+use crate::attributes::{EventAttributes, TagAttribute, default_crate, local};
 use crate::split;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -18,6 +17,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let tags = tags(&krate, fields, &attributes.tags)?;
     let stream = stream(&krate, fields, attributes.stream.as_ref())?;
     let names = names(&krate, &said.name, &attributes);
+    let keys = keys(&krate, &attributes);
     let (decode, checks) = decode(&krate, &input.ident, &attributes, said.version);
     let (ident, name, version) = (&input.ident, &said.name, said.version);
     let (split, split_checks) = split::expand(&krate, ident, &attributes);
@@ -28,6 +28,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const NAME: &'static str = #name;
             const VERSION: u32 = #version;
             const NAMES: &'static [&'static str] = #names;
+            const TAG_KEYS: &'static [&'static str] = #keys;
             fn tags(&self) -> #krate::Result<#krate::Tags> { #tags }
             fn stream(&self) -> #krate::Result<::core::option::Option<#krate::StreamId>> { #stream }
             fn decode(
@@ -106,14 +107,15 @@ fn tags(krate: &Path, fields: &Fields, tags: &[TagAttribute]) -> Result<TokenStr
         let kind = find(fields, &tag.field[0])?;
         let (path, format) = (&tag.field, format!("{}:{{}}", tag.key.replace('{', "{{").replace('}', "}}")));
         let span = path[path.len() - 1].span();
+        let (this, list) = (local("self", span), local("tags", span));
         pushes.extend(if tag.field.len() == 1 && is_option(kind) {
             quote_spanned! {span=>
-                if let ::core::option::Option::Some(value) = &self #(.#path)* {
-                    tags.push(::std::format!(#format, value));
+                if let ::core::option::Option::Some(value) = &#this #(.#path)* {
+                    #list.push(::std::format!(#format, value));
                 }
             }
         } else {
-            quote_spanned!(span=> tags.push(::std::format!(#format, self #(.#path)*));)
+            quote_spanned!(span=> #list.push(::std::format!(#format, #this #(.#path)*));)
         });
     }
     Ok(quote! {
@@ -151,7 +153,7 @@ fn stream(krate: &Path, fields: &Fields, pattern: Option<&LitStr>) -> Result<Tok
             "write the stream as text with fields: `account-{account_id}`",
         ));
     }
-    let this = own("self");
+    let this = local("self", pattern.span());
     Ok(quote_spanned! {pattern.span()=>
         #krate::StreamId::new(::std::format!(#format #(, #this.#members)*)).map(::core::option::Option::Some)
     })
@@ -175,6 +177,25 @@ fn names(krate: &Path, name: &LitStr, attributes: &EventAttributes) -> TokenStre
     }
 }
 
+/// The keys of its tags, of those of its older shape, and of those of what it is split from.
+fn keys(krate: &Path, attributes: &EventAttributes) -> TokenStream {
+    let own = attributes.tags.iter().map(|tag| &tag.key);
+    let own = quote!(&[#(#own),*]);
+    let (older, splits) = (attributes.upcast.iter(), &attributes.split_from);
+    if attributes.upcast.is_none() && splits.is_empty() {
+        return own;
+    }
+    quote!({
+        const LISTS: &[&[&str]] = &[
+            #own,
+            #(<#older as #krate::Event>::TAG_KEYS,)*
+            #(<<#splits as #krate::Split>::Old as #krate::Event>::TAG_KEYS,)*
+        ];
+        const ALL: [&str; #krate::__private::total(LISTS)] = #krate::__private::concat(LISTS);
+        &ALL
+    })
+}
+
 /// How stored data is read, and what must hold of the older shape.
 fn decode(
     krate: &Path,
@@ -186,7 +207,7 @@ fn decode(
     let Some(older) = &attributes.upcast else {
         return (present, TokenStream::new());
     };
-    let (span, stored) = (older.span(), own("stored"));
+    let (span, stored) = (older.span(), local("stored", older.span()));
     let before = version - 1;
     let message =
         format!("`{ident}` is version {version}, so the shape in `upcast(...)` must be version {before}");
@@ -233,7 +254,12 @@ fn find<'a>(fields: &'a Fields, member: &Member) -> Result<&'a Type> {
 }
 
 fn is_option(kind: &Type) -> bool {
-    matches!(kind, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Option"))
+    match kind {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+        // What a macro was given as a type.
+        Type::Group(group) => is_option(&group.elem),
+        _ => false,
+    }
 }
 
 fn member(text: &str) -> Option<Member> {

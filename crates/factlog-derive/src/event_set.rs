@@ -1,11 +1,11 @@
 //! `#[derive(EventSet)]`: an enum with one event in each variant.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Path, Result, Type, Variant};
 
-use crate::attributes::krate;
+use crate::attributes::{krate, local};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let variants = variants(input)?;
@@ -41,6 +41,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             };
             const SCHEMAS: &'static [(&'static str, u32)] =
                 &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::VERSION)),*];
+            const TAG_KEYS: &'static [(&'static str, &'static [&'static str])] =
+                &[#((<#types as #krate::Event>::NAME, <#types as #krate::Event>::TAG_KEYS)),*];
             fn encode(
                 &self,
             ) -> ::core::result::Result<#krate::__private::Encoded, #krate::__private::CodecError> {
@@ -75,15 +77,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// A variable of the derive's own, also where a macro wrote the enum: the spans beside it only say where errors are shown.
-pub(crate) fn own(name: &str) -> Ident {
-    Ident::new(name, Span::call_site())
-}
-
-/// Reads what is stored as the event that has its name.
+/// Reads what is stored as the event that has the stored name among its own.
 fn decodes(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
-    let stored = own("stored");
     let each = types.iter().zip(names).map(|(event, name)| {
+        let stored = local("stored", event.span());
         quote_spanned! {event.span()=>
             if <#event as #krate::Event>::NAMES.contains(&#stored.event_type) {
                 return <#event as #krate::Event>::decode(#stored).map(Self::#name);
@@ -95,8 +92,8 @@ fn decodes(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
 
 /// Hands on the facts of each event that has the stored name among its sources.
 fn facts(krate: &Path, names: &[&Ident], types: &[&Type]) -> TokenStream {
-    let (stored, known, fact) = (own("stored"), own("known"), own("fact"));
     let each = types.iter().zip(names).map(|(event, name)| {
+        let [stored, known, fact] = ["stored", "known", "fact"].map(|name| local(name, event.span()));
         quote_spanned! {event.span()=>
             if #krate::__private::among(<#event as #krate::Event>::SOURCES, #stored.event_type) {
                 #known = true;

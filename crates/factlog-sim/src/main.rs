@@ -75,6 +75,9 @@ struct Harm {
     /// Only every n-th of these, from one that the seed draws
     #[arg(long, default_value_t = 1)]
     sample: u64,
+    /// Only every n-th again of those that say least: cuts that leave no zeros, and bits of write-ahead files
+    #[arg(long, default_value_t = 1)]
+    rest: u64,
     /// Only this one of these, by the name that a broken promise was told with
     #[arg(long)]
     only: Option<String>,
@@ -128,7 +131,7 @@ fn main() -> ExitCode {
 impl Harm {
     /// Does what is asked for, if it is; exit code 1 if a promise breaks.
     fn run(&self, seed: u64) -> Option<ExitCode> {
-        let choice = Choice { seed, sample: self.sample, only: self.only.clone() };
+        let choice = Choice { seed, sample: self.sample, rest: self.rest, only: self.only.clone() };
         let done = match (self.cuts, self.flips) {
             (true, _) => harm::cuts::run(&choice, harm::cuts::BYTES).map(|done| done.to_string()),
             (false, true) => harm::flips::run(&choice).map(|done| done.to_string()),

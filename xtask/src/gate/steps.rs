@@ -30,7 +30,7 @@ fn fmt(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn evidence(workspace: &Workspace) -> Result<Outcome> {
-    let (passed, _) = battery(&workspace.root, Size::Ci)?;
+    let passed = battery(&workspace.root, Size::Ci, |_| Ok(()))?;
     let note =
         "20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, every planted bug, 50 real kills, misuse"
             .to_owned();

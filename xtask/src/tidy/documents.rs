@@ -1,4 +1,4 @@
-//! Documents name only what exists: paths, links and commands.
+//! Documents name only what exists: paths, functions in files, links and commands.
 //!
 //! A path is checked when it begins with a directory of this repository; other words in backticks are left alone,
 //! and so are links to other sites.
@@ -15,7 +15,8 @@ pub(super) fn check(tree: &Tree, commands: &[&str]) -> Vec<Finding> {
     for (path, text) in tree.with_extension("md") {
         for (line, code) in markdown::code(text) {
             for word in code.split(|c: char| c.is_whitespace() || "\"'(),".contains(c)) {
-                if names_path(word) && !exists(tree, path, word) {
+                let there = exists(tree, path, word) && defines(tree, word);
+                if names_path(word) && !there {
                     let what = format!("`{word}` does not exist: correct the name, or leave it out");
                     findings.push(Finding::new(path, line, what));
                 }
@@ -51,6 +52,15 @@ fn exists(tree: &Tree, document: &str, word: &str) -> bool {
         Some((before, _)) => tree.exists(before.rsplit_once('/').map_or("", |(directory, _)| directory)),
         None => tree.exists(path) || (!path.contains('/') && tree.exists(&resolve(document, path))),
     }
+}
+
+/// Whether the function of `crates/a/src/lib.rs::function` is in that file; so for every path with a name behind it.
+fn defines(tree: &Tree, word: &str) -> bool {
+    let Some((file, name)) = word.split_once("::") else { return true };
+    let name = name.rsplit("::").next().unwrap_or(name);
+    let text = tree.text(file).unwrap_or_default();
+    let start = format!("fn {name}");
+    text.match_indices(&start).any(|(at, _)| text[at + start.len()..].starts_with(['(', '<']))
 }
 
 fn command(path: &str, line: usize, code: &str, commands: &[&str]) -> Vec<Finding> {
@@ -97,14 +107,14 @@ mod tests {
             ("docs/guide.md", text),
             ("docs/format.md", "x"),
             ("ARCHITECTURE.md", "x"),
-            ("crates/a/src/lib.rs", "//! A b.\n"),
+            ("crates/a/src/lib.rs", "//! A b.\nfn count() {}\nfn first<T>(_: T) {}\n"),
         ]);
         check(&tree, &["tidy", "test"]).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn what_exists_may_be_named() {
-        let text = "`crates/a/src/lib.rs`, `crates/a/`, `crates/a/src/lib.rs:3`, `crates/*/src`, `crates/<name>/x`, \
+        let text = "`crates/a/src/lib.rs`, `crates/a/`, `crates/a/src/lib.rs:3`, `crates/a/src/lib.rs::count`, `crates/a/src/lib.rs::first`, `crates/*/src`, `crates/<name>/x`, \
                     `format.md`, `ARCHITECTURE.md`, `src/other.rs`, `a/b`, `cargo xtask tidy`, `cargo xtask <command>`, \
                     [f](format.md#x), [a](../ARCHITECTURE.md), [web](https://example.invalid/x), [here](#y)\n";
         assert_eq!(found(text), Vec::<String>::new());
@@ -116,6 +126,9 @@ mod tests {
             ["`crates/b`", "`docs/missing.md`", "`missing.md`", "`crates/b/*.rs`", "`cat examples/none.csv`"]
         {
             assert_eq!(found(text).len(), 1, "{text}");
+        }
+        for name in ["coun", "counts", "A"] {
+            assert_eq!(found(&format!("`crates/a/src/lib.rs::{name}`")).len(), 1, "no function {name}");
         }
         assert_eq!(
             found("one\n`crates/b`"),

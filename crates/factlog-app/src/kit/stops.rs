@@ -1,10 +1,12 @@
 //! The failure harness: the same life again and again, each time stopped at another moment, and then lived to its end.
 //!
-//! * The world stops between any two effects: before each append and after it, and wherever else a test says that there
-//!   is an effect, with [`World::effect`].
+//! * The world stops between any two effects: before and after each append of [`World::store`] and each commit of
+//!   [`World::sink`], and wherever else a test says that there is an effect, with [`World::effect`].
 //! * What has stopped answers nothing any more: every call of the store fails as `Closed`, so nothing else of that life
 //!   can take effect. What took effect before stays.
 //! * It is deterministic where the life is: it counts, and knows no time.
+
+mod sink;
 
 use std::fmt;
 use std::ops::AsyncFn;

@@ -1,7 +1,8 @@
 //! Shapes over time: names, versions, upcasts, and what is said when an event cannot be read.
 
 use factlog::{
-    App, Event, EventSet, EventStoreExt as _, MemoryStore, Result, StreamId, Tags, Upcast, View, events, tags,
+    App, Event, EventSet, EventStoreExt as _, MemoryStore, Result, StreamId, Tags, Upcast, View, events,
+    golden, tags,
 };
 use factlog::{Context, Decide, Events};
 use factlog_core::Event as RawEvent;
@@ -108,6 +109,17 @@ fn a_set_asks_for_every_name_its_events_ever_had() {
     names.dedup();
     assert_eq!(names, ["money.moved", "money.debited", "debit", "money.counted"]);
     assert_eq!(MoneyEvent::SCHEMAS, [("money.moved", 3), ("money.counted", 1)]);
+}
+
+/// Trap 19, as a test of a user's: what was stored under any name and version is read as it was when the file was written.
+#[test]
+fn what_is_on_file_is_read_as_is_said_there() {
+    golden("tests/golden/money")
+        .example(MovedV1 { account: 1, coins: 3 })
+        .example(MovedV2 { account: 1, cents: 350 })
+        .example(Moved { account: 1, cents: 350, note: Some("rent".to_owned()) })
+        .example(Counted(7))
+        .check::<MoneyEvent>();
 }
 
 /// Trap 19: every stored version of every name reaches the present shape, through the whole chain.

@@ -5,6 +5,8 @@
 extern crate factlog_app as factlog;
 
 mod ahead;
+#[cfg(feature = "proptest")]
+mod arbitrary;
 mod bank;
 mod codec;
 mod compile_errors;
@@ -12,24 +14,30 @@ mod delivered;
 mod execute;
 mod facts;
 mod floats;
+mod forgotten_tags;
 mod generations;
 mod hardship;
 mod keys;
 mod kit;
+mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
 mod leases;
 mod load;
+mod macros;
 mod orders;
+mod outcomes;
 mod parking;
 mod policies;
 mod process;
+mod projection_stops;
 mod projections;
 mod publishing;
 mod reshaped;
 mod snapshots;
 mod split;
 mod sql;
+mod traps;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.

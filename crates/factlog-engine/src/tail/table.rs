@@ -1,12 +1,13 @@
 //! From hashes to numbers: an open-addressing table with linear probing that readers share with one writer.
 //!
 //! * A slot holds 32 bits of a hash and a number; who looks decides by what the number stands for whether it is meant.
-//! * The table is split in shards by the hash, and each shard grows for itself into a copy that takes its place, so
-//!   that no insertion waits for the whole. A reader that still has the old copy misses only newer numbers.
+//! * The table is split in shards by the hash. A shard comes with its first number and grows for itself into a copy that
+//!   takes its place, so that no insertion waits for the whole. A reader that still has the old copy misses only newer
+//!   numbers.
 //! * A shard is at most 7/10 full, so every search ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -27,13 +28,13 @@ pub(super) struct Hasher {
 
 /// The readers' half.
 pub(super) struct Table {
-    shards: Box<[ArcSwap<Slots>]>,
+    shards: Box<[OnceLock<ArcSwap<Slots>>]>,
     slots: AtomicUsize,
 }
 
 /// The writer's half: the same slots, and how many are taken.
 pub(super) struct Filler {
-    shards: Vec<(Arc<Slots>, usize)>,
+    shards: Vec<Option<(Arc<Slots>, usize)>>,
 }
 
 /// A power of two of slots; 0 is a free one, else the hash is above the number plus one.
@@ -65,14 +66,13 @@ impl Hasher {
 
 impl Table {
     pub(super) fn new() -> (Self, Filler) {
-        let shards: Vec<_> = (0..SHARDS).map(|_| (Arc::new(Slots::new(SLOTS)), 0)).collect();
-        let shared = shards.iter().map(|(slots, _)| ArcSwap::new(slots.clone())).collect();
-        (Self { shards: shared, slots: AtomicUsize::new(SHARDS * SLOTS) }, Filler { shards })
+        let shards = (0..SHARDS).map(|_| OnceLock::new()).collect();
+        (Self { shards, slots: AtomicUsize::new(0) }, Filler { shards: vec![None; SHARDS] })
     }
 
     /// The first number under this hash that is the `meant` one.
     pub(super) fn find(&self, hash: u32, meant: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.shards[shard_of(hash)].load().find(hash, meant)
+        self.shards[shard_of(hash)].get()?.load().find(hash, meant)
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -83,12 +83,12 @@ impl Table {
 impl Filler {
     /// The same as [`Table::find`], a little faster.
     pub(super) fn find(&self, hash: u32, meant: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.shards[shard_of(hash)].0.find(hash, meant)
+        self.shards[shard_of(hash)].as_ref()?.0.find(hash, meant)
     }
 
     /// The number in the slot where the search for a hash begins, if it is there under this hash.
     pub(super) fn first(&self, hash: u32) -> Option<u32> {
-        let slots = &self.shards[shard_of(hash)].0.0;
+        let slots = &self.shards[shard_of(hash)].as_ref()?.0.0;
         let slot = slots[hash as usize & (slots.len() - 1)].load(Ordering::Relaxed);
         (slot != 0 && high(slot) == hash).then(|| low(slot) - 1)
     }
@@ -96,11 +96,18 @@ impl Filler {
     /// Adds a number under a hash. What it stands for must be in place.
     pub(super) fn add(&mut self, table: &Table, hash: u32, number: u32) {
         let shard = shard_of(hash);
-        let (slots, taken) = &mut self.shards[shard];
+        let (slots, taken) = self.shards[shard].get_or_insert_with(|| {
+            table.slots.fetch_add(SLOTS, Ordering::Relaxed);
+            let first = Arc::new(Slots::new(SLOTS));
+            table.shards[shard].get_or_init(|| ArcSwap::new(first.clone()));
+            (first, 0)
+        });
         if slots.0.len() * 7 <= (*taken + 1) * 10 {
             let larger = Arc::new(slots.doubled());
             table.slots.fetch_add(slots.0.len(), Ordering::Relaxed);
-            table.shards[shard].store(larger.clone());
+            if let Some(shared) = table.shards[shard].get() {
+                shared.store(larger.clone());
+            }
             *slots = larger;
         }
         slots.put(u64::from(hash) << 32 | (u64::from(number) + 1));

@@ -23,6 +23,8 @@ pub struct Choice {
     pub seed: u64,
     /// Every n-th case; 1 for all of them.
     pub sample: u64,
+    /// Every n-th again of the cases that say least: see [`cuts::run`] and [`flips::run`].
+    pub rest: u64,
     /// Only the case of this name.
     pub only: Option<String>,
 }
@@ -30,7 +32,7 @@ pub struct Choice {
 impl Choice {
     /// All cases of a seed.
     pub fn all(seed: u64) -> Self {
-        Self { seed, sample: 1, only: None }
+        Self { seed, sample: 1, rest: 1, only: None }
     }
 
     /// Every n-th, from one on that the seed draws.
@@ -43,7 +45,7 @@ impl Choice {
         if let Some(only) = &self.only {
             return among.filter(|&case| name(case) == *only).collect();
         }
-        let every = every.max(1);
+        let every = every.max(1).min((among.end - among.start).max(1));
         let from = fastrand::Rng::with_seed(self.seed).u64(..every);
         among.skip(position(from)).step_by(position(every)).collect()
     }

@@ -11,7 +11,7 @@ use crate::domain::{AccountId, BankEvent, Money};
 pub(crate) struct Months;
 
 /// The key of a monthly statement.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 pub(crate) struct AccountMonth {
     pub(crate) account: AccountId,
     /// Such as `1993-05`.

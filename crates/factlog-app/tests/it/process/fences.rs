@@ -10,6 +10,7 @@ use pollster::block_on;
 
 use super::meddler::Meddler;
 use super::shop::{DEADLINE, Do, Fulfil, order};
+use crate::traps::caught;
 
 const ORDERS: u64 = 20;
 
@@ -59,9 +60,8 @@ async fn records(store: &MemoryStore, instance: u64, kind: &str) -> usize {
     records.iter().filter(|event| event.event.event_type.as_str() == kind).count()
 }
 
-/// Test (h): stopped in the middle of firing a timer, overtaken, woken: what it was about to write is refused.
-#[test]
-fn a_runner_that_is_overtaken_in_its_sleep_writes_nothing_when_it_wakes() {
+/// Stopped in the middle of firing a timer, overtaken, woken: what it was about to write is refused.
+fn what_a_sleeper_was_about_to_write_is_refused(lax: bool) {
     block_on(async {
         let clock = Arc::new(ManualClock::default());
         let store = Meddler::new(MemoryStore::with_clock(clock.clone()));
@@ -74,13 +74,26 @@ fn a_runner_that_is_overtaken_in_its_sleep_writes_nothing_when_it_wakes() {
         clock.advance(DEADLINE);
         other.process(Fulfil).run_until_idle().await.unwrap();
         let head = other.store().head().await.unwrap().position;
+        store.lax.store(lax, Ordering::Relaxed);
         store.asleep.send_replace(false);
         let _ = asleep.look().await;
         let found = order(&other, 1).await;
-        assert_eq!((found.reminded, found.failed, found.released), (1, 1, 1));
-        assert_eq!(other.store().head().await.unwrap().position, head, "{:?}", asleep.status());
+        assert_eq!((found.reminded, found.failed, found.released), (1, 1, 1), "it wrote");
+        assert_eq!(other.store().head().await.unwrap().position, head, "it wrote {:?}", asleep.status());
         let _ = asleep.stop().await;
     });
+}
+
+/// Test (h): the holder that was paused writes nothing over what its successor wrote.
+#[test]
+fn a_runner_that_is_overtaken_in_its_sleep_writes_nothing_when_it_wakes() {
+    what_a_sleeper_was_about_to_write_is_refused(false);
+}
+
+/// The twin: a store that does not keep its conditions lets the sleeper write.
+#[test]
+fn a_store_that_lets_a_sleeper_write_is_caught_by_the_same_test() {
+    caught("a store without conditions", "it wrote", || what_a_sleeper_was_about_to_write_is_refused(true));
 }
 
 /// A runner that fell behind does not handle again what another one has handled, although it goes further than that one.

@@ -52,7 +52,8 @@ struct Stretch<'a> {
     prepared: Prepared<'a>,
 }
 
-/// Makes the cuts that are chosen among all of the last `bytes`.
+/// Makes the cuts that are chosen among all of the last `bytes`. Those that leave zeros come first, as a recycled file is
+/// full of them; the other ways are the rest.
 ///
 /// # Errors
 /// A promise that breaks.
@@ -70,7 +71,10 @@ pub fn run(choice: &Choice, bytes: usize) -> Result<Summary, Broken> {
         (stretch, Cut { file: stretch.file, at: offset, way: stretch.way })
     };
     let name = |cut: Cut| format!("{}:{}:{}", log.files[cut.file].path(), cut.at, cut.way.name());
-    let cases = choice.cases(0..starts[starts.len() - 1], choice.sample, |case| name(cut_of(case).1));
+    let zeros = starts[stretches.iter().filter(|stretch| stretch.way == Way::Zeros).count()];
+    let told = |case| name(cut_of(case).1);
+    let mut cases = choice.cases(0..zeros, choice.sample, told);
+    cases.extend(choice.cases(zeros..starts[starts.len() - 1], choice.sample * choice.rest, told));
     let done = on_all_cores(&cases, |case| {
         let (stretch, cut) = cut_of(case);
         let due = without_panic(|| stretch.prepared.examine(cut));

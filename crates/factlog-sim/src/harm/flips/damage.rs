@@ -58,6 +58,11 @@ impl Damage {
         format!("{}:{}:{kind}{when}", self.file, self.at)
     }
 
+    /// Whether it harms a write-ahead file.
+    pub(super) fn is_in_wal(&self) -> bool {
+        self.file.starts_with("wal/")
+    }
+
     /// The bytes that then stand at `at`; `None` if they are those that stand there now.
     pub(super) fn bytes(&self, store: &Store) -> Option<Vec<u8>> {
         let file = &store.files[&self.file];

@@ -56,7 +56,7 @@ pub struct Counts {
     pub harmless: u64,
 }
 
-/// Does the harms that are chosen.
+/// Does the harms that are chosen. Bits of write-ahead files are the rest.
 ///
 /// # Errors
 /// A promise that breaks.
@@ -65,8 +65,11 @@ pub fn run(choice: &Choice) -> Result<Summary, Broken> {
     let (parts, questions) = (layout::parts(&store), Questions::new(&store));
     let all = harms(&store, &parts);
     let name = |case: u64| all[case as usize].name();
-    let bits = all.partition_point(|damage| matches!(damage.kind, Kind::Bit(_))) as u64;
-    let mut cases = choice.cases(0..bits, choice.sample, name);
+    let is_bit = |damage: &Damage| matches!(damage.kind, Kind::Bit(_));
+    let bits = all.partition_point(is_bit) as u64;
+    let sealed = all.partition_point(|damage| is_bit(damage) && !damage.is_in_wal()) as u64;
+    let mut cases = choice.cases(0..sealed, choice.sample, name);
+    cases.extend(choice.cases(sealed..bits, choice.sample * choice.rest, name));
     // There are few sectors: a sample has more of them.
     cases.extend(choice.cases(bits..all.len() as u64, choice.sample / SECTORS_FOR_A_BIT, name));
     let done = on_all_cores(&cases, |case| {
@@ -133,8 +136,8 @@ fn harms(store: &Store, parts: &[Part]) -> Vec<Damage> {
                 .for_each(|kind| add(at, kind));
         }
     }
-    // Bits first, in the order of files.
-    harms.sort_by_key(|damage| !matches!(damage.kind, Kind::Bit(_)));
+    // Bits first, in the order of files, those of write-ahead files last.
+    harms.sort_by_key(|damage| (!matches!(damage.kind, Kind::Bit(_)), damage.is_in_wal()));
     harms
 }
 
