@@ -1,6 +1,6 @@
 //! Generations: building a changed read model beside the one readers see, switching at one exact position, and back.
 //!
-//! * What is served is one row. A switch is one commit that expects every checkpoint of the generation it leaves, so
+//! * What is served is one row. A switch is one commit that expects every checkpoint of both generations, so
 //!   the position at which side effects pass from one to the other is exact (traps 15, 16): the old one owes those
 //!   up to it, the new one those above and those that wait behind a parked key of the old one.
 //! * The generation that was left is kept until the next is built. Documents need no code to be served.
@@ -229,14 +229,15 @@ pub(super) fn switch<T: Target>(
     let mut old: GenerationRow = rows::read(&old_name, &old_text)?;
     let mut new: GenerationRow = rows::read(&new_name, &new_text)?;
     let left = target.rows(&rows::ranges(from), ROWS_MAX)?;
-    let reached = least(&target.rows(&rows::ranges(to), ROWS_MAX)?)?;
-    if !back && reached < furthest(&left)?.max(seen) {
+    let right = target.rows(&rows::ranges(to), ROWS_MAX)?;
+    if !back && least(&right)? < furthest(&left)?.max(seen) {
         return Ok(Switched::Behind);
     }
     let mut control = Control::default();
     control.change(SERVING.to_owned(), Some(serving), Some(to.to_string()));
     let at = splits(&left)?;
-    control.expected.extend(left.into_iter().map(|(name, text)| (name, Some(text))));
+    // Each commit changes a range: what the new one commits meanwhile may hold a side effect back that is not seen below.
+    control.expected.extend(left.into_iter().chain(right).map(|(name, text)| (name, Some(text))));
     new.effects_after.clone_from(&at);
     new.owed = owed(target, from)?;
     new.phase = Phase::Serving;

@@ -17,7 +17,7 @@ use crate::SOON;
 use crate::bank::{AccountEvent, Balances, app_with, deposited, record};
 
 /// How many deposits an account has; version 2 counts double. Each deposit is a letter to somebody.
-struct Letters<const VERSION: u32>;
+pub(crate) struct Letters<const VERSION: u32>;
 
 impl<const VERSION: u32> Projection for Letters<VERSION> {
     type Event = AccountEvent;
@@ -39,7 +39,7 @@ impl<const VERSION: u32> Projection for Letters<VERSION> {
 
 /// The letters that were sent, by key, from whichever generation.
 #[derive(Clone, Default)]
-struct Sent(Arc<Mutex<Vec<u64>>>);
+pub(crate) struct Sent(Arc<Mutex<Vec<u64>>>);
 
 impl Effects for Sent {
     fn carry_out(&self, effect: &Effect) -> Result<()> {
@@ -50,7 +50,7 @@ impl Effects for Sent {
 
 impl Sent {
     /// Every letter was sent, each once.
-    async fn complete(&self, all: Vec<u64>) {
+    pub(crate) async fn complete(&self, all: Vec<u64>) {
         for _ in 0..300 {
             if all.len() <= self.0.lock().len() {
                 break;
@@ -105,7 +105,7 @@ impl TransactionalSink<u64, u64> for Twin {
     }
 }
 
-async fn head(app: &App) -> Option<factlog::Position> {
+pub(crate) async fn head(app: &App) -> Option<factlog::Position> {
     app.store().head().await.unwrap().position
 }
 
@@ -163,7 +163,7 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
 }
 
 /// Where the deposits are.
-async fn deposits(app: &App) -> Vec<u64> {
+pub(crate) async fn deposits(app: &App) -> Vec<u64> {
     let item = factlog_core::QueryItem::of_types(["account.deposited".parse().unwrap()]);
     let query = factlog_core::Query::any_of([item]).unwrap();
     let events = app.store().read(query, Default::default()).collect().await.unwrap().events;

@@ -37,6 +37,7 @@ mod reshaped;
 mod snapshots;
 mod split;
 mod sql;
+mod switching;
 mod traps;
 mod wrapped;
 
