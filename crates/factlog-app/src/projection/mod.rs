@@ -12,6 +12,7 @@ mod advance;
 mod ahead;
 mod batch;
 mod commits;
+mod debts;
 mod deliver;
 mod documents;
 mod effects;

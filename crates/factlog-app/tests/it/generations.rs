@@ -5,65 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{
-    Commit, Committed, Effect, Effects, Generation, MemorySink, ProjectionState, Rows, Switch,
-    TransactionalSink,
+    Commit, Committed, Generation, MemorySink, ProjectionState, Rows, Switch, TransactionalSink,
 };
 use factlog::{App, MemoryStore, OnTimeout, Projection, Recorded, Result};
 use futures_util::FutureExt as _;
-use parking_lot::Mutex;
-use serde_json::json;
 
 use crate::SOON;
 use crate::bank::{AccountEvent, Balances, app_with, deposited, record};
-
-/// How many deposits an account has; version 2 counts double. Each deposit is a letter to somebody.
-struct Letters<const VERSION: u32>;
-
-impl<const VERSION: u32> Projection for Letters<VERSION> {
-    type Event = AccountEvent;
-    type Key = u64;
-    type Document = u64;
-    const NAME: &'static str = "letters";
-    const VERSION: u32 = VERSION;
-    const EFFECTS: bool = true;
-    fn keys(&self, recorded: &Recorded<AccountEvent>) -> Vec<u64> {
-        Balances.keys(recorded)
-    }
-    fn apply(&self, _: &u64, count: Option<u64>, _: &Recorded<AccountEvent>) -> Option<u64> {
-        Some(count.unwrap_or(0) + u64::from(VERSION))
-    }
-    fn effects(&self, key: &u64, _: Option<&u64>, _: &Recorded<AccountEvent>) -> Vec<serde_json::Value> {
-        vec![json!({ "to": key })]
-    }
-}
-
-/// The letters that were sent, by key, from whichever generation.
-#[derive(Clone, Default)]
-struct Sent(Arc<Mutex<Vec<u64>>>);
-
-impl Effects for Sent {
-    fn carry_out(&self, effect: &Effect) -> Result<()> {
-        self.0.lock().push(effect.position.get());
-        Ok(())
-    }
-}
-
-impl Sent {
-    /// Every letter was sent, each once.
-    async fn complete(&self, all: Vec<u64>) {
-        for _ in 0..300 {
-            if all.len() <= self.0.lock().len() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // One that is sent twice may come late.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let mut sent = self.0.lock().clone();
-        sent.sort_unstable();
-        assert_eq!(sent, all, "each once, none missing");
-    }
-}
+use crate::letters::{Letters, Sent, deposits};
 
 /// A sink that does something wrong with side effects of a generation that is not served.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,14 +109,6 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
     sent.complete(deposits).await;
     green.stop().await.unwrap();
     blue.stop().await.unwrap();
-}
-
-/// Where the deposits are.
-async fn deposits(app: &App) -> Vec<u64> {
-    let item = factlog_core::QueryItem::of_types(["account.deposited".parse().unwrap()]);
-    let query = factlog_core::Query::any_of([item]).unwrap();
-    let events = app.store().read(query, Default::default()).collect().await.unwrap().events;
-    events.iter().map(|event| event.position.get()).collect()
 }
 
 /// Traps 15 and 16, test (d).

@@ -10,6 +10,7 @@ mod arbitrary;
 mod bank;
 mod codec;
 mod compile_errors;
+mod debts;
 mod delivered;
 mod execute;
 mod facts;
@@ -23,6 +24,7 @@ mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
 mod leases;
+mod letters;
 mod load;
 mod macros;
 mod orders;
