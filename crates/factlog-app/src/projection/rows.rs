@@ -119,6 +119,8 @@ pub(super) struct EffectRow {
     pub(super) data: serde_json::Value,
 }
 
+/// The row that counts edits and skips: whoever folds expects it as it was when it learned of them.
+pub(super) const AMENDED: &str = "amended";
 /// The row that is there while an operator wants what is built to be switched to.
 pub(super) const WANTED: &str = "switch";
 

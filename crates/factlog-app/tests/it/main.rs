@@ -5,6 +5,7 @@
 extern crate factlog_app as factlog;
 
 mod ahead;
+mod amends;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod bank;
