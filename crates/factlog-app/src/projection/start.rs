@@ -70,7 +70,8 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
     let dispatcher = match run.effects {
         None => None,
         Some(effects) => {
-            let (dispatcher, shared) = (Dispatcher { target, effects, owner }, shared.clone());
+            let clock = shared.clock.clone();
+            let (dispatcher, shared) = (Dispatcher { target, effects, owner, clock }, shared.clone());
             let name = format!("effects {}", T::NAME);
             Some(Running::start(&name, runtime.clone(), move |halt| {
                 Supervisor::dispatch(&halt, &dispatcher, &shared);

@@ -46,6 +46,7 @@ impl<T: Target> Supervisor<T> {
                     && patience <= still;
             }
         });
+        self.shared.count_owed();
         // A heartbeat that cannot be written is one that is missing, which is what it is for.
         let _ = self.shared.target.write(self.heartbeat());
     }
@@ -70,6 +71,8 @@ impl<T: Target> Supervisor<T> {
                 "remaining_seconds": generation.remaining.map(|time| time.as_secs()),
                 "parked": status.parked,
                 "unread": status.unread,
+                "effects_owed": status.effects_owed,
+                "effects_problem": status.effects_problem,
                 "at": self.shared.clock.now().as_micros(),
                 "owner": self.shared.owner,
             });
