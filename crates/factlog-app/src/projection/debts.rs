@@ -52,7 +52,7 @@ impl Debts {
         Ok(Self { after: merged(&reached, &row.effects_after, Ord::max), owed })
     }
 
-    /// What was recorded from now on.
+    /// What is recorded behind a position.
     pub(super) fn above(head: Option<Position>) -> Self {
         let position = head.map(Position::get);
         Self { after: vec![Split { to: PARTITIONS, position }], owed: BTreeMap::new() }

@@ -29,17 +29,19 @@ pub(super) struct Opened {
     pub(super) because: Option<String>,
 }
 
-/// Makes sure that there is a generation of this version.
+/// Makes sure that there is a generation of this version. The first one has to begin to have side effects somewhere.
 pub(super) fn open<T: Target>(
     target: &T,
     fingerprint: &str,
     identity: &str,
+    begin: Option<&Debts>,
     now: Timestamp,
 ) -> Result<Opened> {
     loop {
         let serving = target.rows(SERVING, 1)?.remove(SERVING);
         let Some(serving) = serving else {
-            if first(target, fingerprint, identity, now)? == Committed::Written {
+            let begin = begin.ok_or_else(|| unsaid(T::NAME))?;
+            if first(target, fingerprint, identity, begin, now)? == Committed::Written {
                 return Ok(Opened { because: None });
             }
             continue;
@@ -76,9 +78,23 @@ fn new_row<T: Target>(fingerprint: &str, phase: Phase, because: Option<String>) 
     }
 }
 
-fn first<T: Target>(target: &T, fingerprint: &str, identity: &str, now: Timestamp) -> Result<Committed> {
+/// Nobody knows what was carried out before: what readers saw may have been lost, with its side effects.
+fn unsaid(name: &str) -> Error {
+    Error::invalid(format!(
+        "nothing is kept yet of read model {name}, and nobody said where its side effects begin; start it with `effects_after`: a position up to which none are carried out, such as the head of the log, or `None` for all"
+    ))
+}
+
+fn first<T: Target>(
+    target: &T,
+    fingerprint: &str,
+    identity: &str,
+    begin: &Debts,
+    now: Timestamp,
+) -> Result<Committed> {
     let mut control = Control { dropped: Some(1), ..Control::default() };
-    let row = new_row::<T>(fingerprint, Phase::Serving, None);
+    let mut row = new_row::<T>(fingerprint, Phase::Serving, None);
+    begin.burden(&mut row);
     acts::identity(&mut control, identity);
     control.change(SERVING.to_owned(), None, Some("1".to_owned()));
     control.change(rows::generation(1), None, Some(rows::write(&row)));

@@ -134,7 +134,8 @@ pub trait Projection: Send + Sync + 'static {
     /// Raise it when `keys` or `apply` changes its meaning: it is then built again beside the old one, which is
     /// served until the new one has caught up.
     const VERSION: u32 = 1;
-    /// Whether it has side effects: only then is [`effects`](Self::effects) asked.
+    /// Whether it has side effects: only then is [`effects`](Self::effects) asked. Where they begin is said with
+    /// [`effects_after`](Startable::effects_after) when it is first started.
     const EFFECTS: bool = false;
 
     /// Which documents the event concerns; each once, however often it is named.
@@ -164,7 +165,8 @@ pub trait Projection: Send + Sync + 'static {
     }
 
     /// What is to be done in the world because of the event, after it was applied to `document`; fewer than 1,000.
-    /// One generation's side effects are carried out, each under the key (position, index); those of a rebuild are not.
+    /// One generation's side effects are carried out, each under the key (position, index), from where they
+    /// [begin](Startable::effects_after); those of a rebuild are not.
     fn effects(
         &self,
         _key: &Self::Key,

@@ -184,6 +184,6 @@ pub(super) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
 pub(super) fn damaged(name: &str, text: &str) -> Error {
     let text: String = text.chars().take(100).collect();
     Error::corrupt(format!(
-        "row {name} of a read model is damaged: {text:?}; move the file away, it is built again"
+        "row {name} of a read model is damaged: {text:?}; move the file away, it is built again, with side effects from where `effects_after` says"
     ))
 }

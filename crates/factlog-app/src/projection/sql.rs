@@ -15,6 +15,7 @@ use std::time::Duration;
 use factlog_core::{Error, Position, Result};
 use rusqlite::{Connection, Transaction};
 
+use super::debts::Debts;
 use super::settings::{Settings, Switch, Unreadable};
 use super::sqlite::SqliteSink;
 use super::start::{self, Run};
@@ -137,7 +138,7 @@ impl<P: SqlProjection> ProjectSql<P> {
         }
         let sink = Arc::new(self.sink?);
         let target = target::Sql { projection: self.projection, sink: sink.clone() };
-        let run = Run { settings: self.settings, lease: None, effects: None };
+        let run = Run { settings: self.settings, lease: None, effects: None, begin: Some(Debts::default()) };
         let operations = start::start(&self.app, target, run)?;
         Ok(SqlModel { sink, operations })
     }

@@ -27,7 +27,13 @@ async fn until(what: &str, mut so: impl FnMut() -> bool) {
 
 /// A version runs until it has the whole log, and all it owes is carried out.
 async fn run<const VERSION: u32>(app: &App, kept: &Kept, sent: &Sent) -> ReadModel<Letters<VERSION>> {
-    let model = app.project(Letters::<VERSION>).kept_in(kept.clone()).effects(sent.clone()).start().unwrap();
+    let model = app
+        .project(Letters::<VERSION>)
+        .kept_in(kept.clone())
+        .effects(sent.clone())
+        .effects_after(None)
+        .start()
+        .unwrap();
     let head = app.store().head().await.unwrap().position;
     model.at_least(head, SOON, OnTimeout::Error).await.unwrap();
     until("the last letter", || kept.rows("outbox/", 1).unwrap().is_empty()).await;

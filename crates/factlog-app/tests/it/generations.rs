@@ -62,7 +62,13 @@ async fn head(app: &App) -> Option<factlog::Position> {
 async fn blue_green(wrong: Wrong, blue_stays: bool) {
     let app = app_with((0..300).map(|n| deposited(n % 7, 1))).await;
     let (sent, sink) = (Sent::default(), Arc::new(Twin { sink: MemorySink::default(), wrong }));
-    let blue = app.project(Letters::<1>).kept_in(sink.clone()).effects(sent.clone()).start().unwrap();
+    let blue = app
+        .project(Letters::<1>)
+        .kept_in(sink.clone())
+        .effects(sent.clone())
+        .effects_after(None)
+        .start()
+        .unwrap();
     blue.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     if !blue_stays {
         blue.stop().await.unwrap();
@@ -80,8 +86,14 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
         }
     });
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let green =
-        app.project(Letters::<2>).kept_in(sink).effects(sent.clone()).switch(Switch::ByHand).start().unwrap();
+    let green = app
+        .project(Letters::<2>)
+        .kept_in(sink)
+        .effects(sent.clone())
+        .effects_after(None)
+        .switch(Switch::ByHand)
+        .start()
+        .unwrap();
     let built = async {
         for _ in 0..50 {
             // Readers see a whole read model at any moment, and soon.
@@ -134,7 +146,7 @@ async fn a_changed_projection_in_a_file_is_built_beside_and_can_be_switched_back
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("l.sqlite");
     let app = app_with((0..50).map(|n| deposited(n % 5, 1))).await;
-    let blue = app.project(Letters::<1>).sqlite(&path).start().unwrap();
+    let blue = app.project(Letters::<1>).sqlite(&path).effects_after(None).start().unwrap();
     blue.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     blue.stop().await.unwrap();
     for _ in 0..2 {

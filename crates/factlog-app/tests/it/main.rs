@@ -13,6 +13,7 @@ mod codec;
 mod compile_errors;
 mod debts;
 mod delivered;
+mod effects;
 mod execute;
 mod facts;
 mod floats;
