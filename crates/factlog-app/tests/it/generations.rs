@@ -27,6 +27,8 @@ enum Wrong {
 struct Twin {
     sink: MemorySink<u64, u64>,
     wrong: Wrong,
+    /// Whether it has sent something early.
+    sent: AtomicBool,
 }
 
 impl TransactionalSink<u64, u64> for Twin {
@@ -44,6 +46,12 @@ impl TransactionalSink<u64, u64> for Twin {
         match self.wrong {
             Wrong::Nothing => {}
             Wrong::Early => {
+                // What the other one sends at the same time would be the same row; it has been handed out by then.
+                if commit.rows.iter().any(|(name, text)| held(name) && text.is_some())
+                    && !self.sent.swap(true, Ordering::SeqCst)
+                {
+                    std::thread::sleep(Duration::from_millis(400));
+                }
                 for (name, _) in commit.rows.iter_mut().filter(|(name, text)| held(name) && text.is_some()) {
                     *name = format!("outbox/{}", name.splitn(3, '/').nth(2).unwrap());
                 }
@@ -61,7 +69,10 @@ async fn head(app: &App) -> Option<factlog::Position> {
 /// Blue runs, or has stopped, while green is built, switched to and goes on, all under load.
 async fn blue_green(wrong: Wrong, blue_stays: bool) {
     let app = app_with((0..300).map(|n| deposited(n % 7, 1))).await;
-    let (sent, sink) = (Sent::default(), Arc::new(Twin { sink: MemorySink::default(), wrong }));
+    let (sent, sink) = (
+        Sent::default(),
+        Arc::new(Twin { sink: MemorySink::default(), wrong, sent: AtomicBool::new(false) }),
+    );
     let blue = app
         .project(Letters::<1>)
         .kept_in(sink.clone())
