@@ -14,8 +14,9 @@ use super::waits::Waited;
 
 /// Switches tried at once while the generation to leave moves on.
 const TRIES: u32 = 100;
-/// How long the store may think about where it ends.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the store may think about where it ends, and how often.
+const MOMENT: Duration = Duration::from_millis(100);
+const PATIENCE: u32 = 50;
 
 impl<T: Target> Supervisor<T> {
     pub(super) fn take(&mut self, act: &Act, answer: Answer) {
@@ -105,12 +106,13 @@ impl<T: Target> Supervisor<T> {
         if !self.is_foreign() {
             return Ok(Past::Same);
         }
-        match self.shared.supervisor.wait(self.shared.store.head(), Some(PATIENCE)) {
-            Waited::Ready(head) => Ok(Past::Other { head: head?.position }),
-            Waited::Tick | Waited::Halted => {
-                Err(refused("the store does not say where it ends; ask again".to_owned()))
+        // A wait may be shorter where something else happens.
+        for _ in 0..PATIENCE {
+            if let Waited::Ready(head) = self.shared.supervisor.wait(self.shared.store.head(), Some(MOMENT)) {
+                return Ok(Past::Other { head: head?.position });
             }
         }
+        Err(refused("the store does not say where it ends; ask again".to_owned()))
     }
 
     /// The generation of this version that is built, and how.

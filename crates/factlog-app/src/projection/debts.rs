@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use factlog_core::{Position, Result};
+use factlog_core::{Error, Position, Result};
 
 use super::lease;
 use super::partition::{PARTITIONS, of_json};
@@ -87,6 +87,13 @@ impl Debts {
         }
         Ok(())
     }
+}
+
+/// Nobody knows what was carried out before: what readers saw may have been lost, with its side effects.
+pub(super) fn unsaid(name: &str) -> Error {
+    Error::invalid(format!(
+        "nothing is kept yet of read model {name}, and nobody said where its side effects begin; start it with `effects_after`: a position up to which none are carried out, such as the head of the log, or `None` for all"
+    ))
 }
 
 /// Where each range is.

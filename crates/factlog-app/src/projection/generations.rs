@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use factlog_core::{Error, Position, Result, Timestamp};
 
 use super::acts;
-use super::debts::Debts;
+use super::debts::{self, Debts};
 use super::lease;
 use super::orders::Hand;
 use super::rows::{self, GenerationRow, Phase, ROWS_MAX, RangeRow, WANTED};
@@ -40,7 +40,7 @@ pub(super) fn open<T: Target>(
     loop {
         let serving = target.rows(SERVING, 1)?.remove(SERVING);
         let Some(serving) = serving else {
-            let begin = begin.ok_or_else(|| unsaid(T::NAME))?;
+            let begin = begin.ok_or_else(|| debts::unsaid(T::NAME))?;
             if first(target, fingerprint, identity, begin, now)? == Committed::Written {
                 return Ok(Opened { because: None });
             }
@@ -78,13 +78,6 @@ fn new_row<T: Target>(fingerprint: &str, phase: Phase, because: Option<String>) 
     }
 }
 
-/// Nobody knows what was carried out before: what readers saw may have been lost, with its side effects.
-fn unsaid(name: &str) -> Error {
-    Error::invalid(format!(
-        "nothing is kept yet of read model {name}, and nobody said where its side effects begin; start it with `effects_after`: a position up to which none are carried out, such as the head of the log, or `None` for all"
-    ))
-}
-
 fn first<T: Target>(
     target: &T,
     fingerprint: &str,
@@ -99,6 +92,7 @@ fn first<T: Target>(
     control.change(SERVING.to_owned(), None, Some("1".to_owned()));
     control.change(rows::generation(1), None, Some(rows::write(&row)));
     control.change(rows::range(1, 0), None, Some(whole(now)));
+    control.put(rows::ANEW.to_owned(), Some(String::new()));
     target.write(control)
 }
 

@@ -3,6 +3,7 @@
 //! * A projection is a pure fold per key; the same code runs live and in a rebuild.
 //! * Its documents and its checkpoint are committed together, so a crash repeats nothing and skips nothing.
 //! * Readers see only what is committed, and can wait for a position before they read.
+//! * Edits and skips of operators count in every generation, also of a read model that is made anew.
 //! * A changed projection is built beside the old one and switched to at one exact position, also of side effects.
 //! * An event that cannot be applied parks its key; an event that cannot be read stops the projection.
 
@@ -26,6 +27,7 @@ mod parked;
 mod partition;
 mod project;
 mod prove;
+mod remember;
 mod route;
 mod rows;
 mod settings;

@@ -182,7 +182,7 @@ impl<T: Target> Shared<T> {
     }
 
     /// Whoever folds with the events as they were before is refused, in every generation and program.
-    fn amend(&self, control: &mut Control) -> Result<(), ProjectionError> {
+    pub(super) fn amend(&self, control: &mut Control) -> Result<(), ProjectionError> {
         let before = self.target.rows(AMENDED, 1)?.remove(AMENDED);
         let count = before.as_deref().map(|text| rows::read::<u64>(AMENDED, text)).transpose()?.unwrap_or(0);
         control.change(AMENDED.to_owned(), before, Some((count + 1).to_string()));

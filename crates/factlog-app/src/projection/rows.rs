@@ -121,6 +121,8 @@ pub(super) struct EffectRow {
 
 /// The row that counts edits and skips: whoever folds expects it as it was when it learned of them.
 pub(super) const AMENDED: &str = "amended";
+/// The row that is there until edits and skips were taken from the log, in a sink that is new.
+pub(super) const ANEW: &str = "anew";
 /// The row that is there while an operator wants what is built to be switched to.
 pub(super) const WANTED: &str = "switch";
 

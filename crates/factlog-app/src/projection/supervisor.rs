@@ -193,6 +193,7 @@ impl<T: Target> Supervisor<T> {
 
     /// The workers that should be there are.
     pub(super) fn ensure(&mut self) -> Result<(), ProjectionError> {
+        self.shared.remember()?;
         let mut followed = BTreeMap::new();
         {
             let board = self.shared.board.lock();

@@ -137,3 +137,37 @@ async fn commits_that_do_not_expect_the_edits_they_know_are_found() {
         assert!(twin.is_err(), "an old fold was committed and not found");
     }
 }
+
+/// Trap 40: a file that was lost, or memory, must not bring back what an operator mended.
+#[tokio::test]
+async fn a_read_model_that_is_made_anew_remembers_edits_and_skips() {
+    let app = app_with([deposited(1, 13), deposited(1, 1), deposited(2, 13)]).await;
+    let start = || app.project(Sums).in_memory().start().unwrap();
+    let seen = async |model: &ReadModel<Sums>| {
+        let head = app.store().head().await.unwrap().position;
+        model.at_least(head, SOON, OnTimeout::Error).await.unwrap();
+        let mut all = model.all().await.unwrap();
+        all.retain(|(key, _)| *key != ALL);
+        (all, model.status().parked)
+    };
+    let model = start();
+    assert_eq!(seen(&model).await, (Vec::new(), 2));
+    act(&model, false).await;
+    model.operations().skip(&2_u64, "unlucky").await.unwrap();
+    until("the end of all parking", || model.status().parked == 0).await;
+    let stream = factlog::StreamId::new("$parked-sums").unwrap();
+    for _ in 0..500 {
+        let events =
+            factlog::EventStoreExt::read_stream(&**app.store(), stream.clone()).await.unwrap().events;
+        let mended = |kind: &str| kind == "$projection.edited" || kind == "$projection.skipped";
+        if 2 <= events.iter().filter(|event| mended(event.event.event_type.as_str())).count() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    model.stop().await.unwrap();
+    let anew = start();
+    assert_eq!(seen(&anew).await, (vec![(1, 13)], 0));
+    assert_eq!(anew.get(&ALL).await.unwrap(), Some(26), "it was read with the new data");
+    anew.stop().await.unwrap();
+}
