@@ -1,16 +1,22 @@
 //! What the supervisor does when it is told to, and when a generation is built: pause, rebuild, switch, back.
 
+use std::time::Duration;
+
 use super::ProjectionError;
-use super::generations::{self, Switched};
+use super::generations::{self, Course, Past, Switched};
 use super::orders::{Act, Answer, Hand, refused};
 use super::rows::{Phase, WANTED};
 use super::settings::Switch;
 use super::shared::Condition;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
+use super::waits::Waited;
 
 /// Switches tried at once while the generation to leave moves on.
 const TRIES: u32 = 100;
+/// How long the store may think about where it ends, and how often.
+const MOMENT: Duration = Duration::from_millis(100);
+const PATIENCE: u32 = 50;
 
 impl<T: Target> Supervisor<T> {
     pub(super) fn take(&mut self, act: &Act, answer: Answer) {
@@ -82,14 +88,34 @@ impl<T: Target> Supervisor<T> {
             None => {
                 let now = self.shared.clock.now();
                 let fingerprint = self.shared.fingerprint.clone();
-                let begun =
-                    generations::build(&*self.shared.target, &fingerprint, "it was asked for", now, hand)?;
+                let (past, why) = (self.past()?, "it was asked for");
+                let begun = generations::build(&*self.shared.target, &fingerprint, why, past, now, hand)?;
                 begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
             }
         };
         self.shared.look()?;
         self.ensure()?;
         Ok(generations::built(number))
+    }
+
+    /// Whether what readers see is known not to be of this log.
+    fn is_foreign(&self) -> bool {
+        let board = self.shared.board.lock();
+        let served = board.serving.and_then(|serving| board.generations.get(&serving));
+        served.is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
+    }
+
+    fn past(&self) -> Result<Past, ProjectionError> {
+        if !self.is_foreign() {
+            return Ok(Past::Same);
+        }
+        // A wait may be shorter where something else happens.
+        for _ in 0..PATIENCE {
+            if let Waited::Ready(head) = self.shared.supervisor.wait(self.shared.store.head(), Some(MOMENT)) {
+                return Ok(Past::Other { head: head?.position });
+            }
+        }
+        Err(refused("the store does not say where it ends; ask again".to_owned()))
     }
 
     /// The generation of this version that is built, and how.
@@ -113,12 +139,12 @@ impl<T: Target> Supervisor<T> {
             return Ok(done.to_owned());
         }
         let newest = self.other(|number, serving| serving < number)?;
-        self.switch_to(newest, true, hand)
+        self.switch_to(newest, Course::Back, hand)
     }
 
     fn back(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let kept = self.other(|number, serving| number < serving)?;
-        self.switch_to(kept, true, hand)
+        self.switch_to(kept, Course::Back, hand)
     }
 
     /// The newest kept generation on one side of the one readers see.
@@ -134,13 +160,13 @@ impl<T: Target> Supervisor<T> {
             .ok_or_else(|| refused("no other generation is kept to switch to".to_owned()))
     }
 
-    fn switch_to(&mut self, to: u64, back: bool, hand: Hand<'_>) -> Result<String, ProjectionError> {
+    fn switch_to(&mut self, to: u64, course: Course, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let seen = {
             let board = self.shared.board.lock();
             board.serving.and_then(|serving| board.generations.get(&serving)?.applied())
         };
         for _ in 0..TRIES {
-            match generations::switch(&*self.shared.target, to, back, seen, hand)? {
+            match generations::switch(&*self.shared.target, to, course, seen, hand)? {
                 Switched::Done => {
                     self.shared.look()?;
                     for running in self.workers.values() {
@@ -169,13 +195,8 @@ impl<T: Target> Supervisor<T> {
         }
         if self.shared.settings.switch == Switch::WhenBuilt || wanted {
             // What is of another log is not the past of what was built.
-            let foreign = {
-                let board = self.shared.board.lock();
-                let served = board.serving.and_then(|serving| board.generations.get(&serving));
-                served
-                    .is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
-            };
-            match self.switch_to(number, foreign, Hand::EMPTY) {
+            let course = if self.is_foreign() { Course::Away } else { Course::On };
+            match self.switch_to(number, course, Hand::EMPTY) {
                 Ok(_) => {}
                 // It is tried again at its next commit, and meanwhile what it is behind of stands still.
                 Err(ProjectionError::Refused(_)) => {

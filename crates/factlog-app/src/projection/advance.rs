@@ -25,6 +25,8 @@ const SILENT_POSITIONS_MAX: u64 = 10_000;
 /// Events of one commit at most while it is far behind, and side effects and waiting events of one.
 const EVENTS_MAX: u64 = 1_000_000;
 const ROWS_MAX: usize = 10_000;
+/// Commits that a clock that stands still tells apart, in microseconds.
+const STANDS: i64 = 1_000_000;
 /// How long it goes on without a commit while it is far behind: where nobody sees the generation, and where readers do.
 const UNSEEN: Duration = Duration::from_secs(2);
 const SEEN: Duration = Duration::from_millis(500);
@@ -152,6 +154,8 @@ impl<T: Target> Worker<T> {
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
+        // What was folded of an event that was edited or skipped meanwhile is folded again.
+        control.expected.push((rows::AMENDED.to_owned(), self.amends.counted.clone()));
         let scribe = commits::Scribe {
             generation: self.generation,
             serves: self.serving_text().is_some(),
@@ -187,7 +191,8 @@ impl<T: Target> Worker<T> {
         let mut held = self.held.clone();
         for held in &mut held {
             held.row.set(held.reached);
-            held.row.until = until;
+            // Whoever read the row before is to be refused, also where the clock stands still.
+            held.row.until = if stands(held.row.until, until) { held.row.until + 1 } else { until };
             let text = rows::write(&held.row);
             let before = mem::replace(&mut held.text, text.clone());
             control.change(rows::range(self.generation, held.from), Some(before), Some(text));
@@ -207,4 +212,9 @@ impl<T: Target> Worker<T> {
             Waited::Tick | Waited::Ready(()) => Ok(()),
         }
     }
+}
+
+/// Whether the clock has come no further since a row was written.
+fn stands(written: i64, now: i64) -> bool {
+    written.checked_sub(now).is_some_and(|ahead| (0..STANDS).contains(&ahead))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::acts;
 use super::route::Amends;
-use super::rows::{self, EffectRow, ParkedRow, ROWS_MAX};
+use super::rows::{self, AMENDED, EffectRow, ParkedRow, ROWS_MAX};
 use super::target::{Control, Emitted, Outcome, Target, json as key_text};
 
 /// Parked keys of one read model at most: beyond it, something is wrong with all of them.
@@ -98,6 +98,7 @@ pub(super) fn check_parked<T: Target>(count: usize) -> Result<()> {
 
 /// What operators changed about events.
 pub(super) fn amends<T: Target>(target: &T) -> Result<Amends> {
+    let counted = target.rows(AMENDED, 1)?.remove(AMENDED);
     let mut edits = BTreeMap::new();
     for (name, text) in target.rows("edit/", ROWS_MAX)? {
         edits.insert(rows::number(&name)?, text);
@@ -110,5 +111,5 @@ pub(super) fn amends<T: Target>(target: &T) -> Result<Amends> {
         };
         skips.insert((rows::number(position)?, key.to_owned()));
     }
-    Ok(Amends { edits, skips })
+    Ok(Amends { counted, edits, skips })
 }

@@ -5,19 +5,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use factlog_core::{Error, Position, Result, Timestamp};
+use factlog_core::{Clock, Error, Position, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::rows::{self, EffectRow};
+use super::shared::Shared;
 use super::sink::Committed;
 use super::target::{Control, Target};
 
 /// Effects handed out before the lease is looked at again.
 const EFFECTS_MAX: usize = 256;
-/// How long a program may be silent before another hands out effects in its place.
-const LEASE: Duration = Duration::from_secs(5);
+/// How long a program may be silent before another hands out effects in its place, in microseconds.
+const LEASE_MICROS: i64 = 5_000_000;
+/// Side effects that are counted for the status at most.
+const COUNTED_MAX: usize = 1_000;
 
 /// A side effect that a projection asks for: `(position, index)` is its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +40,8 @@ impl Effect {
     }
 }
 
-/// Who does the work of side effects. Blocking; one call at a time, in the order of positions.
+/// Who does the work of side effects. Blocking; one call at a time, in the order of positions for each key. What was held up,
+/// such as that of a key that was parked, comes later than that of other keys.
 ///
 /// ```
 /// # extern crate factlog_app as factlog;
@@ -56,10 +59,12 @@ impl Effect {
     note = "write `impl Effects for {Self} {{ fn carry_out(&self, effect: &Effect) -> Result<()> {{ ... }} }}`"
 )]
 pub trait Effects: Send + Sync + 'static {
-    /// Does the work, once for each [`Effect::key`]: after a crash it is asked again for the last one.
+    /// Does the work, once for each [`Effect::key`]: after a crash it is asked again for the last one, after a power cut
+    /// for those of the last moments, and where a call takes longer than 5 seconds another program may ask meanwhile.
     ///
     /// # Errors
     /// Any: it is asked again after a pause, and later effects wait.
+    /// [`ProjectionStatus::effects_problem`](super::ProjectionStatus::effects_problem) says so.
     fn carry_out(&self, effect: &Effect) -> Result<()>;
 }
 
@@ -68,6 +73,7 @@ pub(super) struct Dispatcher<T> {
     pub(super) target: Arc<T>,
     pub(super) effects: Arc<dyn Effects>,
     pub(super) owner: String,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,20 +83,32 @@ struct DispatchRow {
     until: i64,
 }
 
+impl DispatchRow {
+    /// Whether a call that begins now could outlast it too easily.
+    fn is_worn(&self, now: Timestamp) -> bool {
+        self.until.saturating_sub(now.as_micros()) < LEASE_MICROS / 3 * 2
+    }
+}
+
 impl<T: Target> Dispatcher<T> {
     /// One round; answers whether there may be more.
-    pub(super) fn round(&self, now: Timestamp) -> Result<bool> {
-        let owed = self.target.rows("outbox/", EFFECTS_MAX)?;
-        if owed.is_empty() {
+    pub(super) fn round(&self) -> Result<bool> {
+        if self.target.rows("outbox/", 1)?.is_empty() {
             return Ok(false);
         }
-        let Some(lease) = self.lease(now)? else { return Ok(false) };
+        let Some(mut lease) = self.lease()? else { return Ok(false) };
+        // Only now: what was owed before may have been handed out by another program meanwhile.
+        let owed = self.target.rows("outbox/", EFFECTS_MAX)?;
         let more = owed.len() == EFFECTS_MAX;
         for (name, text) in owed {
             let effect = parsed(&name, &text)?;
+            if lease.is_worn(self.clock.now()) {
+                let Some(renewed) = self.write_lease(Some(&lease))? else { return Ok(false) };
+                lease = renewed;
+            }
             self.effects.carry_out(&effect)?;
             let mut control = Control::default();
-            control.expected.push(("dispatch".to_owned(), Some(lease.clone())));
+            control.expected.push(("dispatch".to_owned(), Some(rows::write(&lease))));
             control.change(name, Some(text), None);
             if self.target.write(control)? == Committed::Refused {
                 return Ok(false);
@@ -100,23 +118,27 @@ impl<T: Target> Dispatcher<T> {
     }
 
     /// The lease as it is written now; `None` while another program has it.
-    fn lease(&self, now: Timestamp) -> Result<Option<String>> {
+    fn lease(&self) -> Result<Option<DispatchRow>> {
         let before = self.target.rows("dispatch", 1)?.remove("dispatch");
         let known: Option<DispatchRow> =
             before.as_deref().map(|text| rows::read("dispatch", text)).transpose()?;
-        let now = now.as_micros();
         if let Some(known) = &known
             && known.owner != self.owner
-            && now <= known.until
+            && self.clock.now().as_micros() <= known.until
         {
             return Ok(None);
         }
+        self.write_lease(known.as_ref())
+    }
+
+    /// A new lease in the place of the one that is known; `None` where another program was faster.
+    fn write_lease(&self, known: Option<&DispatchRow>) -> Result<Option<DispatchRow>> {
         let epoch = known.map_or(0, |known| known.epoch) + 1;
-        let until = now.saturating_add(i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX));
-        let text = rows::write(&DispatchRow { owner: self.owner.clone(), epoch, until });
+        let until = self.clock.now().as_micros().saturating_add(LEASE_MICROS);
+        let lease = DispatchRow { owner: self.owner.clone(), epoch, until };
         let mut control = Control::default();
-        control.change("dispatch".to_owned(), before, Some(text.clone()));
-        Ok((self.target.write(control)? == Committed::Written).then_some(text))
+        control.change("dispatch".to_owned(), known.map(rows::write), Some(rows::write(&lease)));
+        Ok((self.target.write(control)? == Committed::Written).then_some(lease))
     }
 
     /// Another program may go on at once.
@@ -129,6 +151,28 @@ impl<T: Target> Dispatcher<T> {
             // A lease that is not given back ends by itself.
             let _ = self.target.write(control);
         }
+    }
+}
+
+/// How side effects are, as far as this program knows.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) owed: u64,
+    pub(super) problem: Option<String>,
+}
+
+impl<T: Target> Shared<T> {
+    /// What came of a round of handing out: whoever looks at the status is told what went wrong.
+    pub(super) fn handed_out(&self, problem: Option<String>) {
+        if self.board.lock().outbox.problem != problem {
+            self.change(|board| board.outbox.problem = problem);
+        }
+    }
+
+    pub(super) fn count_owed(&self) {
+        // A sink that is ill is told of by the workers.
+        let Ok(owed) = self.target.rows("outbox/", COUNTED_MAX) else { return };
+        self.change(|board| board.outbox.owed = owed.len() as u64);
     }
 }
 

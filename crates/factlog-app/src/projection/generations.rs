@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use factlog_core::{Error, Position, Result, Timestamp};
 
 use super::acts;
+use super::debts::{self, Debts};
 use super::lease;
 use super::orders::Hand;
-use super::rows::{self, GIVEN_UP, GenerationRow, Phase, ROWS_MAX, RangeRow, Split, WANTED};
+use super::rows::{self, GIVEN_UP, GenerationRow, Phase, ROWS_MAX, RangeRow, WANTED};
 use super::sink::{Committed, Rows, SERVING};
-use super::target::{Control, Emits, Target};
+use super::target::{Control, Target};
 
 /// Rows removed in one commit.
 const REMOVED_MAX: usize = 5_000;
@@ -28,17 +29,19 @@ pub(super) struct Opened {
     pub(super) because: Option<String>,
 }
 
-/// Makes sure that there is a generation of this version.
+/// Makes sure that there is a generation of this version. The first one has to begin to have side effects somewhere.
 pub(super) fn open<T: Target>(
     target: &T,
     fingerprint: &str,
     identity: &str,
+    begin: Option<&Debts>,
     now: Timestamp,
 ) -> Result<Opened> {
     loop {
         let serving = target.rows(SERVING, 1)?.remove(SERVING);
         let Some(serving) = serving else {
-            if first(target, fingerprint, identity, now)? == Committed::Written {
+            let begin = begin.ok_or_else(|| debts::unsaid(T::NAME))?;
+            if first(target, fingerprint, identity, begin, now)? == Committed::Written {
                 return Ok(Opened { because: None });
             }
             continue;
@@ -58,7 +61,7 @@ pub(super) fn open<T: Target>(
                 format!("it was built by version {old} of the projection, this is version {new}")
             }
         };
-        if build(target, fingerprint, &because, now, Hand::EMPTY)?.is_some() {
+        if build(target, fingerprint, &because, Past::Same, now, Hand::EMPTY)?.is_some() {
             return Ok(Opened { because: Some(because) });
         }
     }
@@ -75,13 +78,21 @@ fn new_row<T: Target>(fingerprint: &str, phase: Phase, because: Option<String>) 
     }
 }
 
-fn first<T: Target>(target: &T, fingerprint: &str, identity: &str, now: Timestamp) -> Result<Committed> {
+fn first<T: Target>(
+    target: &T,
+    fingerprint: &str,
+    identity: &str,
+    begin: &Debts,
+    now: Timestamp,
+) -> Result<Committed> {
     let mut control = Control { dropped: Some(1), ..Control::default() };
-    let row = new_row::<T>(fingerprint, Phase::Serving, None);
+    let mut row = new_row::<T>(fingerprint, Phase::Serving, None);
+    begin.burden(&mut row);
     acts::identity(&mut control, identity);
     control.change(SERVING.to_owned(), None, Some("1".to_owned()));
     control.change(rows::generation(1), None, Some(rows::write(&row)));
     control.change(rows::range(1, 0), None, Some(whole(now)));
+    control.put(rows::ANEW.to_owned(), Some(String::new()));
     target.write(control)
 }
 
@@ -104,12 +115,24 @@ fn check<T: Target>(target: &T) -> Result<()> {
     Ok(())
 }
 
+/// Whether what readers see is of the log that is built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Past {
+    Same,
+    /// It is of another, or of one that was restored from an older copy: which side effects of this one went out nobody
+    /// knows. Those of the events up to the head, at the time the build was asked for, are taken to have done so.
+    Other {
+        head: Option<Position>,
+    },
+}
+
 /// Begins an empty generation beside the one readers see; any other but that one is dropped. `None` where somebody
 /// else was faster.
 pub(super) fn build<T: Target>(
     target: &T,
     fingerprint: &str,
     because: &str,
+    past: Past,
     now: Timestamp,
     hand: Hand<'_>,
 ) -> Result<Option<u64>> {
@@ -121,8 +144,12 @@ pub(super) fn build<T: Target>(
     }
     let number = known.keys().next_back().copied().unwrap_or(left) + 1;
     let mut row = new_row::<T>(fingerprint, Phase::Building, Some(because.to_owned()));
-    row.effects_after = splits(&target.rows(&rows::ranges(left), ROWS_MAX)?)?;
-    row.owed = owed(target, left)?;
+    let served = known.get(&left).ok_or_else(|| rows::damaged(SERVING, &serving))?;
+    let debts = match past {
+        Past::Same => Debts::left_by(target, left, served, &target.rows(&rows::ranges(left), ROWS_MAX)?)?,
+        Past::Other { head } => Debts::above(head),
+    };
+    debts.burden(&mut row);
     let mut control = Control { dropped: Some(number), ..Control::default() };
     control.put(GIVEN_UP.to_owned(), None);
     control.expected.push((SERVING.to_owned(), Some(serving)));
@@ -173,31 +200,6 @@ pub(super) fn drop_generation<T: Target>(target: &T, number: u64) -> Result<()> 
     Ok(())
 }
 
-/// Where each range is.
-fn splits(ranges: &Rows) -> Result<Vec<Split>> {
-    let mut splits = Vec::with_capacity(ranges.len());
-    for (name, text) in ranges {
-        let (_, row) = lease::parsed(name, text)?;
-        splits.push(Split { to: row.to, position: row.position });
-    }
-    let same = splits.windows(2).all(|pair| pair[0].position == pair[1].position);
-    if same && let Some(last) = splits.pop() {
-        return Ok(vec![last]);
-    }
-    Ok(splits)
-}
-
-/// What waits behind the parked keys of a generation.
-fn owed<T: Target>(target: &T, number: u64) -> Result<BTreeMap<String, Vec<u64>>> {
-    let prefix = format!("waiting/{number:08}/");
-    let mut owed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for name in target.rows(&prefix, usize::MAX)?.keys() {
-        let key = name[prefix.len()..].rsplit_once('/').map_or("", |(key, _)| key);
-        owed.entry(key.to_owned()).or_default().push(rows::number(name)?);
-    }
-    Ok(owed)
-}
-
 /// What came of a switch that was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Switched {
@@ -209,11 +211,22 @@ pub(super) enum Switched {
     Moved,
 }
 
+/// Which way a switch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Course {
+    /// To one that has come as far.
+    On,
+    /// To one that may be behind, because somebody wants it.
+    Back,
+    /// Away from one that is of another log.
+    Away,
+}
+
 /// Makes a generation the one readers see, in one commit.
 pub(super) fn switch<T: Target>(
     target: &T,
     to: u64,
-    back: bool,
+    course: Course,
     seen: Option<Position>,
     hand: Hand<'_>,
 ) -> Result<Switched> {
@@ -229,25 +242,27 @@ pub(super) fn switch<T: Target>(
     let mut old: GenerationRow = rows::read(&old_name, &old_text)?;
     let mut new: GenerationRow = rows::read(&new_name, &new_text)?;
     let left = target.rows(&rows::ranges(from), ROWS_MAX)?;
-    let right = target.rows(&rows::ranges(to), ROWS_MAX)?;
-    if !back && least(&right)? < furthest(&left)?.max(seen) {
+    let taken = target.rows(&rows::ranges(to), ROWS_MAX)?;
+    if course == Course::On && least(&taken)? < furthest(&left)?.max(seen) {
         return Ok(Switched::Behind);
     }
     let mut control = Control::default();
     control.change(SERVING.to_owned(), Some(serving), Some(to.to_string()));
-    let at = splits(&left)?;
-    // Each commit changes a range: what the new one commits meanwhile may hold a side effect back that is not seen below.
-    control.expected.extend(left.into_iter().chain(right).map(|(name, text)| (name, Some(text))));
-    new.effects_after.clone_from(&at);
-    new.owed = owed(target, from)?;
+    let debts = match course {
+        Course::On | Course::Back => Debts::left_by(target, from, &old, &left)?,
+        Course::Away => Debts::own(&new, &taken)?,
+    };
+    // Neither may move meanwhile, and what is held back by the one must be all that it has.
+    control.expected.extend(left.into_iter().chain(taken).map(|(name, text)| (name, Some(text))));
+    // What is left is to hold back what it may owe when it is switched back to.
+    debts.burden(&mut new);
+    debts.burden(&mut old);
     new.phase = Phase::Serving;
-    old.effects_after.clone_from(&at);
-    old.owed = BTreeMap::new();
     old.phase = Phase::Kept;
     control.put(rows::hold(from), None);
     control.put(WANTED.to_owned(), None);
     hand.close(&mut control, &seen_now(to));
-    release(target, to, &new, &mut control)?;
+    debts.release(target, to, &mut control)?;
     control.change(old_name, Some(old_text), Some(rows::write(&old)));
     control.change(new_name, Some(new_text), Some(rows::write(&new)));
     Ok(match target.write(control)? {
@@ -264,23 +279,6 @@ pub(super) fn hold<T: Target>(target: &T, from: u64, now: Timestamp) -> Result<(
     control.change(name, None, Some(until.to_string()));
     // It stands still already, perhaps for somebody else.
     let (Committed::Written | Committed::Refused) = target.write(control)?;
-    Ok(())
-}
-
-/// Side effects that were held back go out if they are owed now, and otherwise nowhere.
-fn release<T: Target>(target: &T, to: u64, row: &GenerationRow, control: &mut Control) -> Result<()> {
-    let emits = Emits { after: &row.effects_after, owed: &row.owed };
-    let prefix = format!("held/{to:08}/");
-    for (name, text) in target.rows(&prefix, usize::MAX)? {
-        let rest = &name[prefix.len()..];
-        let position = rest.split('/').next().and_then(|number| Position::new(number.parse().ok()?));
-        let position = position.ok_or_else(|| rows::damaged(&name, &text))?;
-        let effect: rows::EffectRow = rows::read(&name, &text)?;
-        if emits.owes_text(&effect.key, position) {
-            control.put(format!("outbox/{rest}"), Some(text.clone()));
-        }
-        control.change(name, Some(text), None);
-    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! * A projection is a pure fold per key; the same code runs live and in a rebuild.
 //! * Its documents and its checkpoint are committed together, so a crash repeats nothing and skips nothing.
 //! * Readers see only what is committed, and can wait for a position before they read.
+//! * Edits and skips of operators count in every generation, also of a read model that is made anew.
 //! * A changed projection is built beside the old one and switched to at one exact position, also of side effects.
 //! * An event that cannot be applied parks its key; an event that cannot be read stops the projection.
 
@@ -12,6 +13,7 @@ mod advance;
 mod ahead;
 mod batch;
 mod commits;
+mod debts;
 mod deliver;
 mod documents;
 mod effects;
@@ -26,6 +28,7 @@ mod partition;
 mod project;
 mod prove;
 mod refold;
+mod remember;
 mod route;
 mod rows;
 mod settings;
@@ -135,7 +138,8 @@ pub trait Projection: Send + Sync + 'static {
     /// Raise it when `keys` or `apply` changes its meaning: it is then built again beside the old one, which is
     /// served until the new one has caught up.
     const VERSION: u32 = 1;
-    /// Whether it has side effects: only then is [`effects`](Self::effects) asked.
+    /// Whether it has side effects: only then is [`effects`](Self::effects) asked. Where they begin is said with
+    /// [`effects_after`](Startable::effects_after) when it is first started.
     const EFFECTS: bool = false;
 
     /// Which documents the event concerns; each once, however often it is named.
@@ -165,7 +169,8 @@ pub trait Projection: Send + Sync + 'static {
     }
 
     /// What is to be done in the world because of the event, after it was applied to `document`; fewer than 1,000.
-    /// One generation's side effects are carried out, each under the key (position, index); those of a rebuild are not.
+    /// One generation's side effects are carried out, each under the key (position, index), from where they
+    /// [begin](Startable::effects_after); those of a rebuild are not.
     fn effects(
         &self,
         _key: &Self::Key,

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::acts;
-use super::rows::{self, ParkedRow, ROWS_MAX};
+use super::rows::{self, AMENDED, ParkedRow, ROWS_MAX};
 use super::shared::Shared;
 use super::sink::Committed;
 use super::target::{Control, Target};
@@ -114,6 +114,7 @@ impl<T: Target> Shared<T> {
         let position = rows::number(&first)?;
         control.change(first, Some(String::new()), None);
         control.put(acts::skip(position, key), Some(reason.to_owned()));
+        self.amend(&mut control)?;
         let data = json!({ "key": key, "position": position, "reason": reason });
         acts::note(&mut control, self.clock.now(), acts::SKIPPED, data);
         let done = format!("key {key} passes over position {position}");
@@ -147,6 +148,7 @@ impl<T: Target> Shared<T> {
             )));
         }
         control.put(acts::edit(position), Some(data.to_owned()));
+        self.amend(&mut control)?;
         let act = json!({ "position": position, "data": data });
         acts::note(&mut control, self.clock.now(), acts::EDITED, act);
         let done = format!("position {position} is read with the new data by {found} keys");
@@ -199,6 +201,14 @@ impl<T: Target> Shared<T> {
         let row: ParkedRow = rows::read(&name, &text)?;
         let due = ParkedRow { retry_at: Some(0), ..row };
         control.change(name, Some(text), Some(rows::write(&due)));
+        Ok(())
+    }
+
+    /// Whoever folds with the events as they were before is refused, in every generation and program.
+    pub(super) fn amend(&self, control: &mut Control) -> Result<(), ProjectionError> {
+        let before = self.target.rows(AMENDED, 1)?.remove(AMENDED);
+        let count = before.as_deref().map(|text| rows::read::<u64>(AMENDED, text)).transpose()?.unwrap_or(0);
+        control.change(AMENDED.to_owned(), before, Some((count + 1).to_string()));
         Ok(())
     }
 

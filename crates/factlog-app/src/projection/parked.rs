@@ -10,7 +10,7 @@ use serde_json::json;
 use super::acts;
 use super::commits::{self, Scribe};
 use super::route::{amended, keys, skipped};
-use super::rows::{self, ParkedRow};
+use super::rows::{self, AMENDED, ParkedRow};
 use super::sink::{Committed, SERVING};
 use super::target::{Chunk, Control, Emits, Pair, Target, json as key_text};
 use super::worker::{Ended, Worker};
@@ -57,6 +57,7 @@ impl<T: Target> Worker<T> {
         let held = self.move_ranges(&mut control);
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
+        control.expected.push((AMENDED.to_owned(), self.amends.counted.clone()));
         let now = self.shared.clock.now();
         let serves = self.serving.as_deref().is_some_and(|serving| serving.parse() == Ok(self.generation));
         let scribe = Scribe { generation: self.generation, serves, now };

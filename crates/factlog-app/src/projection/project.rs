@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::Result;
+use factlog_core::{Error, Position, Result};
 
+use super::debts::Debts;
 use super::deliver::{Delivered, IdempotentSink};
 use super::documents::{DocumentSink, Documents};
 use super::effects::Effects;
@@ -27,8 +28,16 @@ impl<P: Projection> Project<P> {
         Self { app, projection }
     }
 
-    /// Kept in memory, all of it: built again from the first event whenever it is started.
+    /// Kept in memory, all of it: built again from the first event whenever it is started. Not for one with
+    /// [side effects](Projection::EFFECTS), because nobody would know which were carried out: to start it is `Invalid`.
     pub fn in_memory(self) -> Startable<P> {
+        if P::EFFECTS {
+            let name = P::NAME;
+            let message = format!(
+                "read model {name} has side effects, and in memory nobody knows after a restart which were carried out; keep it in a file"
+            );
+            return Startable::new(self, Err(Error::invalid(message)));
+        }
         self.kept_in(MemorySink::default())
     }
 
@@ -79,11 +88,13 @@ pub struct Startable<P: Projection> {
     settings: Settings,
     lease: Option<Duration>,
     effects: Option<Arc<dyn Effects>>,
+    begin: Option<Debts>,
 }
 
 impl<P: Projection> Startable<P> {
     fn new(project: Project<P>, sink: Result<Arc<DocumentSink<P>>>) -> Self {
-        Self { project, sink, settings: Settings::default(), lease: None, effects: None }
+        let begin = (!P::EFFECTS).then(Debts::default);
+        Self { project, sink, settings: Settings::default(), lease: None, effects: None, begin }
     }
 
     /// How many threads follow the log, each for its share of the partitions; 1 unless told otherwise, at most 1024.
@@ -154,17 +165,34 @@ impl<P: Projection> Startable<P> {
         self
     }
 
+    /// Where side effects begin when the read model is first made, in a sink that has nothing of it: those of events
+    /// behind the position are carried out, of all events for `None`. A later start goes on where it was, whatever is
+    /// said here.
+    ///
+    /// A sink that was lost is one that has nothing. Leave this out once the read model is there, and the start is refused
+    /// instead of repeating or passing over in silence what was carried out in the past.
+    pub fn effects_after(mut self, position: impl Into<Option<Position>>) -> Self {
+        self.begin = Some(Debts::above(position.into()));
+        self
+    }
+
     /// Starts threads that follow the log, and answers with the handle to read, wait and stop.
     ///
     /// It uses the tokio runtime of the caller if there is one, for stores that need it. What goes wrong later is
     /// in [`ReadModel::status`] and in every answer.
     ///
     /// # Errors
-    /// `Unavailable`, `Corrupt` or `Invalid` where the file cannot be opened or a thread not be started.
+    /// `Unavailable`, `Corrupt` or `Invalid` where the file cannot be opened or a thread not be started. `Invalid` where
+    /// there are side effects and nothing says where they [begin](Self::effects_after).
     pub fn start(self) -> Result<ReadModel<P>> {
         let sink = self.sink?;
         let target = Documents { projection: self.project.projection, sink: sink.clone() };
-        let run = start::Run { settings: self.settings, lease: self.lease, effects: self.effects };
+        let run = start::Run {
+            settings: self.settings,
+            lease: self.lease,
+            effects: self.effects,
+            begin: self.begin,
+        };
         let operations = start::start(&self.project.app, target, run)?;
         Ok(ReadModel { sink, operations })
     }

@@ -30,6 +30,8 @@ pub(super) struct Route {
 /// What an operator changed about events, by position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Amends {
+    /// The row that counts them, as it was before they were read.
+    pub(super) counted: Option<String>,
     /// The data that is read instead.
     pub(super) edits: BTreeMap<u64, String>,
     /// The keys that pass over the event.

@@ -121,6 +121,10 @@ pub(super) struct EffectRow {
     pub(super) data: serde_json::Value,
 }
 
+/// The row that counts edits and skips: whoever folds expects it as it was when it learned of them.
+pub(super) const AMENDED: &str = "amended";
+/// The row that is there until edits and skips were taken from the log, in a sink that is new.
+pub(super) const ANEW: &str = "anew";
 /// The row that is there while an operator wants what is built to be switched to.
 pub(super) const WANTED: &str = "switch";
 
@@ -184,6 +188,6 @@ pub(super) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
 pub(super) fn damaged(name: &str, text: &str) -> Error {
     let text: String = text.chars().take(100).collect();
     Error::corrupt(format!(
-        "row {name} of a read model is damaged: {text:?}; move the file away, it is built again"
+        "row {name} of a read model is damaged: {text:?}; move the file away, it is built again, with side effects from where `effects_after` says"
     ))
 }

@@ -11,6 +11,7 @@ use factlog_core::{Clock, Error, EventStore, EventType, Position, Query, Result,
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::effects::Outbox;
 use super::lease::{self, Held};
 use super::rows::{self, GenerationRow, Phase, ROWS_MAX, WANTED};
 use super::settings::Settings;
@@ -49,6 +50,7 @@ pub(super) struct Board {
     pub(super) broken: Option<ProjectionError>,
     pub(super) events: u64,
     pub(super) unread: u64,
+    pub(super) outbox: Outbox,
 }
 
 /// How one generation is.

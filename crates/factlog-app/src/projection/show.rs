@@ -21,6 +21,8 @@ impl<T: Target> Shared<T> {
         status.proven = shown.is_some_and(|served| served.proven);
         status.events = board.events;
         status.unread = board.unread;
+        status.effects_owed = board.outbox.owed;
+        status.effects_problem.clone_from(&board.outbox.problem);
         status.parked = board.generations.values().map(|progress| progress.parked).max().unwrap_or(0);
         status.state = self.state(board, shown);
         status.withheld = match shown.map(|served| &served.condition) {

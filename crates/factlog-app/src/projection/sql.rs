@@ -2,9 +2,10 @@
 //!
 //! * Its tables, its checkpoint and its parked keys commit together; an event that fails leaves no trace but that.
 //! * Each generation has tables of its own, `<table>_g<number>`; a view `<table>` shows the one readers see and is
-//!   replaced in the commit that switches.
+//!   replaced in the commit that switches. A table of a file belongs to one read model.
 //! * One worker applies all events, in their order; there are neither leases nor side effects of their own.
 
+mod tables;
 mod target;
 
 use std::fmt;
@@ -12,9 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{Error, Position, Result};
+use factlog_core::{Position, Result};
 use rusqlite::{Connection, Transaction};
 
+use super::debts::Debts;
 use super::settings::{Settings, Switch, Unreadable};
 use super::sqlite::SqliteSink;
 use super::start::{self, Run};
@@ -63,7 +65,8 @@ pub trait SqlProjection: Send + Sync + 'static {
     const NAME: &'static str;
     /// Raise it when the tables or `apply` change: it is then built again beside the old one.
     const VERSION: u32 = 1;
-    /// Its tables: a name of letters, digits and `_`, and what stands between the brackets of `CREATE TABLE`.
+    /// Its tables: a name of letters, digits and `_` that nothing else in
+    /// the file has, and what stands between the brackets of `CREATE TABLE`.
     const TABLES: &'static [(&'static str, &'static str)];
 
     /// What stands still where this event cannot be applied, with everything of the same key that follows.
@@ -124,20 +127,15 @@ impl<P: SqlProjection> ProjectSql<P> {
     /// Starts threads that follow the log, and answers with the handle to read, wait and stop.
     ///
     /// # Errors
-    /// As [`Startable::start`](super::Startable::start); `Invalid` for a table whose name is no plain word.
+    /// As [`Startable::start`](super::Startable::start); `Invalid` for a table whose name is no plain word or that is
+    /// somebody else's in the file.
     pub fn start(self) -> Result<SqlModel> {
-        for (table, _) in P::TABLES {
-            let plain = table.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-            if !plain || table.is_empty() || table.starts_with(|first: char| first.is_ascii_digit()) {
-                let name = P::NAME;
-                return Err(Error::invalid(format!(
-                    "table {table:?} of read model {name} is no plain name; use letters, digits and `_`"
-                )));
-            }
-        }
+        let names: Vec<&str> = P::TABLES.iter().map(|(table, _)| *table).collect();
+        names.iter().try_for_each(|table| tables::check(P::NAME, table))?;
         let sink = Arc::new(self.sink?);
+        tables::claim(&sink, P::NAME, &names)?;
         let target = target::Sql { projection: self.projection, sink: sink.clone() };
-        let run = Run { settings: self.settings, lease: None, effects: None };
+        let run = Run { settings: self.settings, lease: None, effects: None, begin: Some(Debts::default()) };
         let operations = start::start(&self.app, target, run)?;
         Ok(SqlModel { sink, operations })
     }

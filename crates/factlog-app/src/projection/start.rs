@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ProjectionStatus;
+use super::debts::Debts;
 use super::effects::{Dispatcher, Effects};
 use super::generations;
 use super::operations::{Operations, parked_in};
@@ -30,6 +31,8 @@ pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) lease: Option<Duration>,
     pub(super) effects: Option<Arc<dyn Effects>>,
+    /// Where side effects begin if nothing is kept yet; `None` where it was not said.
+    pub(super) begin: Option<Debts>,
 }
 
 pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operations> {
@@ -37,7 +40,7 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
     let target = Arc::new(target);
     let (owner, clock) = (app.ids().next().to_string(), app.clock_shared());
     let fingerprint = fingerprint::<T>();
-    let opened = generations::open(&*target, &fingerprint, &owner, clock.now())?;
+    let opened = generations::open(&*target, &fingerprint, &owner, run.begin.as_ref(), clock.now())?;
     let types = event_types::<T::Event>()?;
     let query = query_of(vec![QueryItem::of_types(types.clone())]).expect("one item is a query");
     let (status, watched) = watch::channel(ProjectionStatus::first(T::NAME, T::VERSION, opened.because));
@@ -70,7 +73,8 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
     let dispatcher = match run.effects {
         None => None,
         Some(effects) => {
-            let (dispatcher, shared) = (Dispatcher { target, effects, owner }, shared.clone());
+            let clock = shared.clock.clone();
+            let (dispatcher, shared) = (Dispatcher { target, effects, owner, clock }, shared.clone());
             let name = format!("effects {}", T::NAME);
             Some(Running::start(&name, runtime.clone(), move |halt| {
                 Supervisor::dispatch(&halt, &dispatcher, &shared);

@@ -44,6 +44,10 @@ pub struct ProjectionStatus {
     pub parked: u64,
     /// Events that could not be read and were passed over by choice, since it was started.
     pub unread: u64,
+    /// Side effects that are yet to be carried out, 1,000 counted at most, about a second ago.
+    pub effects_owed: u64,
+    /// Why the first of them could not be carried out when this program last tried; later ones wait for it.
+    pub effects_problem: Option<String>,
     /// Every generation there is, oldest first.
     pub generations: Vec<GenerationStatus>,
     /// Where each range of partitions of what readers see is, by its first partition.
@@ -103,6 +107,8 @@ impl ProjectionStatus {
             rebuilt_because,
             parked: 0,
             unread: 0,
+            effects_owed: 0,
+            effects_problem: None,
             generations: Vec::new(),
             ranges: Vec::new(),
             proven: false,

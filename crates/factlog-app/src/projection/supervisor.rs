@@ -209,6 +209,7 @@ impl<T: Target> Supervisor<T> {
 
     /// The workers that should be there are.
     pub(super) fn ensure(&mut self) -> Result<(), ProjectionError> {
+        self.shared.remember()?;
         let mut followed = BTreeMap::new();
         {
             let board = self.shared.board.lock();
@@ -270,7 +271,9 @@ impl<T: Target> Supervisor<T> {
     pub(super) fn dispatch(halt: &Halt, dispatcher: &Dispatcher<T>, shared: &Shared<T>) {
         loop {
             // What goes wrong is tried again after the pause.
-            let more = guarded(|| dispatcher.round(shared.clock.now())).unwrap_or_default();
+            let done = guarded(|| dispatcher.round());
+            let more = done.as_ref().is_ok_and(|more| *more);
+            shared.handed_out(done.err());
             if !more && matches!(halt.pause(TICK), Waited::Halted) || halt.halted() {
                 return dispatcher.leave();
             }

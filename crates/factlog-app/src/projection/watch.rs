@@ -51,6 +51,7 @@ impl<T: Target> Supervisor<T> {
                     && patience <= still;
             }
         });
+        self.shared.count_owed();
         self.sign();
     }
 
@@ -89,6 +90,8 @@ impl<T: Target> Supervisor<T> {
                 "by_hand": self.shared.settings.switch == Switch::ByHand,
                 "parked": status.parked,
                 "unread": status.unread,
+                "effects_owed": status.effects_owed,
+                "effects_problem": status.effects_problem,
                 "at": now.as_micros(),
                 "owner": self.shared.owner,
             });

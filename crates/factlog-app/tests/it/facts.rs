@@ -79,7 +79,12 @@ async fn an_event_of_which_one_fact_fails_leaves_nothing_and_comes_whole_and_onc
     let head = app.store().head().await.unwrap().position;
     let poison = Arc::new(AtomicU64::new(13));
     let sink = Arc::new(factlog::projection::MemorySink::<u8, Vec<u64>>::default());
-    let model = app.project(Purse { poison: poison.clone() }).kept_in(sink.clone()).start().unwrap();
+    let model = app
+        .project(Purse { poison: poison.clone() })
+        .kept_in(sink.clone())
+        .effects_after(None)
+        .start()
+        .unwrap();
     model.at_least(head, SOON, OnTimeout::Error).await.unwrap();
     assert_eq!(model.get(&0).await.unwrap(), Some(vec![1, 2]));
     let owed = || factlog::projection::TransactionalSink::rows(&sink, "outbox/", 99).unwrap().len();

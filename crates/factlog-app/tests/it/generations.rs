@@ -5,65 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{
-    Commit, Committed, Effect, Effects, Generation, MemorySink, ProjectionState, Rows, Switch,
-    TransactionalSink,
+    Commit, Committed, Generation, MemorySink, ProjectionState, Rows, Switch, TransactionalSink,
 };
 use factlog::{App, MemoryStore, OnTimeout, Projection, Recorded, Result};
 use futures_util::FutureExt as _;
-use parking_lot::Mutex;
-use serde_json::json;
 
 use crate::SOON;
 use crate::bank::{AccountEvent, Balances, app_with, deposited, record};
-
-/// How many deposits an account has; version 2 counts double. Each deposit is a letter to somebody.
-pub(crate) struct Letters<const VERSION: u32>;
-
-impl<const VERSION: u32> Projection for Letters<VERSION> {
-    type Event = AccountEvent;
-    type Key = u64;
-    type Document = u64;
-    const NAME: &'static str = "letters";
-    const VERSION: u32 = VERSION;
-    const EFFECTS: bool = true;
-    fn keys(&self, recorded: &Recorded<AccountEvent>) -> Vec<u64> {
-        Balances.keys(recorded)
-    }
-    fn apply(&self, _: &u64, count: Option<u64>, _: &Recorded<AccountEvent>) -> Option<u64> {
-        Some(count.unwrap_or(0) + u64::from(VERSION))
-    }
-    fn effects(&self, key: &u64, _: Option<&u64>, _: &Recorded<AccountEvent>) -> Vec<serde_json::Value> {
-        vec![json!({ "to": key })]
-    }
-}
-
-/// The letters that were sent, by key, from whichever generation.
-#[derive(Clone, Default)]
-pub(crate) struct Sent(Arc<Mutex<Vec<u64>>>);
-
-impl Effects for Sent {
-    fn carry_out(&self, effect: &Effect) -> Result<()> {
-        self.0.lock().push(effect.position.get());
-        Ok(())
-    }
-}
-
-impl Sent {
-    /// Every letter was sent, each once.
-    pub(crate) async fn complete(&self, all: Vec<u64>) {
-        for _ in 0..300 {
-            if all.len() <= self.0.lock().len() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        // One that is sent twice may come late.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let mut sent = self.0.lock().clone();
-        sent.sort_unstable();
-        assert_eq!(sent, all, "each once, none missing");
-    }
-}
+use crate::letters::{Letters, Sent, deposits};
 
 /// A sink that does something wrong with side effects of a generation that is not served.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +27,8 @@ enum Wrong {
 struct Twin {
     sink: MemorySink<u64, u64>,
     wrong: Wrong,
+    /// Whether it has sent something early.
+    sent: AtomicBool,
 }
 
 impl TransactionalSink<u64, u64> for Twin {
@@ -95,6 +46,12 @@ impl TransactionalSink<u64, u64> for Twin {
         match self.wrong {
             Wrong::Nothing => {}
             Wrong::Early => {
+                // What the other one sends at the same time would be the same row; it has been handed out by then.
+                if commit.rows.iter().any(|(name, text)| held(name) && text.is_some())
+                    && !self.sent.swap(true, Ordering::SeqCst)
+                {
+                    std::thread::sleep(Duration::from_millis(400));
+                }
                 for (name, _) in commit.rows.iter_mut().filter(|(name, text)| held(name) && text.is_some()) {
                     *name = format!("outbox/{}", name.splitn(3, '/').nth(2).unwrap());
                 }
@@ -112,8 +69,17 @@ pub(crate) async fn head(app: &App) -> Option<factlog::Position> {
 /// Blue runs, or has stopped, while green is built, switched to and goes on, all under load.
 async fn blue_green(wrong: Wrong, blue_stays: bool) {
     let app = app_with((0..300).map(|n| deposited(n % 7, 1))).await;
-    let (sent, sink) = (Sent::default(), Arc::new(Twin { sink: MemorySink::default(), wrong }));
-    let blue = app.project(Letters::<1>).kept_in(sink.clone()).effects(sent.clone()).start().unwrap();
+    let (sent, sink) = (
+        Sent::default(),
+        Arc::new(Twin { sink: MemorySink::default(), wrong, sent: AtomicBool::new(false) }),
+    );
+    let blue = app
+        .project(Letters::<1>)
+        .kept_in(sink.clone())
+        .effects(sent.clone())
+        .effects_after(None)
+        .start()
+        .unwrap();
     blue.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     if !blue_stays {
         blue.stop().await.unwrap();
@@ -131,8 +97,14 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
         }
     });
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let green =
-        app.project(Letters::<2>).kept_in(sink).effects(sent.clone()).switch(Switch::ByHand).start().unwrap();
+    let green = app
+        .project(Letters::<2>)
+        .kept_in(sink)
+        .effects(sent.clone())
+        .effects_after(None)
+        .switch(Switch::ByHand)
+        .start()
+        .unwrap();
     let built = async {
         for _ in 0..50 {
             // Readers see a whole read model at any moment, and soon.
@@ -162,14 +134,6 @@ async fn blue_green(wrong: Wrong, blue_stays: bool) {
     blue.stop().await.unwrap();
 }
 
-/// Where the deposits are.
-pub(crate) async fn deposits(app: &App) -> Vec<u64> {
-    let item = factlog_core::QueryItem::of_types(["account.deposited".parse().unwrap()]);
-    let query = factlog_core::Query::any_of([item]).unwrap();
-    let events = app.store().read(query, Default::default()).collect().await.unwrap().events;
-    events.iter().map(|event| event.position.get()).collect()
-}
-
 /// Traps 15 and 16, test (d).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_under_load_sends_each_letter_once_and_readers_never_wait() {
@@ -193,7 +157,7 @@ async fn a_changed_projection_in_a_file_is_built_beside_and_can_be_switched_back
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("l.sqlite");
     let app = app_with((0..50).map(|n| deposited(n % 5, 1))).await;
-    let blue = app.project(Letters::<1>).sqlite(&path).start().unwrap();
+    let blue = app.project(Letters::<1>).sqlite(&path).effects_after(None).start().unwrap();
     blue.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     blue.stop().await.unwrap();
     for _ in 0..2 {

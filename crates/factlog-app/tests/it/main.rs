@@ -5,12 +5,15 @@
 extern crate factlog_app as factlog;
 
 mod ahead;
+mod amends;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod bank;
 mod codec;
 mod compile_errors;
+mod debts;
 mod delivered;
+mod effects;
 mod execute;
 mod facts;
 mod floats;
@@ -23,6 +26,7 @@ mod kits;
 #[cfg(feature = "schema")]
 mod ladder;
 mod leases;
+mod letters;
 mod load;
 mod macros;
 mod orders;

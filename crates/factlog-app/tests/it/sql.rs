@@ -111,3 +111,40 @@ async fn a_changed_sql_projection_is_built_in_tables_beside_and_the_view_switche
     green.operations().rebuild().await.unwrap();
     assert_eq!(totals(&green), [(1, 10), (2, 14)]);
 }
+
+/// Another read model, whose author also thought of "totals".
+struct Refunds;
+
+impl SqlProjection for Refunds {
+    type Event = AccountEvent;
+    const NAME: &'static str = "refunds";
+    const TABLES: &'static [(&'static str, &'static str)] =
+        &[("Totals", "account INTEGER PRIMARY KEY, total INTEGER NOT NULL")];
+    fn key(&self, _: &Recorded<AccountEvent>) -> String {
+        String::new()
+    }
+    fn apply(&self, _: &Transaction<'_>, _: &Tables, _: &Recorded<AccountEvent>) -> Result<(), ApplyError> {
+        Ok(())
+    }
+}
+
+/// A table of somebody else's that is dropped is data that is lost.
+#[tokio::test]
+async fn a_second_read_model_of_a_file_does_not_get_the_tables_of_the_first_nor_of_anybody() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.sqlite");
+    let app = app_with([deposited(1, 5), deposited(2, 7)]).await;
+    let sales = app.project_sql(Totals::<1>, &path).start().unwrap();
+    caught_up(&app, &sales).await;
+    let error = app.project_sql(Refunds, &path).start().expect_err("they are the first one's");
+    assert!(error.to_string().contains("read model totals"), "{error}");
+    assert_eq!(totals(&sales), [(1, 5), (2, 7)]);
+    sales.operations().stop().await.unwrap();
+
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("DELETE FROM factlog_rows WHERE row LIKE 'table/%'", []).unwrap();
+    app.project_sql(Refunds, &path).start().expect_err("whose they are is not known");
+    let sales = app.project_sql(Totals::<1>, &path).start().expect("they are its own, from before");
+    caught_up(&app, &sales).await;
+    assert_eq!(totals(&sales), [(1, 5), (2, 7)]);
+}

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::SOON;
 use crate::bank::{app_with, deposited, record};
-use crate::generations::{Letters, Sent, deposits, head};
+use crate::generations::head;
+use crate::letters::{Letters, Sent, deposits};
 
 /// Lets the generation that is switched to commit between the switch's look at its side effects and its commit.
 #[derive(Default)]
