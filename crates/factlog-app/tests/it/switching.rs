@@ -66,7 +66,8 @@ impl TransactionalSink<u64, u64> for Between {
 async fn a_side_effect_that_is_committed_during_the_switch_is_not_lost() {
     let app = app_with((0..10).map(|n| deposited(n % 3, 1))).await;
     let (sent, sink) = (Sent::default(), Arc::new(Between::default()));
-    let blue = app.project(Letters::<1>).kept_in(sink.clone()).effects(sent.clone()).start().unwrap();
+    let project = app.project(Letters::<1>).kept_in(sink.clone()).effects(sent.clone());
+    let blue = project.effects_after(None).start().unwrap();
     blue.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     sent.complete(deposits(&app).await).await;
     blue.stop().await.unwrap();
