@@ -4,7 +4,6 @@
 //! * What is under way has a bound in number and in bytes; beyond it nothing is read, and the caller feels it.
 //! * What was begun is finished, also when the caller is gone or the server stops.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -122,7 +121,7 @@ impl Session {
         let size = append.events.iter().map(Event::size).sum();
         let store = self.store.clone();
         let mut begun: Begun = Box::pin(async move { (number, size, store.append(append).await) });
-        let first_poll = || begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let mut first_poll = || begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let polled = match pass {
             Some(pass) => pass.begin(first_poll).map_err(refuse)?,
             None => first_poll(),
