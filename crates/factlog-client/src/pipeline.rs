@@ -31,7 +31,7 @@ impl Pipeline {
         Self {
             channel,
             items,
-            waiting: Waiting::default(),
+            waiting: Waiting::new(),
             mark: None,
             closed: false,
             writer: *EventId::generate().as_bytes(),

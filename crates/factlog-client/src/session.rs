@@ -16,9 +16,6 @@ use crate::queue::Item;
 use crate::retry::now;
 use crate::waiting::Heard;
 
-/// Appends that are under way at a time, and their bytes: as many as a server takes in.
-const APPENDS: usize = 1_024;
-const BYTES: usize = 64 << 20;
 /// Messages that wait for the connection to take them.
 const OUTGOING: usize = 16;
 
@@ -87,7 +84,7 @@ impl Pipeline {
                 return Ended::Done;
             }
             // Nothing that was called after a mark is sent before the mark is answered.
-            let may_take = !self.closed && self.mark.is_none() && self.waiting.has_room(APPENDS, BYTES);
+            let may_take = !self.closed && self.mark.is_none() && self.waiting.has_room();
             tokio::select! {
                 answer = open.answers.message() => match answer {
                     Ok(Some(answer)) => match self.waiting.hear(answer) {

@@ -1,6 +1,8 @@
 //! The appends that wait for their answers, in order, and what becomes of each.
 //!
 //! * The first `sent` of them were sent over the present session; the rest were not.
+//! * As many as `window` are under way: half as many after a session that broke, one more with each answer. Otherwise
+//!   a connection that never lives long enough to carry all of it would be filled again and again, and break again.
 //! * `maybe` says that an earlier session may have brought it to the store.
 
 use std::collections::VecDeque;
@@ -11,11 +13,16 @@ use tokio::time::Instant;
 
 use crate::queue::Asked;
 
+/// Appends that are under way at a time, and their bytes: as many as a server takes in.
+const APPENDS: usize = 1_024;
+const BYTES: usize = 64 << 20;
+
 /// The appends that wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
     list: VecDeque<One>,
     sent: usize,
+    window: usize,
     bytes: usize,
     last_number: u64,
 }
@@ -39,13 +46,17 @@ pub(crate) enum Heard {
 }
 
 impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self { list: VecDeque::new(), sent: 0, window: APPENDS, bytes: 0, last_number: 0 }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Whether there is room for one more under these bounds.
-    pub(crate) fn has_room(&self, appends: usize, bytes: usize) -> bool {
-        self.list.len() < appends && self.bytes < bytes
+    /// Whether there is room for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.list.len() < APPENDS && self.bytes < BYTES
     }
 
     pub(crate) fn push(&mut self, asked: Asked) {
@@ -54,9 +65,9 @@ impl Waiting {
         self.list.push_back(One { number: self.last_number, asked, maybe: false, refused: false });
     }
 
-    /// Whether something is to be sent.
+    /// Whether something is to be sent now.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.list.len()
+        self.sent < self.list.len().min(self.window)
     }
 
     /// The next one to send; from now on it counts as sent.
@@ -73,6 +84,9 @@ impl Waiting {
             one.maybe |= !one.refused;
             one.refused = false;
         }
+        if 0 < self.sent {
+            self.window = (self.window.min(self.sent) / 2).max(1);
+        }
         self.sent = 0;
     }
 
@@ -82,6 +96,7 @@ impl Waiting {
         let Ok(at) = self.list.binary_search_by_key(&answer.number, |one| one.number) else {
             return Heard::GoOn; // Its deadline has passed.
         };
+        self.window = APPENDS.min(self.window + 1);
         let outcome = match answer.outcome {
             Some(Outcome::Appended(appended)) => Appended::try_from(appended).map_err(|error| {
                 let what = "the append was written, but its answer cannot be read";

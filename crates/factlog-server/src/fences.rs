@@ -26,10 +26,10 @@ pub(crate) struct Pass {
 }
 
 impl Fences {
-    /// Lets the newest session of a writer in, and all older ones begin nothing more.
+    /// Lets the newest session of a writer in, and all older ones begin nothing more. Epochs are 1 and more.
     ///
     /// # Errors
-    /// `Invalid` for an id that is not 16 bytes; `Unavailable` where a newer session has been let in.
+    /// `Invalid` for an id that is not 16 bytes; `Unavailable` where this session or a newer one has been let in.
     pub(crate) fn enter(&self, writer: &[u8], epoch: u64) -> Result<Pass> {
         let id: [u8; 16] = writer.try_into().map_err(|_| {
             let length = writer.len();
@@ -43,7 +43,8 @@ impl Fences {
             writers.entry(id).or_default().clone()
         };
         let mut seen = newest.lock();
-        if epoch < *seen {
+        // Nor the same one again: something on the way repeats an old connection.
+        if epoch <= *seen {
             return Err(superseded());
         }
         *seen = epoch;
@@ -82,6 +83,7 @@ mod tests {
         let new = fences.enter(&[7; 16], 2).expect("newer");
         assert!(old.begin(|| 1).is_err());
         assert!(fences.enter(&[7; 16], 1).is_err(), "nor does one that comes late");
+        assert!(fences.enter(&[7; 16], 2).is_err(), "nor does the newest when it comes twice");
         assert_eq!(new.begin(|| 2).expect("the newest"), 2);
         assert!(fences.enter(&[8; 16], 1).is_ok(), "another writer has nothing to do with it");
         assert!(fences.enter(&[8; 15], 1).is_err());
