@@ -20,8 +20,8 @@ pub(crate) struct Following {
     pub(crate) query: Query,
     /// The last position that was delivered or caught up with.
     pub(crate) checkpoint: Option<Position>,
-    /// The last `CaughtUp` that was delivered, if nothing was delivered after it.
-    pub(crate) caught_up: Option<Option<Position>>,
+    /// The number of the last `CaughtUp` that was delivered, 0 in an empty store, if nothing was delivered after it.
+    pub(crate) caught_up: Option<u64>,
 }
 
 /// Why one attempt ended.
@@ -116,10 +116,10 @@ impl Following {
                     self.checkpoint = Some(event.position);
                     self.caught_up = None;
                 }
-                Delivery::CaughtUp(head) if self.caught_up == Some(*head) => continue,
+                Delivery::CaughtUp(head) if self.caught_up == Some(Position::number(*head)) => continue,
                 Delivery::CaughtUp(head) => {
                     self.checkpoint = self.checkpoint.max(*head);
-                    self.caught_up = Some(*head);
+                    self.caught_up = Some(Position::number(*head));
                 }
             }
             deliveries.push(delivery);

@@ -106,11 +106,10 @@ impl Reading {
             let head: Option<Position> = head.try_into()?;
             self.begun = true;
             // In an empty store nothing is left, whatever was asked for.
-            match head {
-                Some(head) => {
-                    self.options.until = Some(self.options.until.map_or(head, |until| until.min(head)))
-                }
-                None => self.options.limit = Some(0),
+            match (head, self.options.until) {
+                (Some(head), Some(until)) => self.options.until = Some(until.min(head)),
+                (Some(_), None) => self.options.until = head,
+                (None, _) => self.options.limit = Some(0),
             }
             steps.push(ReadStep::Head(head));
         }

@@ -96,7 +96,7 @@ async fn write_many_at_once(store: RemoteStore) -> Vec<EventId> {
 
 /// Follows until it has seen so many events.
 async fn follow(address: SocketAddr, query: Query, count: usize) -> (Vec<RecordedEvent>, u64) {
-    let store = client(address, "?deadline=60s");
+    let store = client(address, "?deadline=540s");
     let mut subscription = store.subscribe(query, StartFrom::Beginning);
     let mut seen = Vec::new();
     let mut caught_up = None;
@@ -124,7 +124,7 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
     // A few appends of 1 KiB each pass over one connection; or two batches of 256 KiB.
     let proxy = Proxy::start(served.address, 40_000, seed).await;
     let wider = Proxy::start(served.address, 600_000, seed).await;
-    let remote = || client(proxy.address, "?deadline=60s");
+    let remote = || client(proxy.address, "?deadline=540s");
 
     let rare = Query::any_of([QueryItem::tagged(Tags::new(["rare"]).expect("a tag"))]).expect("a query");
     let rare_count = (WRITERS * appends() / 5) as usize;
@@ -165,7 +165,7 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
     let direct = |query| behind.read(query, ReadOptions::default()).collect();
     assert_eq!(followed_own, direct(own).await.expect("read").events);
     assert_eq!(followed_rare, direct(rare).await.expect("read").events);
-    let remote = client(wider.address, "?deadline=60s");
+    let remote = client(wider.address, "?deadline=540s");
     for options in [
         ReadOptions::default(),
         ReadOptions::default().backwards(),
