@@ -30,6 +30,7 @@ mod service;
 mod session;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,20 @@ impl Server {
         Self { store: store.clone(), administration: Some(store) }
     }
 
+    /// Whether it would listen there.
+    ///
+    /// # Errors
+    /// `Invalid` for an address that can be reached from another machine.
+    pub fn check(address: SocketAddr) -> Result<()> {
+        if address.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "refusing to listen on {address}: other machines can reach it and there is no authentication yet; \
+             listen on 127.0.0.1 or [::1]"
+        )))
+    }
+
     /// Serves until `shutdown` is ready and the calls under way have ended, ten seconds at most. The store stays
     /// open: it is the caller's to close.
     ///
@@ -78,12 +93,7 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
-        if !address.ip().to_canonical().is_loopback() {
-            return Err(Error::invalid(format!(
-                "refusing to listen on {address}: other machines can reach it and there is no authentication yet; \
-                 listen on 127.0.0.1 or [::1]"
-            )));
-        }
+        Self::check(address)?;
         let (stop, stopping) = watch::channel(false);
         let service = service::Service::new(self.store, stopping.clone());
         let administration = admin::Service::new(self.administration, stopping);

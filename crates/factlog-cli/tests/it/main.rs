@@ -10,4 +10,5 @@ mod loans;
 mod look;
 mod moves;
 mod schema;
+mod serve;
 mod verify;

@@ -127,7 +127,7 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
     let remote = || client(proxy.address, "?deadline=540s");
 
     let rare = Query::any_of([QueryItem::tagged(Tags::new(["rare"]).expect("a tag"))]).expect("a query");
-    let rare_count = (WRITERS * appends() / 5) as usize;
+    let rare_count = (WRITERS * appends().div_ceil(5)) as usize;
     let follow_rare = tokio::spawn(follow(wider.address, rare.clone(), rare_count));
     let own = Query::category(factlog_core::Category::new("own").expect("a category"));
     let follow_own = tokio::spawn(follow(wider.address, own.clone(), (WRITERS * appends()) as usize));
