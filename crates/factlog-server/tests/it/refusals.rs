@@ -123,6 +123,51 @@ fn a_bare_client_is_told_by_the_table() {
     });
 }
 
+/// A client gives up a session, sends its append again over a newer one and is told "conflict". Would fail if the copy
+/// that the network had kept were written afterwards, when its condition has come true.
+#[test]
+fn a_late_copy_of_an_append_is_not_written_after_its_retry_lost() {
+    runtime().block_on(async {
+        let behind = Arc::new(MemoryStore::new());
+        let served = Served::start(behind.clone()).await;
+        let mut bare =
+            EventStoreServiceClient::connect(format!("http://{}", served.address)).await.expect("connect");
+        let stream = StreamId::new("account-1").expect("a stream");
+        let exists = AppendCondition::revision(stream, ExpectedRevision::Exists);
+        let append = v1::AppendRequest::from(Append::new([event("deposited")]).when(exists));
+        let message = |epoch: Option<u64>, number| v1::AppendSessionRequest {
+            number,
+            append: Some(append.clone()),
+            writer: epoch.map(|epoch| v1::Writer { id: vec![7; 16], epoch }),
+        };
+        let (old, old_requests) = futures_channel::mpsc::unbounded();
+        let mut old_answers = bare.append_session(old_requests).await.expect("a session").into_inner();
+        old.unbounded_send(message(Some(1), 1)).expect("open");
+        assert_conflict(old_answers.message().await.expect("an answer"));
+        let newer = futures_util::stream::iter([message(Some(2), 1)]);
+        let mut answers = bare.append_session(newer).await.expect("a session").into_inner();
+        assert_conflict(answers.message().await.expect("an answer"));
+
+        behind.append(Append::new([event("opened")])).await.expect("now the condition would hold");
+        old.unbounded_send(message(None, 2)).expect("open");
+        let superseded = old_answers.message().await.expect_err("a newer session has taken its place");
+        assert_eq!(superseded.code(), Code::Unavailable);
+        let repeated = futures_util::stream::iter([message(Some(2), 1)]);
+        let mut answers = bare.append_session(repeated).await.expect("a session").into_inner();
+        assert_eq!(answers.message().await.expect_err("it was there before").code(), Code::Unavailable);
+        assert_eq!(behind.head().await.expect("a head").position, factlog_core::Position::new(1));
+        served.stop().await;
+    });
+}
+
+fn assert_conflict(answer: Option<v1::AppendSessionResponse>) {
+    use v1::append_session_response::Outcome;
+    match answer.expect("one").outcome.expect("an outcome") {
+        Outcome::Failure(failure) => assert_eq!(failure.code, "F0004", "{}", failure.message),
+        Outcome::Appended(appended) => panic!("{appended:?}"),
+    }
+}
+
 /// Would fail if streams and types of a remote store differed from those behind the server.
 #[test]
 fn lists_and_numbers_are_those_of_the_store_behind() {
