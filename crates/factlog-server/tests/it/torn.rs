@@ -165,6 +165,10 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
     let direct = |query| behind.read(query, ReadOptions::default()).collect();
     assert_eq!(followed_own, direct(own).await.expect("read").events);
     assert_eq!(followed_rare, direct(rare).await.expect("read").events);
+    // From the beginning, so that connections break between batches of events and not only at the head.
+    let (followed, resumed) = follow(wider.address, Query::All, recorded.len()).await;
+    assert!(followed == recorded, "{} followed, {} recorded", followed.len(), recorded.len());
+    assert!(0 < resumed, "the late subscription was not torn");
     let remote = client(wider.address, "?deadline=540s");
     for options in [
         ReadOptions::default(),
