@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, bench, completions, doctor, export, import, parked, processes, projections, read, schema,
+    append, bench, completions, doctor, export, import, parked, processes, projections, read, schema, serve,
     streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
@@ -54,6 +54,8 @@ pub(crate) enum Command {
         before_help = "Examples:\n  factlog stats --data bank.db\n  factlog stats --data bank.db --json"
     )]
     Stats,
+    #[command(before_help = serve::EXAMPLES)]
+    Serve(serve::Arguments),
     #[command(before_help = verify::EXAMPLES)]
     Verify(verify::Arguments),
     /// Is the disk honest, the directory fit, the store well? What was found, and what to do

@@ -278,6 +278,30 @@ mod tests {
         }
     }
 
+    /// Would fail if the same failure had another code or exit code over the network than here.
+    #[test]
+    fn the_table_of_the_wire_says_the_same() {
+        for row in &factlog_proto::TABLE {
+            assert!(
+                TABLE.iter().any(|(_, code, exit)| *code == row.code && *exit == row.exit),
+                "{} {}",
+                row.code,
+                row.exit
+            );
+        }
+        let store = |error| Failure::store("read", &error).row();
+        for (error, refusal) in [
+            (Error::invalid(""), factlog_proto::Refusal::Invalid),
+            (Error::unavailable(""), factlog_proto::Refusal::Unavailable),
+            (Error::indeterminate(""), factlog_proto::Refusal::Indeterminate),
+            (Error::corrupt(""), factlog_proto::Refusal::Corrupt),
+            (Error::denied(""), factlog_proto::Refusal::Denied),
+            (Error::closed(""), factlog_proto::Refusal::Closed),
+        ] {
+            assert_eq!(store(error), (refusal.row().code, refusal.row().exit));
+        }
+    }
+
     #[test]
     fn a_conflict_says_what_was_expected_and_what_is() {
         let stream = StreamId::new("account-42").unwrap();

@@ -9,11 +9,18 @@ use std::sync::Mutex;
 
 use crate::failure::{Failure, INTERRUPTED, Kind, Outcome};
 
+/// What an interrupt does instead of ending the process, once.
+type Instead = Box<dyn FnOnce() + Send>;
+
+static INSTEAD: Mutex<Option<Instead>> = Mutex::new(None);
 static TEMPORARY: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// From now on SIGINT ends the process in order.
 pub(crate) fn install() -> Outcome {
     let handler = || {
+        if let Some(instead) = INSTEAD.lock().ok().and_then(|mut instead| instead.take()) {
+            return instead();
+        }
         if let Ok(Some(path)) = TEMPORARY.lock().as_deref() {
             // The process ends either way, and nothing is wrong with what may be left but its space.
             let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
@@ -29,5 +36,12 @@ pub(crate) fn install() -> Outcome {
 pub(crate) fn remove_when_interrupted(path: &Path) {
     if let Ok(mut temporary) = TEMPORARY.lock() {
         *temporary = Some(path.to_owned());
+    }
+}
+
+/// The first interrupt from now on does this instead of ending the process; the second one ends it.
+pub(crate) fn instead_of_ending(action: impl FnOnce() + Send + 'static) {
+    if let Ok(mut instead) = INSTEAD.lock() {
+        *instead = Some(Box::new(action));
     }
 }

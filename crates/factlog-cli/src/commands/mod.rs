@@ -12,6 +12,7 @@ pub(crate) mod processes;
 pub(crate) mod projections;
 pub(crate) mod read;
 pub(crate) mod schema;
+pub(crate) mod serve;
 mod stats;
 pub(crate) mod streams;
 pub(crate) mod tail;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Streams(streams) => streams::run(&streams, context),
         Command::Head => head::run(context),
         Command::Stats => stats::run(context),
+        Command::Serve(arguments) => serve::run(&arguments, context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Doctor => doctor::run(context),
         Command::Projections(projections) => projections::run(&projections, context),

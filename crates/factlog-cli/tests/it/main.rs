@@ -13,4 +13,5 @@ mod look;
 mod moves;
 mod operators;
 mod schema;
+mod serve;
 mod verify;

@@ -1,0 +1,107 @@
+//! Connection strings: `factlog://host:port?deadline=10s&resume=5m`.
+
+use std::time::Duration;
+
+use factlog_core::{Error, Result};
+
+/// How long one call may take, unless the connection string says otherwise.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a subscription tries to resume, unless the connection string says otherwise.
+const RESUME: Duration = Duration::from_secs(300);
+
+/// Where a server is and how long to wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `host:port`.
+    pub(crate) authority: String,
+    /// How long one call may take with all its retries; for a read, how long it may go without progress.
+    pub(crate) deadline: Duration,
+    /// How long a subscription tries to resume before it ends.
+    pub(crate) resume: Duration,
+}
+
+impl Target {
+    /// Reads a connection string.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let wrong = |why: String| {
+            Error::invalid(format!("{text:?} is no connection string: {why}; give factlog://host:port"))
+        };
+        let rest = text
+            .strip_prefix("factlog://")
+            .ok_or_else(|| wrong("it does not begin with factlog://".to_owned()))?;
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let authority = place.strip_suffix('/').unwrap_or(place);
+        let (host, port) = authority.rsplit_once(':').ok_or_else(|| wrong("it names no port".to_owned()))?;
+        if host.is_empty() || host.contains(['/', '@', '#']) || (host.contains(':') && !host.ends_with(']')) {
+            return Err(wrong(format!("{host:?} is no host (IPv6 addresses stand in brackets)")));
+        }
+        if port.parse::<u16>().map_or(true, |port| port == 0) {
+            return Err(wrong(format!("{port:?} is no port")));
+        }
+        let mut target = Self { authority: authority.to_owned(), deadline: DEADLINE, resume: RESUME };
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let time = || {
+                duration(value)
+                    .ok_or_else(|| wrong(format!("{name}={value:?} is no time such as 500ms, 10s, 5m")))
+            };
+            match name {
+                "deadline" => target.deadline = time()?,
+                "resume" => target.resume = time()?,
+                other => {
+                    return Err(wrong(format!(
+                        "there is no parameter {other:?}, only `deadline` and `resume`"
+                    )));
+                }
+            }
+        }
+        Ok(target)
+    }
+}
+
+/// A time of 1 ms to 24 h.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let number: u64 = text[..text.len() - unit.len()].parse().ok()?;
+    let millis = number.checked_mul(match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    })?;
+    (1..=24 * 3_600_000).contains(&millis).then(|| Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_says_where_and_how_long() {
+        let target = Target::parse("factlog://db.example:4270/?deadline=250ms&resume=2m").expect("valid");
+        assert_eq!(target.authority, "db.example:4270");
+        assert_eq!((target.deadline, target.resume), (Duration::from_millis(250), Duration::from_secs(120)));
+        let short = Target::parse("factlog://[::1]:1").expect("valid");
+        assert_eq!((short.authority.as_str(), short.deadline), ("[::1]:1", DEADLINE));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, why) in [
+            ("http://a:1", "does not begin with factlog://"),
+            ("factlog://a", "names no port"),
+            ("factlog://a:0", "\"0\" is no port"),
+            ("factlog://a:99999", "is no port"),
+            ("factlog://::1:1", "IPv6"),
+            ("factlog://user@a:1", "is no host"),
+            ("factlog://a:1?deadline=soon", "is no time"),
+            ("factlog://a:1?deadline=0s", "is no time"),
+            ("factlog://a:1?deadline=99999999999999999999s", "is no time"),
+            ("factlog://a:1?retries=3", "only `deadline` and `resume`"),
+        ] {
+            let error = Target::parse(text).expect_err(text).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Messages to bytes and back, for tonic. The generated code names it; nobody else needs it.
+//!
+//! The one difference from tonic's own: bytes that are no message are the caller's fault, `Invalid`, and not ours.
+
+use std::marker::PhantomData;
+
+use factlog_core::{AppendError, Error};
+use prost::Message;
+use tonic::Status;
+use tonic::codec::{DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+use crate::status_of;
+
+/// Protocol buffers in gRPC frames.
+#[derive(Debug)]
+pub struct Codec<E, D>(PhantomData<(E, D)>);
+
+impl<E, D> Default for Codec<E, D> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E, D> tonic::codec::Codec for Codec<E, D>
+where
+    E: Message + 'static,
+    D: Message + Default + 'static,
+{
+    type Encode = E;
+    type Decode = D;
+    type Encoder = Encoding<E>;
+    type Decoder = Decoding<D>;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        Encoding(PhantomData)
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        Decoding(PhantomData)
+    }
+}
+
+/// Messages to bytes.
+#[derive(Debug)]
+pub struct Encoding<E>(PhantomData<E>);
+
+impl<E: Message> Encoder for Encoding<E> {
+    type Item = E;
+    type Error = Status;
+
+    fn encode(&mut self, item: E, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(buffer).map_err(|error| Status::internal(format!("cannot encode the message: {error}")))
+    }
+}
+
+/// Bytes to messages.
+#[derive(Debug)]
+pub struct Decoding<D>(PhantomData<D>);
+
+impl<D: Message + Default> Decoder for Decoding<D> {
+    type Item = D;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<D>, Status> {
+        D::decode(buffer).map(Some).map_err(|error| {
+            let message = format!("the bytes are no such message of package factlog.v1: {error}");
+            status_of(&AppendError::Failed(Error::invalid(message)))
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! `factlog.v1.EventStoreService` over a store: each call is the store's, translated.
+
+use std::sync::Arc;
+
+use factlog_core::{
+    Append, Delivery, Error, EventStore, Position, Query, ReadOptions, RecordedEvent, StartFrom, Timestamp,
+};
+use factlog_proto::v1::event_store_service_server::EventStoreService;
+use factlog_proto::{status_of, v1};
+use futures_util::stream::poll_fn;
+use tokio::sync::{mpsc, watch};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::answers::{Batching, Messages, answers, refuse};
+use crate::fences::Fences;
+use crate::session::{ANSWERS, Session};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    store: Arc<dyn EventStore>,
+    fences: Arc<Fences>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Service {
+    pub(crate) fn new(store: Arc<dyn EventStore>, stopping: watch::Receiver<bool>) -> Self {
+        Self { store, fences: Arc::default(), stopping }
+    }
+}
+
+fn event_size(event: &RecordedEvent) -> usize {
+    event.event.size()
+}
+
+fn delivery_size(delivery: &Delivery) -> usize {
+    match delivery {
+        Delivery::Event(event) => event_size(event),
+        Delivery::CaughtUp(_) => 0,
+    }
+}
+
+#[tonic::async_trait]
+impl EventStoreService for Service {
+    type AppendSessionStream = Messages<v1::AppendSessionResponse>;
+    type ReadStream = Messages<v1::ReadResponse>;
+    type SubscribeStream = Messages<v1::SubscribeResponse>;
+
+    async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {
+        let append = Append::try_from(request.into_inner()).map_err(refuse)?;
+        let appended = self.store.append(append).await.map_err(|error| status_of(&error))?;
+        Ok(Response::new(appended.into()))
+    }
+
+    async fn append_session(
+        &self,
+        request: Request<Streaming<v1::AppendSessionRequest>>,
+    ) -> Answer<Self::AppendSessionStream> {
+        let (sender, mut answers) = mpsc::channel(ANSWERS);
+        let session = Session { store: self.store.clone(), fences: self.fences.clone(), answers: sender };
+        // On its own, because what was begun is finished also when the caller is gone.
+        tokio::spawn(session.run(request.into_inner(), self.stopping.clone()));
+        Ok(Response::new(Box::pin(poll_fn(move |context| answers.poll_recv(context)))))
+    }
+
+    async fn read(&self, request: Request<v1::ReadRequest>) -> Answer<Self::ReadStream> {
+        let (query, options) = <(Query, ReadOptions)>::try_from(request.into_inner()).map_err(refuse)?;
+        let mut events = self.store.read(query, options);
+        let mut snapshot = Some(events.head().await.map_err(refuse)?.into());
+        let message = move |events: Vec<RecordedEvent>| v1::ReadResponse {
+            snapshot: snapshot.take(),
+            events: events.into_iter().map(Into::into).collect(),
+        };
+        let batching = Batching { size: event_size, message, announce: true };
+        Ok(Response::new(answers(events, batching, self.stopping.clone())))
+    }
+
+    async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Answer<Self::SubscribeStream> {
+        let (query, from) = <(Query, StartFrom)>::try_from(request.into_inner()).map_err(refuse)?;
+        let message = |deliveries: Vec<Delivery>| v1::SubscribeResponse {
+            deliveries: deliveries.into_iter().map(Into::into).collect(),
+        };
+        let batching = Batching { size: delivery_size, message, announce: false };
+        let deliveries = self.store.subscribe(query, from);
+        Ok(Response::new(answers(deliveries, batching, self.stopping.clone())))
+    }
+
+    async fn get_head(&self, _: Request<v1::GetHeadRequest>) -> Answer<v1::GetHeadResponse> {
+        let head = self.store.head().await.map_err(refuse)?;
+        Ok(Response::new(v1::GetHeadResponse { head: Some(head.into()) }))
+    }
+
+    async fn get_tracking(
+        &self,
+        request: Request<v1::GetTrackingRequest>,
+    ) -> Answer<v1::GetTrackingResponse> {
+        let position = self.store.tracking(&request.into_inner().source).await.map_err(refuse)?;
+        Ok(Response::new(v1::GetTrackingResponse { position: position.map(Position::get) }))
+    }
+
+    async fn get_position_at(
+        &self,
+        request: Request<v1::GetPositionAtRequest>,
+    ) -> Answer<v1::GetPositionAtResponse> {
+        let time = Timestamp::from_micros(request.into_inner().time_micros);
+        let position = self.store.position_at(time).await.map_err(refuse)?;
+        Ok(Response::new(v1::GetPositionAtResponse { position: position.map(Position::get) }))
+    }
+}
+
+/// What a call of a service answers that this server's store does not offer.
+pub(crate) fn unimplemented(what: &str) -> Status {
+    refuse(Error::invalid(format!("the store behind this server does not offer {what}")))
+}
