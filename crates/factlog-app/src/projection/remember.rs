@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use factlog_core::{Error, Query, ReadOptions, RecordedEvent, Result, StreamId};
+use factlog_core::{Error, ErrorKind, Query, ReadOptions, RecordedEvent, Result, StreamId};
 use serde_json::Value;
 
 use super::ProjectionError;
 use super::acts;
 use super::rows::ANEW;
-use super::shared::Shared;
+use super::shared::{Condition, Shared};
 use super::sink::Committed;
 use super::target::{Control, Target};
 use super::waits::Waited;
@@ -19,8 +19,22 @@ use super::waits::Waited;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Target> Shared<T> {
-    /// Takes edits and skips from the log, if the sink is new.
+    /// Takes edits and skips from the log, if the sink is new. There are no workers before, who would say what is wrong.
     pub(super) fn remember(&self) -> Result<(), ProjectionError> {
+        self.try_remember().inspect_err(|error| {
+            let condition = match error {
+                ProjectionError::Store(cause) if cause.kind() == ErrorKind::Unavailable => {
+                    Condition::Waiting(cause.clone())
+                }
+                other => Condition::Failed(other.clone()),
+            };
+            self.change(|board| {
+                board.generations.values_mut().for_each(|progress| progress.condition = condition.clone());
+            });
+        })
+    }
+
+    fn try_remember(&self) -> Result<(), ProjectionError> {
         let Some(text) = self.target.rows(ANEW, 1)?.remove(ANEW) else { return Ok(()) };
         let mut control = Control::default();
         control.change(ANEW.to_owned(), Some(text), None);

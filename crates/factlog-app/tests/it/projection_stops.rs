@@ -98,7 +98,10 @@ fn a_read_model_that_stops_between_any_two_effects_equals_a_fresh_fold() {
 #[test]
 fn a_sink_that_commits_documents_and_checkpoint_one_after_the_other_is_caught_by_the_same_test() {
     caught("a sink in two steps", "the read model", || {
-        runtime().block_on(the_read_model_equals_a_fresh_fold(true));
+        // Threads of a life may take turns otherwise than in the life before, so that a moment is missed.
+        for _ in 0..5 {
+            runtime().block_on(the_read_model_equals_a_fresh_fold(true));
+        }
     });
 }
 
