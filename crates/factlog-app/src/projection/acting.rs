@@ -64,7 +64,7 @@ impl<T: Target> Supervisor<T> {
         self.shared.change(|board| {
             board.paused = paused;
             for progress in board.generations.values_mut() {
-                progress.condition = Condition::Elsewhere;
+                progress.workers.clear();
             }
         });
         self.ensure()?;
@@ -95,7 +95,7 @@ impl<T: Target> Supervisor<T> {
         let mut built = board.generations.iter().rev().filter(|(_, progress)| {
             progress.row.phase == Phase::Building && self.shared.is_mine(&progress.row)
         });
-        built.next().map(|(number, progress)| (*number, progress.condition.clone()))
+        built.next().map(|(number, progress)| (*number, progress.condition().clone()))
     }
 
     fn order_switch(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
@@ -170,7 +170,7 @@ impl<T: Target> Supervisor<T> {
                 let board = self.shared.board.lock();
                 let served = board.serving.and_then(|serving| board.generations.get(&serving));
                 served
-                    .is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
+                    .is_some_and(|served| matches!(served.condition(), Condition::Failed(_)) && !served.proven)
             };
             match self.switch_to(number, foreign, Hand::EMPTY) {
                 Ok(_) => {}

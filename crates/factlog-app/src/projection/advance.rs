@@ -72,7 +72,8 @@ impl<T: Target> Worker<T> {
         if self.due && (self.whole || self.events == 0 || long) {
             self.flush()?;
         }
-        self.shared.progress(self.generation, &self.held, (events, unread), caught_up, self.events == 0);
+        let worker = (self.generation, self.index);
+        self.shared.progress(worker, &self.held, (events, unread), caught_up, self.events == 0);
         self.throttle(events)?;
         Ok(chunk)
     }

@@ -57,7 +57,8 @@ pub(super) struct Progress {
     pub(super) row: GenerationRow,
     /// By first partition: the first behind the range, and what is reached.
     pub(super) ranges: BTreeMap<u16, (u16, Option<Position>)>,
-    pub(super) condition: Condition,
+    /// How each of its workers in this program is, by its number. None: it is followed elsewhere, or not at all.
+    pub(super) workers: BTreeMap<u16, Condition>,
     /// Ranges that had the whole log when last looked.
     live: BTreeSet<u16>,
     /// Whether it has had the whole log at some moment.
@@ -72,7 +73,7 @@ pub(super) struct Progress {
     pub(super) stalled: bool,
 }
 
-/// How the workers of a generation are, in this program.
+/// How a worker of a generation is, in this program; the generation is as the worst of them.
 #[derive(Clone, Debug)]
 pub(super) enum Condition {
     /// None of them is here.
@@ -82,12 +83,23 @@ pub(super) enum Condition {
     Failed(ProjectionError),
 }
 
+impl Condition {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Elsewhere => 0,
+            Self::Running => 1,
+            Self::Waiting(_) => 2,
+            Self::Failed(_) => 3,
+        }
+    }
+}
+
 impl Progress {
     fn new(row: GenerationRow, now: Timestamp) -> Self {
         Self {
             row,
             ranges: BTreeMap::new(),
-            condition: Condition::Elsewhere,
+            workers: BTreeMap::new(),
             live: BTreeSet::new(),
             built: false,
             proven: false,
@@ -101,6 +113,11 @@ impl Progress {
 
     pub(super) fn applied(&self) -> Option<Position> {
         self.ranges.values().map(|(_, position)| *position).min().flatten()
+    }
+
+    /// How the worst of its workers is: one that goes on must not hide one that cannot.
+    pub(super) fn condition(&self) -> &Condition {
+        self.workers.values().max_by_key(|condition| condition.rank()).unwrap_or(&Condition::Elsewhere)
     }
 
     pub(super) fn caught_up(&self) -> bool {
@@ -121,10 +138,10 @@ impl<T: Target> Shared<T> {
         self.status.send_modify(|status| self.show(&board, status));
     }
 
-    pub(super) fn condition(&self, generation: u64, condition: Condition) {
+    pub(super) fn condition(&self, generation: u64, worker: u16, condition: Condition) {
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.condition = condition;
+                progress.workers.insert(worker, condition);
                 progress.live.clear();
             }
         });
@@ -132,10 +149,10 @@ impl<T: Target> Shared<T> {
     }
 
     /// A generation is followed, and it is of this log.
-    pub(super) fn begin(&self, generation: u64) {
+    pub(super) fn begin(&self, generation: u64, worker: u16) {
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.condition = Condition::Running;
+                progress.workers.insert(worker, Condition::Running);
                 progress.proven = true;
             }
         });
@@ -152,7 +169,7 @@ impl<T: Target> Shared<T> {
     /// A worker has come so far. What is only in memory is not shown.
     pub(super) fn progress(
         &self,
-        generation: u64,
+        (generation, worker): (u64, u16),
         held: &[Held],
         (events, unread): (u64, u64),
         caught_up: bool,
@@ -164,7 +181,7 @@ impl<T: Target> Shared<T> {
             board.events += events;
             board.unread += unread;
             let Some(progress) = board.generations.get_mut(&generation) else { return };
-            progress.condition = Condition::Running;
+            progress.workers.insert(worker, Condition::Running);
             progress.advanced_at = now;
             progress.stalled = false;
             if !committed {

@@ -23,7 +23,7 @@ impl<T: Target> Shared<T> {
         status.unread = board.unread;
         status.parked = board.generations.values().map(|progress| progress.parked).max().unwrap_or(0);
         status.state = self.state(board, shown);
-        status.withheld = match shown.map(|served| &served.condition) {
+        status.withheld = match shown.map(Progress::condition) {
             Some(Condition::Failed(error)) if !status.proven => Some(error.clone()),
             _ => None,
         };
@@ -41,15 +41,15 @@ impl<T: Target> Shared<T> {
         let here = || board.generations.values().filter(|progress| self.is_mine(&progress.row));
         let building = here().find(|progress| progress.row.phase == Phase::Building);
         for progress in shown.iter().copied().chain(building) {
-            if let Condition::Waiting(error) = &progress.condition {
+            if let Condition::Waiting(error) = progress.condition() {
                 return ProjectionState::Waiting(error.clone());
             }
         }
-        if building.is_some_and(|building| !matches!(building.condition, Condition::Failed(_))) {
+        if building.is_some_and(|building| !matches!(building.condition(), Condition::Failed(_))) {
             return ProjectionState::Rebuilding;
         }
         let followed = shown.or_else(|| here().next_back());
-        match followed.map(|followed| (&followed.condition, followed)) {
+        match followed.map(|followed| (followed.condition(), followed)) {
             Some((Condition::Failed(error), _)) => ProjectionState::Failed(error.clone()),
             _ if board.paused => ProjectionState::Paused,
             Some((_, followed)) if followed.stalled => {

@@ -183,9 +183,7 @@ impl<T: Target> Supervisor<T> {
         // What readers saw before is followed again, as far as it can be.
         self.shared.change(|board| {
             for progress in board.generations.values_mut() {
-                if matches!(progress.condition, Condition::Failed(_)) {
-                    progress.condition = Condition::Elsewhere;
-                }
+                progress.workers.retain(|_, condition| !matches!(condition, Condition::Failed(_)));
             }
         });
         Ok(())
@@ -201,7 +199,7 @@ impl<T: Target> Supervisor<T> {
             for (number, progress) in served.into_iter().chain(mine().next_back()).filter(|_| !board.paused) {
                 followed.insert(
                     *number,
-                    (progress.row.clone(), matches!(progress.condition, Condition::Failed(_))),
+                    (progress.row.clone(), matches!(progress.condition(), Condition::Failed(_))),
                 );
             }
         }
@@ -221,14 +219,14 @@ impl<T: Target> Supervisor<T> {
                 let row = row.clone();
                 let running =
                     Running::start(&format!("projection {}", T::NAME), self.runtime.clone(), move |halt| {
-                        let worker = Worker::new(shared.clone(), generation, wanted, terms, halt, row);
+                        let worker = Worker::new(shared.clone(), (generation, index), wanted, terms, halt, row);
                         let run = || {
                             worker.run();
                             Ok::<_, String>(())
                         };
                         if guarded(run).is_err() {
                             let panicked = Condition::Failed(ProjectionError::Panicked(T::NAME));
-                            shared.condition(generation, panicked);
+                            shared.condition(generation, index, panicked);
                         }
                     })?;
                 self.workers.insert((generation, index), running);

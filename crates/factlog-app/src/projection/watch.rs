@@ -41,7 +41,7 @@ impl<T: Target> Supervisor<T> {
                     progress.advanced_at = now;
                 }
                 let still = now.as_micros().saturating_sub(progress.advanced_at.as_micros());
-                progress.stalled = matches!(progress.condition, Condition::Running | Condition::Elsewhere)
+                progress.stalled = matches!(progress.condition(), Condition::Running | Condition::Elsewhere)
                     && progress.applied() < head
                     && patience <= still;
             }

@@ -33,6 +33,8 @@ const RETRY: Duration = Duration::from_millis(50);
 pub(super) struct Worker<T: Target> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) generation: u64,
+    /// Its number among the workers of the generation in this program.
+    pub(super) index: u16,
     /// What it would like to hold, best first.
     pub(super) slots: Vec<Range<u16>>,
     pub(super) terms: Terms,
@@ -74,7 +76,7 @@ impl<E: Into<ProjectionError>> From<E> for Ended {
 impl<T: Target> Worker<T> {
     pub(super) fn new(
         shared: Arc<Shared<T>>,
-        generation: u64,
+        (generation, index): (u64, u16),
         slots: Vec<Range<u16>>,
         terms: Terms,
         halt: Arc<Halt>,
@@ -84,6 +86,7 @@ impl<T: Target> Worker<T> {
         Self {
             shared,
             generation,
+            index,
             slots,
             terms,
             halt,
@@ -114,18 +117,18 @@ impl<T: Target> Worker<T> {
                 Ended::Reload => {}
                 Ended::Refused => match self.after_refusal() {
                     Ok(()) => {}
-                    Err(error) => return self.shared.condition(self.generation, Condition::Failed(error)),
+                    Err(error) => return self.shared.condition(self.generation, self.index, Condition::Failed(error)),
                 },
                 Ended::Failed(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
                     pause = if before == self.least() { pause } else { PAUSES.0 };
-                    self.shared.condition(self.generation, Condition::Waiting(error));
+                    self.shared.condition(self.generation, self.index, Condition::Waiting(error));
                     if matches!(self.halt.pause(pause), Waited::Halted) {
                         return self.leave();
                     }
                     pause = (pause * 2).min(PAUSES.1);
                 }
                 Ended::Failed(error) => {
-                    return self.shared.condition(self.generation, Condition::Failed(error));
+                    return self.shared.condition(self.generation, self.index, Condition::Failed(error));
                 }
             }
         }
@@ -147,7 +150,7 @@ impl<T: Target> Worker<T> {
         self.load()?;
         self.prove()?;
         if !self.held.is_empty() {
-            self.shared.begin(self.generation);
+            self.shared.begin(self.generation, self.index);
         }
         while let Some(mut ahead) = self.ahead()? {
             let mut caught_up = false;

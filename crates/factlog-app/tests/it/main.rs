@@ -38,6 +38,7 @@ mod snapshots;
 mod split;
 mod sql;
 mod traps;
+mod workers;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.
