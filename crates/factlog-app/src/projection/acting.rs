@@ -169,8 +169,9 @@ impl<T: Target> Supervisor<T> {
             let foreign = {
                 let board = self.shared.board.lock();
                 let served = board.serving.and_then(|serving| board.generations.get(&serving));
-                served
-                    .is_some_and(|served| matches!(served.condition(), Condition::Failed(_)) && !served.proven)
+                served.is_some_and(|served| {
+                    matches!(served.condition(), Condition::Failed(_)) && !served.proven
+                })
             };
             match self.switch_to(number, foreign, Hand::EMPTY) {
                 Ok(_) => {}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use factlog_core::{Position, limits};
 
 use super::batch::Batch;
-use super::commits;
+use super::commits::{self, Parked};
 use super::lease::Held;
 use super::route::{Piece, PieceOf, Route};
 use super::rows;
@@ -58,8 +58,8 @@ impl<T: Target> Worker<T> {
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         let outcome = self.shared.target.fold(self.generation, &mut chunk, &emits, &mut self.folded)?;
         for failure in &outcome.failures {
-            self.parked
-                .insert(failure.key.clone(), commits::first_failure(self.shared.clock.now(), &failure.error));
+            let parked = Parked::unwritten(self.shared.clock.now(), failure);
+            self.parked.insert(failure.key.clone(), parked);
         }
         self.outcome.extend(outcome);
         self.events += events;
@@ -159,23 +159,21 @@ impl<T: Target> Worker<T> {
             now: self.shared.clock.now(),
         };
         let mut emitted = false;
-        let mut late = Vec::new();
         let committed = self.shared.target.commit(self.generation, folded, &emits, &mut |found| {
-            late.extend(found.failures.iter().cloned());
             outcome.extend(found);
             emitted = !outcome.effects.is_empty();
-            scribe.write(&mut control, &outcome, &waiting);
+            scribe.write(&mut control, &outcome, &waiting, &self.parked);
             mem::take(&mut control)
         })?;
         if committed == Committed::Refused {
             return Err(Ended::Refused);
         }
         self.held = held;
-        for failure in late {
-            self.parked.insert(failure.key, commits::first_failure(self.shared.clock.now(), &failure.error));
+        for failure in &outcome.failures {
+            self.parked.insert(failure.key.clone(), scribe.parked(failure));
         }
-        commits::check_parked::<T>(self.parked.len())?;
-        self.shared.parked(self.generation, self.parked.len());
+        let count = self.shared.parked(self.generation, self.index, self.parked.len());
+        commits::check_parked::<T>(count)?;
         if emitted || !outcome.failures.is_empty() {
             self.shared.wake_supervisor();
         }

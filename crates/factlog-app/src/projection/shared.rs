@@ -65,7 +65,8 @@ pub(super) struct Progress {
     pub(super) built: bool,
     /// Whether it is known to be of this log.
     pub(super) proven: bool,
-    pub(super) parked: u64,
+    /// How many keys each worker of this program has parked, by its number.
+    pub(super) parked: BTreeMap<u16, usize>,
     pub(super) advanced_at: Timestamp,
     /// Position and time of the last measurement, and positions per second since the one before.
     pub(super) measured: (u64, Timestamp),
@@ -103,7 +104,7 @@ impl Progress {
             live: BTreeSet::new(),
             built: false,
             proven: false,
-            parked: 0,
+            parked: BTreeMap::new(),
             advanced_at: now,
             measured: (0, Timestamp::default()),
             rate: 0.0,
@@ -158,12 +159,16 @@ impl<T: Target> Shared<T> {
         });
     }
 
-    pub(super) fn parked(&self, generation: u64, count: usize) {
+    /// A worker has so many parked keys; answers how many all of them have.
+    pub(super) fn parked(&self, generation: u64, worker: u16, count: usize) -> usize {
+        let mut all = count;
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.parked = count as u64;
+                progress.parked.insert(worker, count);
+                all = progress.parked.values().sum();
             }
         });
+        all
     }
 
     /// A worker has come so far. What is only in memory is not shown.

@@ -21,7 +21,8 @@ impl<T: Target> Shared<T> {
         status.proven = shown.is_some_and(|served| served.proven);
         status.events = board.events;
         status.unread = board.unread;
-        status.parked = board.generations.values().map(|progress| progress.parked).max().unwrap_or(0);
+        let parked = board.generations.values().map(|progress| progress.parked.values().sum::<usize>());
+        status.parked = parked.max().unwrap_or(0) as u64;
         status.state = self.state(board, shown);
         status.withheld = match shown.map(Progress::condition) {
             Some(Condition::Failed(error)) if !status.proven => Some(error.clone()),

@@ -219,7 +219,8 @@ impl<T: Target> Supervisor<T> {
                 let row = row.clone();
                 let running =
                     Running::start(&format!("projection {}", T::NAME), self.runtime.clone(), move |halt| {
-                        let worker = Worker::new(shared.clone(), (generation, index), wanted, terms, halt, row);
+                        let worker =
+                            Worker::new(shared.clone(), (generation, index), wanted, terms, halt, row);
                         let run = || {
                             worker.run();
                             Ok::<_, String>(())

@@ -38,9 +38,9 @@ impl<T: Target> Worker<T> {
         };
         self.row = rows::read(&name, &text)?;
         self.amends = commits::amends(target)?.into();
-        self.parked = commits::parked(target, self.generation)?;
+        self.parked = commits::parked(target, self.generation, &self.held)?;
         self.shared.refresh(self.generation)?;
-        self.shared.parked(self.generation, self.parked.len());
+        self.shared.parked(self.generation, self.index, self.parked.len());
         Ok(())
     }
 
@@ -87,7 +87,23 @@ impl<T: Target> Worker<T> {
                 }
             }
         }
+        if self.terms.lease.is_some() {
+            self.look_at_parked()?;
+        }
         self.retry_due()
+    }
+
+    /// Learns of what operators of other programs ordered for keys that are parked here.
+    fn look_at_parked(&mut self) -> Result<(), Ended> {
+        let mut found = commits::parked(&*self.shared.target, self.generation, &self.held)?;
+        for (key, parked) in &mut self.parked {
+            if parked.is_written()
+                && let Some(found) = found.remove(key)
+            {
+                *parked = found;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a refused commit means that this worker has lost what it held.

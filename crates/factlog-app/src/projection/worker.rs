@@ -6,7 +6,6 @@
 //!   with the next commit or when enough have passed. It comes only from what the store delivered (trap 31).
 //! * It waits without timers of a runtime, so it works on whatever runtime the caller has, and on none.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +15,10 @@ use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 use super::ProjectionError;
 use super::ahead::{self, Ahead, Far};
 use super::batch::Batches;
+use super::commits::ParkedKeys;
 use super::lease::{Held, Terms};
 use super::route::{Amends, PieceOf};
-use super::rows::{GenerationRow, ParkedRow};
+use super::rows::GenerationRow;
 use super::shared::{Condition, Shared};
 use super::target::{Outcome, Target};
 use super::waits::{Halt, Waited};
@@ -42,7 +42,8 @@ pub(super) struct Worker<T: Target> {
     pub(super) held: Vec<Held>,
     pub(super) row: GenerationRow,
     pub(super) serving: Option<String>,
-    pub(super) parked: BTreeMap<T::Key, ParkedRow>,
+    /// Those of the partitions it holds.
+    pub(super) parked: ParkedKeys<T::Key>,
     pub(super) amends: Arc<Amends>,
     pub(super) folded: T::Folded,
     pub(super) outcome: Outcome<T::Key>,
@@ -93,7 +94,7 @@ impl<T: Target> Worker<T> {
             held: Vec::new(),
             row,
             serving: None,
-            parked: BTreeMap::new(),
+            parked: ParkedKeys::new(),
             amends: Arc::default(),
             folded: T::Folded::default(),
             outcome: Outcome::default(),
@@ -117,7 +118,9 @@ impl<T: Target> Worker<T> {
                 Ended::Reload => {}
                 Ended::Refused => match self.after_refusal() {
                     Ok(()) => {}
-                    Err(error) => return self.shared.condition(self.generation, self.index, Condition::Failed(error)),
+                    Err(error) => {
+                        return self.shared.condition(self.generation, self.index, Condition::Failed(error));
+                    }
                 },
                 Ended::Failed(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
                     pause = if before == self.least() { pause } else { PAUSES.0 };

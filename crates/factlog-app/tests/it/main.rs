@@ -27,6 +27,7 @@ mod load;
 mod macros;
 mod orders;
 mod outcomes;
+mod owners;
 mod parking;
 mod policies;
 mod process;

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{
-    Commit, Committed, Generation, MemorySink, PARTITIONS, ProjectionState, Rows, TransactionalSink, partition,
+    Commit, Committed, Generation, MemorySink, PARTITIONS, ProjectionState, Rows, TransactionalSink,
+    partition,
 };
 use factlog::{App, Error, OnTimeout, Result};
 
