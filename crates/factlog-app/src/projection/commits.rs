@@ -120,7 +120,10 @@ pub(super) fn failed(now: Timestamp, error: &str, attempts: u32) -> ParkedRow {
 pub(super) fn parked<T: Target>(target: &T, generation: u64, held: &[Held]) -> Result<ParkedKeys<T::Key>> {
     let prefix = rows::parked(generation, "");
     let mut parked = BTreeMap::new();
-    for (name, text) in target.rows(&prefix, PARKED_MAX + 1)? {
+    let found = target.rows(&prefix, PARKED_MAX + 1)?;
+    // Events of a key that is not known as parked would be applied before those that wait.
+    check_parked::<T>(found.len())?;
+    for (name, text) in found {
         let key = &name[prefix.len()..];
         let partition = of_json(key.as_bytes());
         if held.iter().any(|held| (held.from..held.row.to).contains(&partition)) {
