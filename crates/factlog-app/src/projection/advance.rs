@@ -52,6 +52,7 @@ impl<T: Target> Worker<T> {
     pub(super) fn fold(&mut self, piece: PieceOf<T>) -> Result<Chunk<T::Event, T::Key>, Ended> {
         if self.due && piece.times.is_some_and(|(first, _)| self.time != Some(first)) {
             self.flush()?;
+            self.upkeep(false)?;
         }
         let Piece { mut chunk, events, unread, last, times, head, caught_up, whole } = piece;
         self.set_waiting_apart(&mut chunk);
@@ -131,10 +132,12 @@ impl<T: Target> Worker<T> {
 
     /// Commits what is folded where that shows readers no half of an append; otherwise it is read again.
     pub(super) fn flush_whole(&mut self) -> Result<(), Ended> {
-        if self.whole || self.serving_text().is_none() {
-            return self.flush();
-        }
-        Ok(())
+        if self.settled() { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether a commit now would show readers no half of an append.
+    pub(super) fn settled(&self) -> bool {
+        self.whole || self.events == 0 || self.serving_text().is_none()
     }
 
     /// Commits what is folded, with everything that must be known of it.

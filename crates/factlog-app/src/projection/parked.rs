@@ -27,7 +27,7 @@ impl<T: Target> Worker<T> {
         let due = |row: &ParkedRow| row.retry_at.is_some_and(|at| at <= now);
         let keys: Vec<T::Key> =
             self.parked.iter().filter(|(_, parked)| due(&parked.row)).map(|(key, _)| key.clone()).collect();
-        if keys.is_empty() || !self.whole {
+        if keys.is_empty() {
             return Ok(());
         }
         self.flush()?;

@@ -10,7 +10,7 @@ use factlog_core::{ErrorKind, Timestamp};
 use super::sink::{Committed, SERVING};
 use super::target::{Control, Target};
 use super::waits::Waited;
-use super::worker::{Ended, Worker};
+use super::worker::{Ended, TICK, Worker};
 use super::{ProjectionError, commits, lease, rows};
 
 /// How long it stands still before it looks whether it may go on.
@@ -62,12 +62,30 @@ impl<T: Target> Worker<T> {
         }
     }
 
+    /// Looks after everything once a tick, however much there is to read. That may commit, so it happens where readers
+    /// would see no half of an append: in the midst of one, the next commit comes first.
+    pub(super) fn upkeep(&mut self, idle: bool) -> Result<(), Ended> {
+        let now = self.shared.clock.now();
+        // Either way: a clock that was set back must not put it off.
+        let since = now.as_micros().saturating_sub(self.looked_at.as_micros()).unsigned_abs();
+        if !idle && u128::from(since) < TICK.as_micros() {
+            return Ok(());
+        }
+        if !self.settled() {
+            self.due = true;
+            return Ok(());
+        }
+        self.looked_at = now;
+        self.look_after()
+    }
+
     /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
-    pub(super) fn look_after(&mut self) -> Result<(), Ended> {
+    fn look_after(&mut self) -> Result<(), Ended> {
         let now = self.shared.clock.now();
         let covered: usize = self.held.iter().map(|held| usize::from(held.row.to - held.from)).sum();
         // Several who cut the same range at once are in each other's way once.
         if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
+            self.flush()?;
             return Err(Ended::Reload);
         }
         // Whoever was taken over from says so, also where nothing happens any more.

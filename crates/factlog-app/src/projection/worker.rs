@@ -25,8 +25,8 @@ use super::waits::{Halt, Waited};
 
 /// The first and the longest pause while the store or the sink is unavailable.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How long it waits for events before it looks after leases and parked keys.
-const TICK: Duration = Duration::from_millis(250);
+/// How often it looks after leases and parked keys, whether there are events or not.
+pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How long it waits before it looks for partitions to hold, if it holds none.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -55,6 +55,7 @@ pub(super) struct Worker<T: Target> {
     pub(super) whole: bool,
     pub(super) time: Option<Timestamp>,
     pub(super) committed_at: Timestamp,
+    pub(super) looked_at: Timestamp,
 }
 
 /// Why a worker does not go on for now.
@@ -104,6 +105,7 @@ impl<T: Target> Worker<T> {
             whole: true,
             time: None,
             committed_at,
+            looked_at: committed_at,
         }
     }
 
@@ -209,8 +211,11 @@ impl<T: Target> Worker<T> {
                 self.flush_whole()?;
                 return Err(Ended::Halted);
             }
-            Waited::Tick => self.look_after()?,
-            Waited::Ready(found) => work(self, found?)?,
+            Waited::Tick => self.upkeep(true)?,
+            Waited::Ready(found) => {
+                work(self, found?)?;
+                self.upkeep(false)?;
+            }
         }
         if self.halt.take_reload() {
             self.flush_whole()?;

@@ -211,7 +211,9 @@ async fn a_read_model_with_too_many_parked_keys_does_not_go_on_after_a_restart_e
     model.stop().await.unwrap();
     let row = r#"{"error":"unlucky","attempts":8,"retry_at":null}"#;
     let mut parked = Commit::new(0);
-    parked.rows.extend((10_000..=account).map(|key| (format!("parked/00000001/{key}"), Some(row.to_owned()))));
+    parked
+        .rows
+        .extend((10_000..=account).map(|key| (format!("parked/00000001/{key}"), Some(row.to_owned()))));
     assert_eq!(sink.sink.commit(parked).unwrap(), Committed::Written);
     record(&app, [deposited(account, 2)]).await;
     let model = start(&app, &sink, &cure);
@@ -219,4 +221,25 @@ async fn a_read_model_with_too_many_parked_keys_does_not_go_on_after_a_restart_e
     assert!(stands.expect_err("it stands still").to_string().contains("more than 10000 parked keys"));
     assert_eq!(sink.sink.document(Generation::Serving, &account).unwrap(), Some(vec![1]));
     model.stop().await.unwrap();
+}
+
+/// What is only looked after in quiet moments is never looked after where there are none.
+#[tokio::test]
+async fn a_parked_key_is_tried_again_also_under_steady_traffic() {
+    let account = of_half(0, 1)[0];
+    let (app, sink, cure) = (app_with([]).await, Gated::new(u64::MAX), Arc::default());
+    parked(&app, &sink, [account, of_half(1, 1)[0]], &cure).await;
+    let model = start(&app, &sink, &cure);
+    model.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
+    cure.store(0, Ordering::SeqCst);
+    for _ in 0..2_000 {
+        // Of both workers, and never a quarter of a second without.
+        record(&app, [deposited(of_half(0, 2)[1], 1), deposited(of_half(1, 2)[1], 1)]).await;
+        if sink.parked().is_empty() {
+            model.stop().await.unwrap();
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("still parked: {:?}", sink.parked());
 }
