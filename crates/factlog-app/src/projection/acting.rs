@@ -73,7 +73,7 @@ impl<T: Target> Supervisor<T> {
 
     /// Begins to build again; one that is asked for during another is that one.
     fn rebuild(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
-        let under_way = self.building().filter(|(_, condition)| !matches!(condition, Condition::Failed(_)));
+        let under_way = self.building().filter(|(_, condition)| condition.problem(T::NAME).is_none());
         let number = match under_way {
             Some((number, _)) => number,
             None => {

@@ -82,15 +82,27 @@ pub(super) enum Condition {
     Running,
     Waiting(Error),
     Failed(ProjectionError),
+    /// Another program runs it now, which builds and switches as it likes.
+    TakenOver,
 }
 
 impl Condition {
+    /// Why it does not go on by itself, if so.
+    pub(super) fn problem(&self, name: &str) -> Option<ProjectionError> {
+        match self {
+            Self::Failed(error) => Some(error.clone()),
+            Self::TakenOver => Some(lease::taken_over(name).into()),
+            Self::Elsewhere | Self::Running | Self::Waiting(_) => None,
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Elsewhere => 0,
             Self::Running => 1,
             Self::Waiting(_) => 2,
             Self::Failed(_) => 3,
+            Self::TakenOver => 4,
         }
     }
 }

@@ -25,8 +25,8 @@ impl<T: Target> Shared<T> {
         status.parked = parked.max().unwrap_or(0) as u64;
         status.state = self.state(board, shown);
         status.withheld = match shown.map(Progress::condition) {
-            Some(Condition::Failed(error)) if !status.proven => Some(error.clone()),
-            _ => None,
+            Some(condition) if !status.proven => condition.problem(T::NAME),
+            Some(_) | None => None,
         };
         status.generations =
             board.generations.iter().map(|(number, progress)| shown_as(*number, progress, board)).collect();
@@ -46,17 +46,17 @@ impl<T: Target> Shared<T> {
                 return ProjectionState::Waiting(error.clone());
             }
         }
-        if building.is_some_and(|building| !matches!(building.condition(), Condition::Failed(_))) {
+        if building.is_some_and(|building| building.condition().problem(T::NAME).is_none()) {
             return ProjectionState::Rebuilding;
         }
         let followed = shown.or_else(|| here().next_back());
-        match followed.map(|followed| (followed.condition(), followed)) {
-            Some((Condition::Failed(error), _)) => ProjectionState::Failed(error.clone()),
+        if let Some(error) = followed.and_then(|followed| followed.condition().problem(T::NAME)) {
+            return ProjectionState::Failed(error);
+        }
+        match followed {
             _ if board.paused => ProjectionState::Paused,
-            Some((_, followed)) if followed.stalled => {
-                ProjectionState::Stalled { since: followed.advanced_at }
-            }
-            Some((_, followed)) if followed.caught_up() => ProjectionState::Live,
+            Some(followed) if followed.stalled => ProjectionState::Stalled { since: followed.advanced_at },
+            Some(followed) if followed.caught_up() => ProjectionState::Live,
             Some(_) | None => ProjectionState::CatchingUp,
         }
     }

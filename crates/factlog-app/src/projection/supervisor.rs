@@ -3,7 +3,7 @@
 //! * It follows the generation readers see and the newest one, where they are of this program's version.
 //! * It applies no event, so it also tells of workers that stand still.
 //! * A generation that cannot be built is given up where readers see another of the same version, which is followed
-//!   again.
+//!   again. One that another program took over is that program's, with what is built beside it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,6 +137,10 @@ impl<T: Target> Supervisor<T> {
 
     /// Carries out the orders that were left in the sink.
     fn take_orders(&mut self) -> Result<(), ProjectionError> {
+        // They are for whoever took over.
+        if self.is_superseded() {
+            return Ok(());
+        }
         for found in self.shared.orders()? {
             let done = match &found.act {
                 Ok(act) => match self.act(act, Hand::of(&found)) {
@@ -153,6 +157,13 @@ impl<T: Target> Supervisor<T> {
         Ok(())
     }
 
+    /// Whether another program runs what readers see, where this one did.
+    fn is_superseded(&self) -> bool {
+        let board = self.shared.board.lock();
+        let served = board.serving.and_then(|serving| board.generations.get(&serving));
+        served.is_some_and(|served| matches!(served.condition(), Condition::TakenOver))
+    }
+
     fn report(&self, error: ProjectionError) {
         match &error {
             // The next look is soon; workers say what they wait for.
@@ -163,11 +174,15 @@ impl<T: Target> Supervisor<T> {
         }
     }
 
-    /// Gives up what cannot be built.
+    /// Gives up what cannot be built. What another program builds is left to it.
     fn give_up(&mut self) -> Result<(), ProjectionError> {
-        let Some((number, Condition::Failed(error))) = self.building() else { return Ok(()) };
+        let Some((number, condition)) = self.building() else { return Ok(()) };
+        let Some(error) = condition.problem(T::NAME) else { return Ok(()) };
         for answer in self.waiting.drain(..) {
             let _ = answer.send(Err(error.clone()));
+        }
+        if matches!(condition, Condition::TakenOver) {
+            return Ok(());
         }
         let served_here = {
             let board = self.shared.board.lock();
@@ -197,10 +212,8 @@ impl<T: Target> Supervisor<T> {
             let mine = || board.generations.iter().filter(|(_, progress)| self.shared.is_mine(&progress.row));
             let served = mine().find(|(number, _)| Some(**number) == board.serving);
             for (number, progress) in served.into_iter().chain(mine().next_back()).filter(|_| !board.paused) {
-                followed.insert(
-                    *number,
-                    (progress.row.clone(), matches!(progress.condition(), Condition::Failed(_))),
-                );
+                followed
+                    .insert(*number, (progress.row.clone(), progress.condition().problem(T::NAME).is_some()));
             }
         }
         self.halt_where(|(generation, _)| !followed.contains_key(&generation));

@@ -23,7 +23,7 @@ impl<T: Target> Worker<T> {
         let now = self.shared.clock.now();
         self.stand_still(now)?;
         if self.terms.lease.is_none() && !lease::intact(target, self.generation, &self.held)? {
-            return Err(lease::taken_over(T::NAME).into());
+            return Err(Ended::TakenOver);
         }
         for slot in &self.slots {
             self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
@@ -34,7 +34,7 @@ impl<T: Target> Worker<T> {
         self.serving = target.rows(SERVING, 1)?.remove(SERVING);
         let name = rows::generation(self.generation);
         let Some(text) = target.rows(&name, 1)?.remove(&name) else {
-            return Err(lease::taken_over(T::NAME).into());
+            return Err(Ended::TakenOver);
         };
         self.row = rows::read(&name, &text)?;
         self.amends = commits::amends(target)?.into();
@@ -124,18 +124,15 @@ impl<T: Target> Worker<T> {
         Ok(())
     }
 
-    /// Whether a refused commit means that this worker has lost what it held.
-    pub(super) fn after_refusal(&mut self) -> Result<(), ProjectionError> {
+    /// Whether it may go on after a refused commit: not where another program took what belongs to one.
+    pub(super) fn after_refusal(&mut self) -> Result<bool, ProjectionError> {
         let intact = match lease::intact(&*self.shared.target, self.generation, &self.held) {
             Ok(intact) => intact,
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(true),
             Err(error) => return Err(error.into()),
         };
         self.held.clear();
-        if !intact && self.terms.lease.is_none() {
-            return Err(lease::taken_over(T::NAME).into());
-        }
-        Ok(())
+        Ok(intact || self.terms.lease.is_some())
     }
 
     /// Gives back what it holds: another may take it at once.

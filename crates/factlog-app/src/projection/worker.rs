@@ -66,6 +66,8 @@ pub(super) enum Ended {
     Reload,
     /// A commit was refused.
     Refused,
+    /// Another program runs the read model now.
+    TakenOver,
     Failed(ProjectionError),
 }
 
@@ -119,11 +121,11 @@ impl<T: Target> Worker<T> {
                 Ended::Halted => return self.leave(),
                 Ended::Reload => {}
                 Ended::Refused => match self.after_refusal() {
-                    Ok(()) => {}
-                    Err(error) => {
-                        return self.shared.condition(self.generation, self.index, Condition::Failed(error));
-                    }
+                    Ok(true) => {}
+                    Ok(false) => return self.end(Condition::TakenOver),
+                    Err(error) => return self.end(Condition::Failed(error)),
                 },
+                Ended::TakenOver => return self.end(Condition::TakenOver),
                 Ended::Failed(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
                     pause = if before == self.least() { pause } else { PAUSES.0 };
                     self.shared.condition(self.generation, self.index, Condition::Waiting(error));
@@ -133,10 +135,14 @@ impl<T: Target> Worker<T> {
                     pause = (pause * 2).min(PAUSES.1);
                 }
                 Ended::Failed(error) => {
-                    return self.shared.condition(self.generation, self.index, Condition::Failed(error));
+                    return self.end(Condition::Failed(error));
                 }
             }
         }
+    }
+
+    fn end(&self, condition: Condition) {
+        self.shared.condition(self.generation, self.index, condition);
     }
 
     pub(super) fn least(&self) -> Option<Position> {

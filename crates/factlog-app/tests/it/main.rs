@@ -38,6 +38,7 @@ mod reshaped;
 mod snapshots;
 mod split;
 mod sql;
+mod succession;
 mod traps;
 mod workers;
 mod wrapped;
