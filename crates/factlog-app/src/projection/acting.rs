@@ -1,14 +1,18 @@
 //! What the supervisor does when it is told to, and when a generation is built: pause, rebuild, switch, back.
 
+use factlog_core::Position;
+
 use super::ProjectionError;
 use super::generations::{self, Switched};
 use super::orders::{Act, Answer, Hand, refused};
 use super::rows::{Phase, WANTED};
 use super::settings::Switch;
-use super::shared::Condition;
+use super::shared::{Condition, Progress};
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
 
+/// Positions that a generation may be behind for the one that is to be left to stand still for it: what it reads at once.
+const NEAR: u64 = 10_000;
 /// Switches tried at once while the generation to leave moves on.
 const TRIES: u32 = 100;
 
@@ -155,6 +159,22 @@ impl<T: Target> Supervisor<T> {
         Err(refused("what readers see moved at every try; ask again".to_owned()))
     }
 
+    /// Bids what readers see stand still where that lets a generation catch up with it: not where it is far behind, for that
+    /// would be one stand-still after another.
+    fn hold_for(&self, number: u64) -> Result<(), ProjectionError> {
+        let (serving, behind) = {
+            let board = self.shared.board.lock();
+            let Some(serving) = board.serving else { return Ok(()) };
+            let furthest = board.generations.get(&serving).and_then(Progress::furthest);
+            let reached = board.generations.get(&number).and_then(Progress::applied);
+            (serving, Position::number(furthest).saturating_sub(Position::number(reached)))
+        };
+        if behind <= NEAR {
+            generations::hold(&*self.shared.target, serving, self.shared.clock.now())?;
+        }
+        Ok(())
+    }
+
     pub(super) fn switch_if_due(&mut self) -> Result<(), ProjectionError> {
         let Some((number, Condition::Running)) = self.building() else { return Ok(()) };
         let (built, wanted) = {
@@ -176,13 +196,7 @@ impl<T: Target> Supervisor<T> {
             match self.switch_to(number, foreign, Hand::EMPTY) {
                 Ok(_) => {}
                 // It is tried again at its next commit, and meanwhile what it is behind of stands still.
-                Err(ProjectionError::Refused(_)) => {
-                    let serving = self.shared.board.lock().serving;
-                    let now = self.shared.clock.now();
-                    return Ok(
-                        serving.map_or(Ok(()), |from| generations::hold(&*self.shared.target, from, now))?
-                    );
-                }
+                Err(ProjectionError::Refused(_)) => return self.hold_for(number),
                 Err(error) => return Err(error),
             }
         }

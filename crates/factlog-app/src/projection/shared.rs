@@ -128,6 +128,11 @@ impl Progress {
         self.ranges.values().map(|(_, position)| *position).min().flatten()
     }
 
+    /// How far the furthest of its ranges is.
+    pub(super) fn furthest(&self) -> Option<Position> {
+        self.ranges.values().map(|(_, position)| *position).max().flatten()
+    }
+
     /// How the worst of its workers is: one that goes on must not hide one that cannot.
     pub(super) fn condition(&self) -> &Condition {
         self.workers.values().max_by_key(|condition| condition.rank()).unwrap_or(&Condition::Elsewhere)

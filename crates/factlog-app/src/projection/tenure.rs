@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use factlog_core::{ErrorKind, Timestamp};
 
+use super::generations::HOLD_MICROS;
 use super::sink::{Committed, SERVING};
 use super::target::{Control, Target};
 use super::waits::Waited;
@@ -49,7 +50,9 @@ impl<T: Target> Worker<T> {
         let name = rows::hold(self.generation);
         let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
         let until: i64 = rows::read(&name, &text)?;
-        if until < now.as_micros() {
+        let now = now.as_micros();
+        // One that would last longer than any is of a clock that was set back since.
+        if until < now || now.saturating_add(HOLD_MICROS) < until {
             let mut control = Control::default();
             control.change(name, Some(text), None);
             // Whoever else removed it did the same.

@@ -164,11 +164,11 @@ impl<T: Target> Worker<T> {
             self.shared.begin(self.generation, self.index);
         }
         while let Some(mut ahead) = self.ahead()? {
-            let mut caught_up = false;
-            while !caught_up {
+            let mut ended = false;
+            while !ended {
                 let waited = self.halt.wait(ahead.next(), Some(TICK));
                 self.step(waited, |worker, (lane, piece): (usize, PieceOf<T>)| {
-                    caught_up = piece.caught_up;
+                    ended = ahead.head <= piece.head;
                     ahead.give_back(lane, worker.fold(piece)?);
                     Ok(())
                 })?;

@@ -8,6 +8,7 @@ mod ahead;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod bank;
+mod catching_up;
 mod codec;
 mod compile_errors;
 mod delivered;
