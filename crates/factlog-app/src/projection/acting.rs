@@ -20,7 +20,8 @@ impl<T: Target> Supervisor<T> {
     pub(super) fn take(&mut self, act: &Act, answer: Answer) {
         let done = self.act(act, Hand::EMPTY);
         if matches!(act, Act::Rebuild) && done.is_ok() {
-            return self.waiting.push(answer);
+            self.waiting.push((self.asked, answer));
+            return self.tell();
         }
         // A caller that no longer waits needs no answer.
         let _ = answer.send(done);
@@ -88,6 +89,7 @@ impl<T: Target> Supervisor<T> {
                 begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
             }
         };
+        self.asked = number;
         self.shared.look()?;
         self.ensure()?;
         Ok(generations::built(number))
@@ -200,9 +202,34 @@ impl<T: Target> Supervisor<T> {
                 Err(error) => return Err(error),
             }
         }
-        for answer in self.waiting.drain(..) {
-            let _ = answer.send(Ok(generations::built(number)));
-        }
+        self.answer(number, &Ok(generations::built(number)));
         Ok(())
+    }
+
+    /// Tells who waits for a generation what became of it, whichever program switched to it or dropped it.
+    pub(super) fn tell(&mut self) {
+        let numbers: Vec<u64> = self.waiting.iter().map(|(number, _)| *number).collect();
+        for number in numbers {
+            let phase = {
+                let board = self.shared.board.lock();
+                board.generations.get(&number).map(|progress| progress.row.phase)
+            };
+            match phase {
+                Some(Phase::Building) => {}
+                Some(Phase::Serving | Phase::Kept) => self.answer(number, &Ok(generations::built(number))),
+                None => {
+                    let why =
+                        format!("generation {number} was dropped before it was built, by another program");
+                    self.answer(number, &Err(refused(why)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, number: u64, said: &Result<String, ProjectionError>) {
+        for (_, answer) in self.waiting.extract_if(.., |(waited, _)| *waited == number) {
+            // A caller that no longer waits needs no answer.
+            let _ = answer.send(said.clone());
+        }
     }
 }

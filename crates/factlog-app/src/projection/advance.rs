@@ -122,7 +122,7 @@ impl<T: Target> Worker<T> {
         }
     }
 
-    fn committed(&self) -> Option<Position> {
+    pub(super) fn committed(&self) -> Option<Position> {
         self.held.iter().map(|held| held.row.position.and_then(Position::new)).min().flatten()
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Board {
     pub(super) serving: Option<u64>,
     pub(super) generations: BTreeMap<u64, Progress>,
     pub(super) head: Option<Position>,
+    /// Whether that was ever learned.
+    pub(super) looked: bool,
     pub(super) paused: bool,
     /// Whether an operator wants what is built to be switched to as soon as it can be.
     pub(super) wanted: bool,
@@ -84,6 +86,13 @@ pub(super) enum Condition {
     Failed(ProjectionError),
     /// Another program runs it now, which builds and switches as it likes.
     TakenOver,
+}
+
+impl Board {
+    /// The head as last looked at, if it ever was.
+    pub(super) fn known_head(&self) -> Option<Option<Position>> {
+        self.looked.then_some(self.head)
+    }
 }
 
 impl Condition {
@@ -137,10 +146,6 @@ impl Progress {
     pub(super) fn condition(&self) -> &Condition {
         self.workers.values().max_by_key(|condition| condition.rank()).unwrap_or(&Condition::Elsewhere)
     }
-
-    pub(super) fn caught_up(&self) -> bool {
-        !self.live.is_empty() && self.ranges.keys().all(|from| self.live.contains(from))
-    }
 }
 
 impl<T: Target> Shared<T> {
@@ -166,14 +171,40 @@ impl<T: Target> Shared<T> {
         self.wake_supervisor();
     }
 
-    /// A generation is followed, and it is of this log.
-    pub(super) fn begin(&self, generation: u64, worker: u16) {
+    /// A generation is followed, by this worker if it holds any of it, and it is of this log.
+    pub(super) fn begin(&self, generation: u64, worker: u16, holds: bool) {
+        let condition = if holds { Condition::Running } else { Condition::Elsewhere };
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.workers.insert(worker, Condition::Running);
+                progress.workers.insert(worker, condition);
                 progress.proven = true;
             }
         });
+    }
+
+    pub(super) fn is_proven(&self, generation: u64) -> bool {
+        self.board.lock().generations.get(&generation).is_some_and(|progress| progress.proven)
+    }
+
+    /// A worker begins anew: what it held may be another program's now.
+    pub(super) fn leave(&self, generation: u64, held: &[Held]) {
+        if self.lease.is_none() || held.is_empty() {
+            return;
+        }
+        self.change(|board| {
+            if let Some(progress) = board.generations.get_mut(&generation) {
+                progress.live.retain(|from| held.iter().all(|held| held.from != *from));
+            }
+        });
+    }
+
+    /// Whether a generation had the whole log when last looked. Ranges of other programs are held against the head as this
+    /// one last saw it.
+    pub(super) fn is_whole(&self, progress: &Progress, head: Option<Option<Position>>) -> bool {
+        let elsewhere = |at: &Option<Position>| self.lease.is_some() && head.is_some_and(|head| head <= *at);
+        let whole =
+            |(from, (_, at)): (&u16, &(u16, Option<Position>))| progress.live.contains(from) || elsewhere(at);
+        !progress.ranges.is_empty() && progress.ranges.iter().all(whole)
     }
 
     /// A worker has so many parked keys; answers how many all of them have.
@@ -202,6 +233,7 @@ impl<T: Target> Shared<T> {
         self.change(|board| {
             board.events += events;
             board.unread += unread;
+            let head = board.known_head();
             let Some(progress) = board.generations.get_mut(&generation) else { return };
             progress.workers.insert(worker, Condition::Running);
             progress.advanced_at = now;
@@ -217,7 +249,7 @@ impl<T: Target> Shared<T> {
                     progress.live.remove(&held.from);
                 }
             }
-            progress.built |= progress.caught_up();
+            progress.built |= self.is_whole(progress, head);
             // From then on every commit may be the one that can be switched at.
             built = progress.built && progress.row.phase == Phase::Building;
         });
@@ -234,6 +266,7 @@ impl<T: Target> Shared<T> {
             ranges.insert(from, (row.to, row.position.and_then(Position::new)));
         }
         self.change(|board| {
+            let head = board.known_head();
             let Some(progress) = board.generations.get_mut(&generation) else { return };
             for (from, (to, position)) in &mut ranges {
                 if let Some((known_to, known)) = progress.ranges.get(from)
@@ -243,6 +276,8 @@ impl<T: Target> Shared<T> {
                 }
             }
             progress.ranges = ranges;
+            // Where none of it is held here, no worker of this program tells.
+            progress.built |= self.lease.is_some() && self.is_whole(progress, head);
         });
         Ok(())
     }

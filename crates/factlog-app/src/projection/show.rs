@@ -56,7 +56,7 @@ impl<T: Target> Shared<T> {
         match followed {
             _ if board.paused => ProjectionState::Paused,
             Some(followed) if followed.stalled => ProjectionState::Stalled { since: followed.advanced_at },
-            Some(followed) if followed.caught_up() => ProjectionState::Live,
+            Some(followed) if self.is_whole(followed, board.known_head()) => ProjectionState::Live,
             Some(_) | None => ProjectionState::CatchingUp,
         }
     }

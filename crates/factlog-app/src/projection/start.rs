@@ -84,6 +84,7 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         workers: BTreeMap::new(),
         dispatcher,
         waiting: Vec::new(),
+        asked: 0,
     };
     supervisor.start(runtime)?;
     Ok(operations)

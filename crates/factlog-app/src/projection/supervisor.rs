@@ -35,8 +35,9 @@ pub(super) struct Supervisor<T: Target> {
     pub(super) runtime: Option<Handle>,
     pub(super) workers: BTreeMap<(u64, u16), Running>,
     pub(super) dispatcher: Option<Running>,
-    /// Who waits for the generation that is built.
-    pub(super) waiting: Vec<Answer>,
+    /// Who waits for which generation to be built, and the one that was asked for last.
+    pub(super) waiting: Vec<(u64, Answer)>,
+    pub(super) asked: u64,
 }
 
 /// A thread that can be told to halt.
@@ -119,6 +120,7 @@ impl<T: Target> Supervisor<T> {
         self.shared.change(|board| board.broken = None);
         self.take_orders()?;
         self.give_up()?;
+        self.tell();
         self.ensure()?;
         self.switch_if_due()?;
         self.measure();
@@ -178,9 +180,7 @@ impl<T: Target> Supervisor<T> {
     fn give_up(&mut self) -> Result<(), ProjectionError> {
         let Some((number, condition)) = self.building() else { return Ok(()) };
         let Some(error) = condition.problem(T::NAME) else { return Ok(()) };
-        for answer in self.waiting.drain(..) {
-            let _ = answer.send(Err(error.clone()));
-        }
+        self.answer(number, &Err(error));
         if matches!(condition, Condition::TakenOver) {
             return Ok(());
         }

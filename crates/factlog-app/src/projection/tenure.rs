@@ -110,6 +110,10 @@ impl<T: Target> Worker<T> {
         }
         if self.terms.lease.is_some() {
             self.look_at_parked()?;
+            // Other programs know of what this one has only what is in the sink.
+            if self.committed() < self.least() {
+                self.flush()?;
+            }
         }
         self.retry_due()
     }

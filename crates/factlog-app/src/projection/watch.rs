@@ -29,6 +29,7 @@ impl<T: Target> Supervisor<T> {
         };
         let patience = i64::try_from(self.shared.settings.stalled_after.as_micros()).unwrap_or(i64::MAX);
         self.shared.change(|board| {
+            board.looked |= head.is_some();
             board.head = head.unwrap_or(board.head);
             let head = board.head;
             for progress in board.generations.values_mut() {

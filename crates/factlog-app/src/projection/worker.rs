@@ -160,9 +160,7 @@ impl<T: Target> Worker<T> {
     fn try_follow(&mut self) -> Result<std::convert::Infallible, Ended> {
         self.load()?;
         self.prove()?;
-        if !self.held.is_empty() {
-            self.shared.begin(self.generation, self.index);
-        }
+        self.shared.begin(self.generation, self.index, !self.held.is_empty());
         while let Some(mut ahead) = self.ahead()? {
             let mut ended = false;
             while !ended {
@@ -240,6 +238,7 @@ impl<T: Target> Worker<T> {
 
     /// What was folded and not committed is read again.
     fn forget(&mut self) {
+        self.shared.leave(self.generation, &self.held);
         self.folded = T::Folded::default();
         self.outcome = Outcome::default();
         self.waiting.clear();

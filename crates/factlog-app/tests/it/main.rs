@@ -36,6 +36,7 @@ mod projection_stops;
 mod projections;
 mod publishing;
 mod reshaped;
+mod sharing;
 mod snapshots;
 mod split;
 mod sql;
