@@ -3,11 +3,11 @@
 use factlog_core::Position;
 
 use super::ProjectionError;
+use super::board::{Condition, Progress};
 use super::generations::{self, Switched};
 use super::orders::{Act, Answer, Hand, refused};
 use super::rows::{Phase, WANTED};
 use super::settings::Switch;
-use super::shared::{Condition, Progress};
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
 

@@ -11,6 +11,7 @@ mod acts;
 mod advance;
 mod ahead;
 mod batch;
+mod board;
 mod commits;
 mod deliver;
 mod documents;

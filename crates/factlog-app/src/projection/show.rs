@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use factlog_core::Position;
 
+use super::board::{Board, Condition, Progress};
 use super::rows::Phase;
-use super::shared::{Board, Condition, Progress, Shared};
+use super::shared::Shared;
 use super::target::Target;
 use super::{GenerationPhase, GenerationStatus, ProjectionState, ProjectionStatus};
 

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ProjectionStatus;
+use super::board::Board;
 use super::effects::{Dispatcher, Effects};
 use super::generations;
 use super::operations::{Operations, parked_in};
 use super::settings::Settings;
-use super::shared::{Board, Shared};
+use super::shared::Shared;
 use super::supervisor::{Running, Supervisor};
 use super::target::Target;
 use super::waits::Halt;

@@ -15,12 +15,13 @@ use factlog_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::board::Condition;
 use super::effects::Dispatcher;
 use super::generations;
 use super::lease::Terms;
 use super::orders::{Answer, Hand, Order};
 use super::partition::slot;
-use super::shared::{Condition, Shared};
+use super::shared::Shared;
 use super::target::{Target, guarded};
 use super::waits::{Halt, Waited};
 use super::worker::Worker;

@@ -4,7 +4,7 @@ use factlog_core::Position;
 use serde_json::json;
 
 use super::ProjectionState;
-use super::shared::Condition;
+use super::board::Condition;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
 use super::waits::Waited;

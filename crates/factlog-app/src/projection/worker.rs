@@ -15,11 +15,12 @@ use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 use super::ProjectionError;
 use super::ahead::{self, Ahead, Far};
 use super::batch::Batches;
+use super::board::Condition;
 use super::commits::ParkedKeys;
 use super::lease::{Held, Terms};
 use super::route::{Amends, PieceOf};
 use super::rows::GenerationRow;
-use super::shared::{Condition, Shared};
+use super::shared::Shared;
 use super::target::{Outcome, Target};
 use super::waits::{Halt, Waited};
 

@@ -1,7 +1,7 @@
 //! A generation that is built is far behind for long: nobody is told otherwise, and readers' documents do not wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use factlog::projection::{Commit, Committed, Generation, MemorySink, Rows, Switch, TransactionalSink};
@@ -16,12 +16,21 @@ struct Gated {
     sink: MemorySink<u64, u64>,
     closed: AtomicBool,
     reached: AtomicBool,
+    /// Where it is closed to it as well, unless 0.
+    closed_at: AtomicU64,
 }
 
 impl TransactionalSink<u64, u64> for Gated {
     fn document(&self, of: Generation, key: &u64) -> Result<Option<u64>> {
         while of == Generation::Number(2) && self.closed.load(Ordering::SeqCst) {
             self.reached.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let closed_at = || match self.closed_at.load(Ordering::SeqCst) {
+            0 => false,
+            at => at <= self.position(2).map_or(0, Position::get),
+        };
+        while of == Generation::Number(2) && closed_at() {
             std::thread::sleep(Duration::from_millis(2));
         }
         self.sink.document(of, key)
@@ -76,14 +85,24 @@ async fn a_build_is_not_said_to_be_built_while_it_lacks_what_was_recorded_meanwh
     let (app, sink) = (app_with([]).await, Arc::new(Gated::default()));
     let model = app.project(Balances).kept_in(sink.clone()).switch(Switch::ByHand).start().unwrap();
     // So many that it reads ahead, up to the head of that moment.
-    model.at_least(deposits(&app, 22_500).await, PATIENCE, OnTimeout::Error).await.unwrap();
+    let first = deposits(&app, 22_500).await;
+    model.at_least(first, PATIENCE, OnTimeout::Error).await.unwrap();
     sink.closed.store(true, Ordering::SeqCst);
     let rebuilt = model.clone();
     let rebuild = tokio::spawn(async move { rebuilt.rebuild().await });
     sink.until_reached().await;
     let head = deposits(&app, 2_500).await;
     model.at_least(head, PATIENCE, OnTimeout::Error).await.expect("what readers see goes on");
+    sink.closed_at.store(first.map_or(0, Position::get), Ordering::SeqCst);
     sink.closed.store(false, Ordering::SeqCst);
+    until("what it read ahead", || first <= sink.position(2)).await;
+    // It may stand there now, with nothing of what was recorded since.
+    for _ in 0..20 {
+        model.operations().retry(&1_u64).await.expect_err("it is not parked");
+        assert!(!rebuild.is_finished() || head <= sink.position(2), "said to be built");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sink.closed_at.store(0, Ordering::SeqCst);
     rebuild.await.unwrap().unwrap();
     assert!(head <= sink.position(2), "{head:?} {:?}", sink.position(2));
     model.stop().await.unwrap();

@@ -205,8 +205,10 @@ async fn a_retry_that_is_ordered_in_one_program_is_done_by_the_one_that_holds_th
 #[tokio::test]
 async fn a_read_model_with_too_many_parked_keys_does_not_go_on_after_a_restart_either() {
     let account = 30_000;
-    let (app, sink, cure) = (app_with([deposited(account, 1)]).await, Gated::new(u64::MAX), Arc::default());
-    let model = start(&app, &sink, &cure);
+    let (app, sink, cure) =
+        (app_with([deposited(account, 1)]).await, Gated::new(u64::MAX), Arc::<AtomicU64>::default());
+    let start = || app.project(Amounts(cure.clone())).kept_in(sink.clone()).start().unwrap();
+    let model = start();
     model.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     model.stop().await.unwrap();
     let row = r#"{"error":"unlucky","attempts":8,"retry_at":null}"#;
@@ -216,7 +218,7 @@ async fn a_read_model_with_too_many_parked_keys_does_not_go_on_after_a_restart_e
         .extend((10_000..=account).map(|key| (format!("parked/00000001/{key}"), Some(row.to_owned()))));
     assert_eq!(sink.sink.commit(parked).unwrap(), Committed::Written);
     record(&app, [deposited(account, 2)]).await;
-    let model = start(&app, &sink, &cure);
+    let model = start();
     let stands = model.at_least(head(&app).await, SOON, OnTimeout::Error).await;
     assert!(stands.expect_err("it stands still").to_string().contains("more than 10000 parked keys"));
     assert_eq!(sink.sink.document(Generation::Serving, &account).unwrap(), Some(vec![1]));
