@@ -62,9 +62,9 @@ pub(super) enum Condition {
 }
 
 impl Board {
-    /// The head as last looked at, if it ever was.
-    pub(super) fn known_head(&self) -> Option<Option<Position>> {
-        self.looked.then_some(self.head)
+    /// The head as last looked at, 0 for an empty log; `None` where it never was.
+    pub(super) fn known_head(&self) -> Option<u64> {
+        self.looked.then_some(Position::number(self.head))
     }
 }
 

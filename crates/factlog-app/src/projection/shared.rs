@@ -89,8 +89,10 @@ impl<T: Target> Shared<T> {
 
     /// Whether a generation had the whole log when last looked. Ranges of other programs are held against the head as this
     /// one last saw it.
-    pub(super) fn is_whole(&self, progress: &Progress, head: Option<Option<Position>>) -> bool {
-        let elsewhere = |at: &Option<Position>| self.lease.is_some() && head.is_some_and(|head| head <= *at);
+    pub(super) fn is_whole(&self, progress: &Progress, head: Option<u64>) -> bool {
+        let elsewhere = |at: &Option<Position>| {
+            self.lease.is_some() && head.is_some_and(|head| head <= Position::number(*at))
+        };
         let whole =
             |(from, (_, at)): (&u16, &(u16, Option<Position>))| progress.live.contains(from) || elsewhere(at);
         !progress.ranges.is_empty() && progress.ranges.iter().all(whole)

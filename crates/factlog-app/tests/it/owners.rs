@@ -88,7 +88,7 @@ impl Gated {
     }
 
     /// As if the time for the next try had come, or never came.
-    fn retry_at(&self, at: serde_json::Value) {
+    fn retry_at(&self, at: &serde_json::Value) {
         let mut commit = Commit::new(0);
         for (name, text) in self.sink.rows("parked/", 9).unwrap() {
             let mut row: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -140,7 +140,7 @@ async fn a_worker_does_not_try_keys_again_that_another_holds() {
     assert!(others < own, "it would be tried first");
     let (app, sink, cure) = (app_with([]).await, Gated::new(gate), Arc::default());
     parked(&app, &sink, [own, others], &cure).await;
-    sink.retry_at(0.into());
+    sink.retry_at(&0.into());
     cure.store(0, Ordering::SeqCst);
     record(&app, [deposited(gate, 1)]).await;
     sink.closed.store(true, Ordering::SeqCst);
@@ -162,7 +162,7 @@ async fn an_event_does_not_wait_behind_a_key_that_is_not_parked_any_more() {
     let account = of_half(1, 1)[0];
     let (app, sink, cure) = (app_with([]).await, Gated::new(u64::MAX), Arc::default());
     parked(&app, &sink, [account, of_half(0, 1)[0]], &cure).await;
-    sink.retry_at(serde_json::Value::Null);
+    sink.retry_at(&serde_json::Value::Null);
     let model = start(&app, &sink, &cure);
     model.at_least(head(&app).await, SOON, OnTimeout::Error).await.unwrap();
     until("both workers", || sink.owners() == 2).await;
@@ -185,7 +185,7 @@ async fn a_retry_that_is_ordered_in_one_program_is_done_by_the_one_that_holds_th
     let account = of_half(1, 1)[0];
     let (app, sink, cure) = (app_with([]).await, Gated::new(u64::MAX), Arc::default());
     parked(&app, &sink, [account, of_half(0, 1)[0]], &cure).await;
-    sink.retry_at(serde_json::Value::Null);
+    sink.retry_at(&serde_json::Value::Null);
     let lease = Duration::from_secs(60);
     let start = || app.project(Amounts(cure.clone())).kept_in(sink.clone()).shared(2, lease).start().unwrap();
     let one = start();
