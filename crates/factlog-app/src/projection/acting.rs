@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use factlog_core::Position;
+
 use super::ProjectionError;
+use super::board::{Condition, Progress};
 use super::generations::{self, Course, Past, Switched};
 use super::orders::{Act, Answer, Hand, refused};
 use super::rows::{Phase, WANTED};
 use super::settings::Switch;
-use super::shared::Condition;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
 use super::waits::Waited;
 
+/// Positions that a generation may be behind for the one that is to be left to stand still for it: what it reads at once.
+const NEAR: u64 = 10_000;
 /// Switches tried at once while the generation to leave moves on.
 const TRIES: u32 = 100;
 /// How long the store may think about where it ends, and how often.
@@ -22,7 +26,8 @@ impl<T: Target> Supervisor<T> {
     pub(super) fn take(&mut self, act: &Act, answer: Answer) {
         let done = self.act(act, Hand::EMPTY);
         if matches!(act, Act::Rebuild) && done.is_ok() {
-            return self.waiting.push(answer);
+            self.waiting.push((self.asked, answer));
+            return self.tell();
         }
         // A caller that no longer waits needs no answer.
         let _ = answer.send(done);
@@ -73,7 +78,7 @@ impl<T: Target> Supervisor<T> {
         self.shared.change(|board| {
             board.paused = paused;
             for progress in board.generations.values_mut() {
-                progress.condition = Condition::Elsewhere;
+                progress.workers.clear();
             }
         });
         self.ensure()?;
@@ -82,7 +87,7 @@ impl<T: Target> Supervisor<T> {
 
     /// Begins to build again; one that is asked for during another is that one.
     fn rebuild(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
-        let under_way = self.building().filter(|(_, condition)| !matches!(condition, Condition::Failed(_)));
+        let under_way = self.building().filter(|(_, condition)| condition.problem(T::NAME).is_none());
         let number = match under_way {
             Some((number, _)) => number,
             None => {
@@ -93,6 +98,7 @@ impl<T: Target> Supervisor<T> {
                 begun.ok_or_else(|| refused("somebody else switched meanwhile; ask again".to_owned()))?
             }
         };
+        self.asked = number;
         self.shared.look()?;
         self.ensure()?;
         Ok(generations::built(number))
@@ -102,7 +108,7 @@ impl<T: Target> Supervisor<T> {
     fn is_foreign(&self) -> bool {
         let board = self.shared.board.lock();
         let served = board.serving.and_then(|serving| board.generations.get(&serving));
-        served.is_some_and(|served| matches!(served.condition, Condition::Failed(_)) && !served.proven)
+        served.is_some_and(|served| matches!(served.condition(), Condition::Failed(_)) && !served.proven)
     }
 
     fn past(&self) -> Result<Past, ProjectionError> {
@@ -124,7 +130,7 @@ impl<T: Target> Supervisor<T> {
         let mut built = board.generations.iter().rev().filter(|(_, progress)| {
             progress.row.phase == Phase::Building && self.shared.is_mine(&progress.row)
         });
-        built.next().map(|(number, progress)| (*number, progress.condition.clone()))
+        built.next().map(|(number, progress)| (*number, progress.condition().clone()))
     }
 
     fn order_switch(&mut self, hand: Hand<'_>) -> Result<String, ProjectionError> {
@@ -184,6 +190,22 @@ impl<T: Target> Supervisor<T> {
         Err(refused("what readers see moved at every try; ask again".to_owned()))
     }
 
+    /// Bids what readers see stand still where that lets a generation catch up with it: not where it is far behind, for that
+    /// would be one stand-still after another.
+    fn hold_for(&self, number: u64) -> Result<(), ProjectionError> {
+        let (serving, behind) = {
+            let board = self.shared.board.lock();
+            let Some(serving) = board.serving else { return Ok(()) };
+            let furthest = board.generations.get(&serving).and_then(Progress::furthest);
+            let reached = board.generations.get(&number).and_then(Progress::applied);
+            (serving, Position::number(furthest).saturating_sub(Position::number(reached)))
+        };
+        if behind <= NEAR {
+            generations::hold(&*self.shared.target, serving, self.shared.clock.now())?;
+        }
+        Ok(())
+    }
+
     pub(super) fn switch_if_due(&mut self) -> Result<(), ProjectionError> {
         let Some((number, Condition::Running)) = self.building() else { return Ok(()) };
         let (built, wanted) = {
@@ -199,19 +221,38 @@ impl<T: Target> Supervisor<T> {
             match self.switch_to(number, course, Hand::EMPTY) {
                 Ok(_) => {}
                 // It is tried again at its next commit, and meanwhile what it is behind of stands still.
-                Err(ProjectionError::Refused(_)) => {
-                    let serving = self.shared.board.lock().serving;
-                    let now = self.shared.clock.now();
-                    return Ok(
-                        serving.map_or(Ok(()), |from| generations::hold(&*self.shared.target, from, now))?
-                    );
-                }
+                Err(ProjectionError::Refused(_)) => return self.hold_for(number),
                 Err(error) => return Err(error),
             }
         }
-        for answer in self.waiting.drain(..) {
-            let _ = answer.send(Ok(generations::built(number)));
-        }
+        self.answer(number, &Ok(generations::built(number)));
         Ok(())
+    }
+
+    /// Tells who waits for a generation what became of it, whichever program switched to it or dropped it.
+    pub(super) fn tell(&mut self) {
+        let numbers: Vec<u64> = self.waiting.iter().map(|(number, _)| *number).collect();
+        for number in numbers {
+            let phase = {
+                let board = self.shared.board.lock();
+                board.generations.get(&number).map(|progress| progress.row.phase)
+            };
+            match phase {
+                Some(Phase::Building) => {}
+                Some(Phase::Serving | Phase::Kept) => self.answer(number, &Ok(generations::built(number))),
+                None => {
+                    let why =
+                        format!("generation {number} was dropped before it was built, by another program");
+                    self.answer(number, &Err(refused(why)));
+                }
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, number: u64, said: &Result<String, ProjectionError>) {
+        for (_, answer) in self.waiting.extract_if(.., |(waited, _)| *waited == number) {
+            // A caller that no longer waits needs no answer.
+            let _ = answer.send(said.clone());
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use factlog_core::{Position, limits};
 
 use super::batch::Batch;
-use super::commits;
+use super::commits::{self, Parked};
 use super::lease::Held;
 use super::route::{Piece, PieceOf, Route};
 use super::rows;
@@ -54,14 +54,15 @@ impl<T: Target> Worker<T> {
     pub(super) fn fold(&mut self, piece: PieceOf<T>) -> Result<Chunk<T::Event, T::Key>, Ended> {
         if self.due && piece.times.is_some_and(|(first, _)| self.time != Some(first)) {
             self.flush()?;
+            self.upkeep(false)?;
         }
         let Piece { mut chunk, events, unread, last, times, head, caught_up, whole } = piece;
         self.set_waiting_apart(&mut chunk);
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         let outcome = self.shared.target.fold(self.generation, &mut chunk, &emits, &mut self.folded)?;
         for failure in &outcome.failures {
-            self.parked
-                .insert(failure.key.clone(), commits::first_failure(self.shared.clock.now(), &failure.error));
+            let parked = Parked::unwritten(self.shared.clock.now(), failure);
+            self.parked.insert(failure.key.clone(), parked);
         }
         self.outcome.extend(outcome);
         self.events += events;
@@ -74,7 +75,8 @@ impl<T: Target> Worker<T> {
         if self.due && (self.whole || self.events == 0 || long) {
             self.flush()?;
         }
-        self.shared.progress(self.generation, &self.held, (events, unread), caught_up, self.events == 0);
+        let worker = (self.generation, self.index);
+        self.shared.progress(worker, &self.held, (events, unread), caught_up, self.events == 0);
         self.throttle(events)?;
         Ok(chunk)
     }
@@ -122,7 +124,7 @@ impl<T: Target> Worker<T> {
         }
     }
 
-    fn committed(&self) -> Option<Position> {
+    pub(super) fn committed(&self) -> Option<Position> {
         self.held.iter().map(|held| held.row.position.and_then(Position::new)).min().flatten()
     }
 
@@ -132,10 +134,12 @@ impl<T: Target> Worker<T> {
 
     /// Commits what is folded where that shows readers no half of an append; otherwise it is read again.
     pub(super) fn flush_whole(&mut self) -> Result<(), Ended> {
-        if self.whole || self.serving_text().is_none() {
-            return self.flush();
-        }
-        Ok(())
+        if self.settled() { self.flush() } else { Ok(()) }
+    }
+
+    /// Whether a commit now would show readers no half of an append.
+    pub(super) fn settled(&self) -> bool {
+        self.whole || self.events == 0 || self.serving_text().is_none()
     }
 
     /// Commits what is folded, with everything that must be known of it.
@@ -162,23 +166,21 @@ impl<T: Target> Worker<T> {
             now: self.shared.clock.now(),
         };
         let mut emitted = false;
-        let mut late = Vec::new();
         let committed = self.shared.target.commit(self.generation, folded, &emits, &mut |found| {
-            late.extend(found.failures.iter().cloned());
             outcome.extend(found);
             emitted = !outcome.effects.is_empty();
-            scribe.write(&mut control, &outcome, &waiting);
+            scribe.write(&mut control, &outcome, &waiting, &self.parked);
             mem::take(&mut control)
         })?;
         if committed == Committed::Refused {
             return Err(Ended::Refused);
         }
         self.held = held;
-        for failure in late {
-            self.parked.insert(failure.key, commits::first_failure(self.shared.clock.now(), &failure.error));
+        for failure in &outcome.failures {
+            self.parked.insert(failure.key.clone(), scribe.parked(failure));
         }
-        commits::check_parked::<T>(self.parked.len())?;
-        self.shared.parked(self.generation, self.parked.len());
+        let count = self.shared.parked(self.generation, self.index, self.parked.len());
+        commits::check_parked::<T>(count)?;
         if emitted || !outcome.failures.is_empty() {
             self.shared.wake_supervisor();
         }

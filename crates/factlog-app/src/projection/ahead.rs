@@ -81,6 +81,7 @@ pub(super) struct Ahead<T: Target> {
     lanes: Vec<Lane<T>>,
     /// The lane that has the next piece.
     next: usize,
+    pub(super) head: Option<Position>,
     threads: Vec<Running>,
 }
 
@@ -95,7 +96,7 @@ type ChunkOf<T> = Chunk<<T as Target>::Event, <T as Target>::Key>;
 impl<T: Target> Ahead<T> {
     pub(super) fn start(far: Far<T>) -> Result<Self> {
         let far = Arc::new(far);
-        let mut ahead = Self { lanes: Vec::new(), next: 0, threads: Vec::new() };
+        let mut ahead = Self { lanes: Vec::new(), next: 0, head: far.head, threads: Vec::new() };
         for lane in 0..far.threads {
             let (sender, pieces) = mpsc::channel(WAITING_MAX);
             let (used, mut room) = mpsc::channel(WAITING_MAX);
@@ -124,7 +125,7 @@ impl<T: Target> Ahead<T> {
         Ok(ahead)
     }
 
-    /// The next piece and the lane it came from; the last one has caught up with the head it was started for.
+    /// The next piece and the lane it came from; the last one ends at the head it was started for.
     pub(super) async fn next(&mut self) -> Result<(usize, PieceOf<T>), ProjectionError> {
         let Some(sent) = self.lanes[self.next].pieces.recv().await else {
             let name = T::NAME;
@@ -259,7 +260,8 @@ impl<T: Target> Reader<'_, T> {
             }
         }
         piece.head = until;
-        piece.caught_up = until == far.head;
+        // What was recorded since then is not in it, so it has not caught up; but an append ends there.
+        piece.whole = until == far.head;
         Ok(piece)
     }
 }

@@ -8,9 +8,11 @@ use factlog_core::{Error, Position, Result, Timestamp};
 use serde_json::json;
 
 use super::acts;
+use super::lease::Held;
+use super::partition::of_json;
 use super::route::Amends;
 use super::rows::{self, AMENDED, EffectRow, ParkedRow, ROWS_MAX};
-use super::target::{Control, Emitted, Outcome, Target, json as key_text};
+use super::target::{Control, Emitted, Failure, Outcome, Target, json as key_text};
 
 /// Parked keys of one read model at most: beyond it, something is wrong with all of them.
 pub(super) const PARKED_MAX: usize = 10_000;
@@ -21,6 +23,33 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 
 const _: () = assert!(PARKED_MAX < ROWS_MAX);
 
+/// A parked key as its owner knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Parked {
+    pub(super) row: ParkedRow,
+    /// The row as it is in the sink; absent until the commit that parks the key.
+    text: Option<String>,
+}
+
+/// Parked keys of one worker.
+pub(super) type ParkedKeys<K> = BTreeMap<K, Parked>;
+
+impl Parked {
+    pub(super) fn written(row: ParkedRow) -> Self {
+        let text = Some(rows::write(&row));
+        Self { row, text }
+    }
+
+    /// Failed just now, which no commit says yet.
+    pub(super) fn unwritten<K>(now: Timestamp, failure: &Failure<K>) -> Self {
+        Self { row: first_failure(now, &failure.error), text: None }
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.text.is_some()
+    }
+}
+
 /// Writes rows for one generation.
 pub(super) struct Scribe {
     pub(super) generation: u64,
@@ -30,19 +59,19 @@ pub(super) struct Scribe {
 }
 
 impl Scribe {
-    pub(super) fn write<K: serde::Serialize>(
+    pub(super) fn write<K: serde::Serialize + Ord>(
         &self,
         control: &mut Control,
         outcome: &Outcome<K>,
         waiting: &[(K, Position)],
+        known: &ParkedKeys<K>,
     ) {
         for effect in &outcome.effects {
             self.effect(control, effect);
         }
         for failure in &outcome.failures {
             let key = key_text(&failure.key);
-            let row = first_failure(self.now, &failure.error);
-            control.put(rows::parked(self.generation, &key), Some(rows::write(&row)));
+            control.change(rows::parked(self.generation, &key), None, self.parked(failure).text);
             for position in &failure.positions {
                 control.put(rows::waits(self.generation, &key, *position), Some(String::new()));
             }
@@ -50,9 +79,20 @@ impl Scribe {
             let data = json!({ "key": key, "position": first, "generation": self.generation, "error": failure.error });
             acts::note(control, self.now, acts::PARKED, data);
         }
+        // What waits behind a key that is not parked any more would never be applied.
+        for key in waiting.iter().map(|(key, _)| key).collect::<BTreeSet<_>>() {
+            if let Some(text) = known.get(key).and_then(|parked| parked.text.clone()) {
+                control.expected.push((rows::parked(self.generation, &key_text(key)), Some(text)));
+            }
+        }
         for (key, position) in waiting {
             control.put(rows::waits(self.generation, &key_text(key), *position), Some(String::new()));
         }
+    }
+
+    /// A key that is parked by this commit.
+    pub(super) fn parked<K>(&self, failure: &Failure<K>) -> Parked {
+        Parked::written(first_failure(self.now, &failure.error))
     }
 
     pub(super) fn effect(&self, control: &mut Control, effect: &Emitted) {
@@ -65,7 +105,7 @@ impl Scribe {
     }
 }
 
-pub(super) fn first_failure(now: Timestamp, error: &str) -> ParkedRow {
+fn first_failure(now: Timestamp, error: &str) -> ParkedRow {
     failed(now, error, 1)
 }
 
@@ -76,12 +116,30 @@ pub(super) fn failed(now: Timestamp, error: &str, attempts: u32) -> ParkedRow {
     ParkedRow { error: error.to_owned(), attempts, retry_at: (attempts < ATTEMPTS_MAX).then_some(retry_at) }
 }
 
-pub(super) fn parked<T: Target>(target: &T, generation: u64) -> Result<BTreeMap<T::Key, ParkedRow>> {
+/// The parked keys of the partitions that are held: those of others are for their owners to try again.
+pub(super) fn parked<T: Target>(target: &T, generation: u64, held: &[Held]) -> Result<ParkedKeys<T::Key>> {
+    let is_held = |partition| held.iter().any(|held| (held.from..held.row.to).contains(&partition));
+    parked_in(target, generation, is_held)
+}
+
+/// The parked keys of some partitions.
+pub(super) fn parked_in<T: Target>(
+    target: &T,
+    generation: u64,
+    is_meant: impl Fn(u16) -> bool,
+) -> Result<ParkedKeys<T::Key>> {
     let prefix = rows::parked(generation, "");
     let mut parked = BTreeMap::new();
-    for (name, text) in target.rows(&prefix, PARKED_MAX + 1)? {
-        let key = rows::read(&name, &name[prefix.len()..])?;
-        parked.insert(key, rows::read(&name, &text)?);
+    let found = target.rows(&prefix, PARKED_MAX + 1)?;
+    // Events of a key that is not known as parked would be applied before those that wait.
+    check_parked::<T>(found.len())?;
+    for (name, text) in found {
+        let key = &name[prefix.len()..];
+        let partition = of_json(key.as_bytes());
+        if is_meant(partition) {
+            let row = rows::read(&name, &text)?;
+            parked.insert(rows::read(&name, key)?, Parked { row, text: Some(text) });
+        }
     }
     Ok(parked)
 }

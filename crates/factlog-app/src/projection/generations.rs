@@ -20,7 +20,7 @@ use super::target::{Control, Target};
 /// Rows removed in one commit.
 const REMOVED_MAX: usize = 5_000;
 /// How long a generation stands still for another at most. Readers are answered meanwhile.
-const HOLD_MICROS: i64 = 1_000_000;
+pub(super) const HOLD_MICROS: i64 = 1_000_000;
 
 /// What the sink held when it was opened, and what was made of it.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod acts;
 mod advance;
 mod ahead;
 mod batch;
+mod board;
 mod commits;
 mod debts;
 mod deliver;

@@ -1,5 +1,7 @@
 //! Parked keys: trying them again, in order, with a growing pause.
 //!
+//! * A worker tries the keys of the partitions it holds, and no others: whoever holds a partition must know which of its keys
+//!   are parked.
 //! * What waits for a key is in the sink as positions; the events are read from the log again. Memory holds the
 //!   keys and a bounded number of positions.
 //! * A retry commits what it came to and takes what it applied off the waiting list, under the lease.
@@ -8,7 +10,7 @@ use factlog_core::{Position, Query, ReadOptions};
 use serde_json::json;
 
 use super::acts;
-use super::commits::{self, Scribe};
+use super::commits::{self, Parked, Scribe};
 use super::route::{amended, keys, skipped};
 use super::rows::{self, AMENDED, ParkedRow};
 use super::sink::{Committed, SERVING};
@@ -24,15 +26,15 @@ impl<T: Target> Worker<T> {
         let now = self.shared.clock.now().as_micros();
         let due = |row: &ParkedRow| row.retry_at.is_some_and(|at| at <= now);
         let keys: Vec<T::Key> =
-            self.parked.iter().filter(|(_, row)| due(row)).map(|(key, _)| key.clone()).collect();
-        if keys.is_empty() || !self.whole {
+            self.parked.iter().filter(|(_, parked)| due(&parked.row)).map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
             return Ok(());
         }
         self.flush()?;
         for key in keys {
             while self.retry(&key)? {}
         }
-        self.shared.parked(self.generation, self.parked.len());
+        self.shared.parked(self.generation, self.index, self.parked.len());
         self.shared.wake_supervisor();
         Ok(())
     }
@@ -40,7 +42,6 @@ impl<T: Target> Worker<T> {
     /// One commit's worth of a parked key; answers whether it may go on with more.
     fn retry(&mut self, key: &T::Key) -> Result<bool, Ended> {
         let text = key_text(key);
-        let (mut chunk, positions, more) = self.waiting_events(key, &text)?;
         let target = &*self.shared.target;
         let name = rows::parked(self.generation, &text);
         let mut control = Control::default();
@@ -51,9 +52,11 @@ impl<T: Target> Worker<T> {
             return Ok(false);
         };
         // An operator changed it meanwhile, and perhaps the event: a try with what is known would fail once more.
-        if self.parked.get(key) != Some(&known) {
+        if self.parked.get(key).map(|parked| &parked.row) != Some(&known) {
             return Err(Ended::Reload);
         }
+        // Read behind the row that the commit expects: an act that takes an event off the list changes the row.
+        let (mut chunk, positions, more) = self.waiting_events(key, &text)?;
         let held = self.move_ranges(&mut control);
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
@@ -106,7 +109,7 @@ impl<T: Target> Worker<T> {
         self.held = held;
         let goes_on = more && outcome.failures.is_empty();
         match left {
-            Some(row) => self.parked.insert(key.clone(), row),
+            Some(row) => self.parked.insert(key.clone(), Parked::written(row)),
             None => self.parked.remove(key),
         };
         Ok(goes_on)

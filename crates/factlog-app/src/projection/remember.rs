@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::ProjectionError;
 use super::acts;
+use super::board::Condition;
 use super::rows::ANEW;
-use super::shared::{Condition, Shared};
+use super::shared::Shared;
 use super::sink::Committed;
 use super::target::{Control, Target};
 use super::waits::Waited;
@@ -29,7 +30,9 @@ impl<T: Target> Shared<T> {
                 other => Condition::Failed(other.clone()),
             };
             self.change(|board| {
-                board.generations.values_mut().for_each(|progress| progress.condition = condition.clone());
+                for progress in board.generations.values_mut() {
+                    progress.workers.insert(0, condition.clone());
+                }
             });
         })
     }

@@ -4,21 +4,21 @@
 //!   handles see. The board decides nothing: generations, leases and checkpoints are the sink's.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use factlog_core::{Clock, Error, EventStore, EventType, Position, Query, Result, Timestamp};
+use factlog_core::{Clock, EventStore, EventType, Position, Query, Result};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::effects::Outbox;
+use super::ProjectionStatus;
+use super::board::{Board, Condition, Progress};
 use super::lease::{self, Held};
 use super::rows::{self, GenerationRow, Phase, ROWS_MAX, WANTED};
 use super::settings::Settings;
 use super::sink::SERVING;
 use super::target::Target;
 use super::waits::Halt;
-use super::{ProjectionError, ProjectionStatus};
 
 pub(super) struct Shared<T: Target> {
     pub(super) target: Arc<T>,
@@ -37,79 +37,6 @@ pub(super) struct Shared<T: Target> {
     pub(super) board: Mutex<Board>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Board {
-    pub(super) serving: Option<u64>,
-    pub(super) generations: BTreeMap<u64, Progress>,
-    pub(super) head: Option<Position>,
-    pub(super) paused: bool,
-    /// Whether an operator wants what is built to be switched to as soon as it can be.
-    pub(super) wanted: bool,
-    pub(super) stopped: bool,
-    /// Something that is wrong with the whole read model.
-    pub(super) broken: Option<ProjectionError>,
-    pub(super) events: u64,
-    pub(super) unread: u64,
-    pub(super) outbox: Outbox,
-}
-
-/// How one generation is.
-#[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) row: GenerationRow,
-    /// By first partition: the first behind the range, and what is reached.
-    pub(super) ranges: BTreeMap<u16, (u16, Option<Position>)>,
-    pub(super) condition: Condition,
-    /// Ranges that had the whole log when last looked.
-    live: BTreeSet<u16>,
-    /// Whether it has had the whole log at some moment.
-    pub(super) built: bool,
-    /// Whether it is known to be of this log.
-    pub(super) proven: bool,
-    pub(super) parked: u64,
-    pub(super) advanced_at: Timestamp,
-    /// Position and time of the last measurement, and positions per second since the one before.
-    pub(super) measured: (u64, Timestamp),
-    pub(super) rate: f64,
-    pub(super) stalled: bool,
-}
-
-/// How the workers of a generation are, in this program.
-#[derive(Clone, Debug)]
-pub(super) enum Condition {
-    /// None of them is here.
-    Elsewhere,
-    Running,
-    Waiting(Error),
-    Failed(ProjectionError),
-}
-
-impl Progress {
-    fn new(row: GenerationRow, now: Timestamp) -> Self {
-        Self {
-            row,
-            ranges: BTreeMap::new(),
-            condition: Condition::Elsewhere,
-            live: BTreeSet::new(),
-            built: false,
-            proven: false,
-            parked: 0,
-            advanced_at: now,
-            measured: (0, Timestamp::default()),
-            rate: 0.0,
-            stalled: false,
-        }
-    }
-
-    pub(super) fn applied(&self) -> Option<Position> {
-        self.ranges.values().map(|(_, position)| *position).min().flatten()
-    }
-
-    pub(super) fn caught_up(&self) -> bool {
-        !self.live.is_empty() && self.ranges.keys().all(|from| self.live.contains(from))
-    }
-}
-
 impl<T: Target> Shared<T> {
     /// Whether a generation is of this program's version and events.
     pub(super) fn is_mine(&self, row: &GenerationRow) -> bool {
@@ -123,38 +50,70 @@ impl<T: Target> Shared<T> {
         self.status.send_modify(|status| self.show(&board, status));
     }
 
-    pub(super) fn condition(&self, generation: u64, condition: Condition) {
+    pub(super) fn condition(&self, generation: u64, worker: u16, condition: Condition) {
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.condition = condition;
+                progress.workers.insert(worker, condition);
                 progress.live.clear();
             }
         });
         self.wake_supervisor();
     }
 
-    /// A generation is followed, and it is of this log.
-    pub(super) fn begin(&self, generation: u64) {
+    /// A generation is followed, by this worker if it holds any of it, and it is of this log.
+    pub(super) fn begin(&self, generation: u64, worker: u16, holds: bool) {
+        let condition = if holds { Condition::Running } else { Condition::Elsewhere };
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.condition = Condition::Running;
+                progress.workers.insert(worker, condition);
                 progress.proven = true;
             }
         });
     }
 
-    pub(super) fn parked(&self, generation: u64, count: usize) {
+    pub(super) fn is_proven(&self, generation: u64) -> bool {
+        self.board.lock().generations.get(&generation).is_some_and(|progress| progress.proven)
+    }
+
+    /// A worker begins anew: what it held may be another program's now.
+    pub(super) fn leave(&self, generation: u64, held: &[Held]) {
+        if self.lease.is_none() || held.is_empty() {
+            return;
+        }
         self.change(|board| {
             if let Some(progress) = board.generations.get_mut(&generation) {
-                progress.parked = count as u64;
+                progress.live.retain(|from| held.iter().all(|held| held.from != *from));
             }
         });
+    }
+
+    /// Whether a generation had the whole log when last looked. Ranges of other programs are held against the head as this
+    /// one last saw it.
+    pub(super) fn is_whole(&self, progress: &Progress, head: Option<u64>) -> bool {
+        let elsewhere = |at: &Option<Position>| {
+            self.lease.is_some() && head.is_some_and(|head| head <= Position::number(*at))
+        };
+        let whole =
+            |(from, (_, at)): (&u16, &(u16, Option<Position>))| progress.live.contains(from) || elsewhere(at);
+        !progress.ranges.is_empty() && progress.ranges.iter().all(whole)
+    }
+
+    /// A worker has so many parked keys; answers how many all of them have.
+    pub(super) fn parked(&self, generation: u64, worker: u16, count: usize) -> usize {
+        let mut all = count;
+        self.change(|board| {
+            if let Some(progress) = board.generations.get_mut(&generation) {
+                progress.parked.insert(worker, count);
+                all = progress.parked.values().sum();
+            }
+        });
+        all
     }
 
     /// A worker has come so far. What is only in memory is not shown.
     pub(super) fn progress(
         &self,
-        generation: u64,
+        (generation, worker): (u64, u16),
         held: &[Held],
         (events, unread): (u64, u64),
         caught_up: bool,
@@ -165,8 +124,9 @@ impl<T: Target> Shared<T> {
         self.change(|board| {
             board.events += events;
             board.unread += unread;
+            let head = board.known_head();
             let Some(progress) = board.generations.get_mut(&generation) else { return };
-            progress.condition = Condition::Running;
+            progress.workers.insert(worker, Condition::Running);
             progress.advanced_at = now;
             progress.stalled = false;
             if !committed {
@@ -180,7 +140,7 @@ impl<T: Target> Shared<T> {
                     progress.live.remove(&held.from);
                 }
             }
-            progress.built |= progress.caught_up();
+            progress.built |= self.is_whole(progress, head);
             // From then on every commit may be the one that can be switched at.
             built = progress.built && progress.row.phase == Phase::Building;
         });
@@ -197,6 +157,7 @@ impl<T: Target> Shared<T> {
             ranges.insert(from, (row.to, row.position.and_then(Position::new)));
         }
         self.change(|board| {
+            let head = board.known_head();
             let Some(progress) = board.generations.get_mut(&generation) else { return };
             for (from, (to, position)) in &mut ranges {
                 if let Some((known_to, known)) = progress.ranges.get(from)
@@ -206,6 +167,8 @@ impl<T: Target> Shared<T> {
                 }
             }
             progress.ranges = ranges;
+            // Where none of it is held here, no worker of this program tells.
+            progress.built |= self.lease.is_some() && self.is_whole(progress, head);
         });
         Ok(())
     }

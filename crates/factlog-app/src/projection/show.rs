@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use factlog_core::Position;
 
+use super::board::{Board, Condition, Progress};
 use super::rows::Phase;
-use super::shared::{Board, Condition, Progress, Shared};
+use super::shared::Shared;
 use super::target::Target;
 use super::{GenerationPhase, GenerationStatus, ProjectionState, ProjectionStatus};
 
@@ -23,11 +24,12 @@ impl<T: Target> Shared<T> {
         status.unread = board.unread;
         status.effects_owed = board.outbox.owed;
         status.effects_problem.clone_from(&board.outbox.problem);
-        status.parked = board.generations.values().map(|progress| progress.parked).max().unwrap_or(0);
+        let parked = board.generations.values().map(|progress| progress.parked.values().sum::<usize>());
+        status.parked = parked.max().unwrap_or(0) as u64;
         status.state = self.state(board, shown);
-        status.withheld = match shown.map(|served| &served.condition) {
-            Some(Condition::Failed(error)) if !status.proven => Some(error.clone()),
-            _ => None,
+        status.withheld = match shown.map(Progress::condition) {
+            Some(condition) if !status.proven => condition.problem(T::NAME),
+            Some(_) | None => None,
         };
         status.generations =
             board.generations.iter().map(|(number, progress)| shown_as(*number, progress, board)).collect();
@@ -43,21 +45,21 @@ impl<T: Target> Shared<T> {
         let here = || board.generations.values().filter(|progress| self.is_mine(&progress.row));
         let building = here().find(|progress| progress.row.phase == Phase::Building);
         for progress in shown.iter().copied().chain(building) {
-            if let Condition::Waiting(error) = &progress.condition {
+            if let Condition::Waiting(error) = progress.condition() {
                 return ProjectionState::Waiting(error.clone());
             }
         }
-        if building.is_some_and(|building| !matches!(building.condition, Condition::Failed(_))) {
+        if building.is_some_and(|building| building.condition().problem(T::NAME).is_none()) {
             return ProjectionState::Rebuilding;
         }
         let followed = shown.or_else(|| here().next_back());
-        match followed.map(|followed| (&followed.condition, followed)) {
-            Some((Condition::Failed(error), _)) => ProjectionState::Failed(error.clone()),
+        if let Some(error) = followed.and_then(|followed| followed.condition().problem(T::NAME)) {
+            return ProjectionState::Failed(error);
+        }
+        match followed {
             _ if board.paused => ProjectionState::Paused,
-            Some((_, followed)) if followed.stalled => {
-                ProjectionState::Stalled { since: followed.advanced_at }
-            }
-            Some((_, followed)) if followed.caught_up() => ProjectionState::Live,
+            Some(followed) if followed.stalled => ProjectionState::Stalled { since: followed.advanced_at },
+            Some(followed) if self.is_whole(followed, board.known_head()) => ProjectionState::Live,
             Some(_) | None => ProjectionState::CatchingUp,
         }
     }

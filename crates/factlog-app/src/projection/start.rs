@@ -11,12 +11,13 @@ use tokio::sync::{mpsc, watch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ProjectionStatus;
+use super::board::Board;
 use super::debts::Debts;
 use super::effects::{Dispatcher, Effects};
 use super::generations;
 use super::operations::{Operations, parked_in};
 use super::settings::Settings;
-use super::shared::{Board, Shared};
+use super::shared::Shared;
 use super::supervisor::{Running, Supervisor};
 use super::target::Target;
 use super::waits::Halt;
@@ -89,6 +90,7 @@ pub(super) fn start<T: Target>(app: &App, target: T, run: Run) -> Result<Operati
         dispatcher,
         verifier: None,
         waiting: Vec::new(),
+        asked: 0,
     };
     supervisor.start(runtime)?;
     Ok(operations)

@@ -3,7 +3,7 @@
 //! * It follows the generation readers see and the newest one, where they are of this program's version.
 //! * It applies no event, so it also tells of workers that stand still.
 //! * A generation that cannot be built is given up where readers see another of the same version, which is followed
-//!   again.
+//!   again. One that another program took over is that program's, with what is built beside it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,14 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::board::Condition;
 use super::effects::Dispatcher;
 use super::generations;
 use super::lease::Terms;
 use super::orders::{Act, Answer, Hand, Order};
 use super::partition::slot;
 use super::rows::GIVEN_UP;
-use super::shared::{Condition, Shared};
+use super::shared::Shared;
 use super::target::{Control, Target, guarded};
 use super::waits::{Halt, Waited};
 use super::worker::Worker;
@@ -38,8 +39,9 @@ pub(super) struct Supervisor<T: Target> {
     pub(super) workers: BTreeMap<(u64, u16), Running>,
     pub(super) dispatcher: Option<Running>,
     pub(super) verifier: Option<Running>,
-    /// Who waits for the generation that is built.
-    pub(super) waiting: Vec<Answer>,
+    /// Who waits for which generation to be built, and the one that was asked for last.
+    pub(super) waiting: Vec<(u64, Answer)>,
+    pub(super) asked: u64,
 }
 
 /// A thread that can be told to halt.
@@ -126,6 +128,7 @@ impl<T: Target> Supervisor<T> {
         self.shared.change(|board| board.broken = None);
         self.take_orders()?;
         self.give_up()?;
+        self.tell();
         self.ensure()?;
         self.switch_if_due()?;
         self.measure();
@@ -144,6 +147,10 @@ impl<T: Target> Supervisor<T> {
 
     /// Carries out the orders that were left in the sink.
     fn take_orders(&mut self) -> Result<(), ProjectionError> {
+        // They are for whoever took over.
+        if self.is_superseded() {
+            return Ok(());
+        }
         for found in self.shared.orders()? {
             if found.act == Ok(Act::Verify) {
                 self.verify(found)?;
@@ -165,6 +172,13 @@ impl<T: Target> Supervisor<T> {
         Ok(())
     }
 
+    /// Whether another program runs what readers see, where this one did.
+    fn is_superseded(&self) -> bool {
+        let board = self.shared.board.lock();
+        let served = board.serving.and_then(|serving| board.generations.get(&serving));
+        served.is_some_and(|served| matches!(served.condition(), Condition::TakenOver))
+    }
+
     fn report(&self, error: ProjectionError) {
         match &error {
             // The next look is soon; workers say what they wait for.
@@ -175,11 +189,13 @@ impl<T: Target> Supervisor<T> {
         }
     }
 
-    /// Gives up what cannot be built.
+    /// Gives up what cannot be built. What another program builds is left to it.
     fn give_up(&mut self) -> Result<(), ProjectionError> {
-        let Some((number, Condition::Failed(error))) = self.building() else { return Ok(()) };
-        for answer in self.waiting.drain(..) {
-            let _ = answer.send(Err(error.clone()));
+        let Some((number, condition)) = self.building() else { return Ok(()) };
+        let Some(error) = condition.problem(T::NAME) else { return Ok(()) };
+        self.answer(number, &Err(error.clone()));
+        if matches!(condition, Condition::TakenOver) {
+            return Ok(());
         }
         let why = json!({ "generation": number, "error": error.to_string() });
         let served_here = {
@@ -199,9 +215,7 @@ impl<T: Target> Supervisor<T> {
         // What readers saw before is followed again, as far as it can be.
         self.shared.change(|board| {
             for progress in board.generations.values_mut() {
-                if matches!(progress.condition, Condition::Failed(_)) {
-                    progress.condition = Condition::Elsewhere;
-                }
+                progress.workers.retain(|_, condition| !matches!(condition, Condition::Failed(_)));
             }
         });
         Ok(())
@@ -216,10 +230,8 @@ impl<T: Target> Supervisor<T> {
             let mine = || board.generations.iter().filter(|(_, progress)| self.shared.is_mine(&progress.row));
             let served = mine().find(|(number, _)| Some(**number) == board.serving);
             for (number, progress) in served.into_iter().chain(mine().next_back()).filter(|_| !board.paused) {
-                followed.insert(
-                    *number,
-                    (progress.row.clone(), matches!(progress.condition, Condition::Failed(_))),
-                );
+                followed
+                    .insert(*number, (progress.row.clone(), progress.condition().problem(T::NAME).is_some()));
             }
         }
         self.halt_where(|(generation, _)| !followed.contains_key(&generation));
@@ -238,14 +250,15 @@ impl<T: Target> Supervisor<T> {
                 let row = row.clone();
                 let running =
                     Running::start(&format!("projection {}", T::NAME), self.runtime.clone(), move |halt| {
-                        let worker = Worker::new(shared.clone(), generation, wanted, terms, halt, row);
+                        let worker =
+                            Worker::new(shared.clone(), (generation, index), wanted, terms, halt, row);
                         let run = || {
                             worker.run();
                             Ok::<_, String>(())
                         };
                         if guarded(run).is_err() {
                             let panicked = Condition::Failed(ProjectionError::Panicked(T::NAME));
-                            shared.condition(generation, panicked);
+                            shared.condition(generation, index, panicked);
                         }
                     })?;
                 self.workers.insert((generation, index), running);

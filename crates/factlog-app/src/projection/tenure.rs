@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use factlog_core::{ErrorKind, Timestamp};
 
+use super::generations::HOLD_MICROS;
 use super::sink::{Committed, SERVING};
 use super::target::{Control, Target};
 use super::waits::Waited;
-use super::worker::{Ended, Worker};
+use super::worker::{Ended, TICK, Worker};
 use super::{ProjectionError, commits, lease, rows};
 
 /// How long it stands still before it looks whether it may go on.
@@ -23,7 +24,7 @@ impl<T: Target> Worker<T> {
         let now = self.shared.clock.now();
         self.stand_still(now)?;
         if self.terms.lease.is_none() && !lease::intact(target, self.generation, &self.held)? {
-            return Err(lease::taken_over(T::NAME).into());
+            return Err(Ended::TakenOver);
         }
         for slot in &self.slots {
             self.held = lease::acquire(target, self.generation, slot, &self.terms, &self.held, now)?;
@@ -34,13 +35,13 @@ impl<T: Target> Worker<T> {
         self.serving = target.rows(SERVING, 1)?.remove(SERVING);
         let name = rows::generation(self.generation);
         let Some(text) = target.rows(&name, 1)?.remove(&name) else {
-            return Err(lease::taken_over(T::NAME).into());
+            return Err(Ended::TakenOver);
         };
         self.row = rows::read(&name, &text)?;
         self.amends = commits::amends(target)?.into();
-        self.parked = commits::parked(target, self.generation)?;
+        self.parked = commits::parked(target, self.generation, &self.held)?;
         self.shared.refresh(self.generation)?;
-        self.shared.parked(self.generation, self.parked.len());
+        self.shared.parked(self.generation, self.index, self.parked.len());
         Ok(())
     }
 
@@ -49,7 +50,9 @@ impl<T: Target> Worker<T> {
         let name = rows::hold(self.generation);
         let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
         let until: i64 = rows::read(&name, &text)?;
-        if until < now.as_micros() {
+        let now = now.as_micros();
+        // One that would last longer than any is of a clock that was set back since.
+        if until < now || now.saturating_add(HOLD_MICROS) < until {
             let mut control = Control::default();
             control.change(name, Some(text), None);
             // Whoever else removed it did the same.
@@ -62,12 +65,30 @@ impl<T: Target> Worker<T> {
         }
     }
 
+    /// Looks after everything once a tick, however much there is to read. That may commit, so it happens where readers
+    /// would see no half of an append: in the midst of one, the next commit comes first.
+    pub(super) fn upkeep(&mut self, idle: bool) -> Result<(), Ended> {
+        let now = self.shared.clock.now();
+        // Either way: a clock that was set back must not put it off.
+        let since = now.as_micros().saturating_sub(self.looked_at.as_micros()).unsigned_abs();
+        if !idle && u128::from(since) < TICK.as_micros() {
+            return Ok(());
+        }
+        if !self.settled() {
+            self.due = true;
+            return Ok(());
+        }
+        self.looked_at = now;
+        self.look_after()
+    }
+
     /// Renews leases, takes over what nobody holds any more, and tries parked keys again.
-    pub(super) fn look_after(&mut self) -> Result<(), Ended> {
+    fn look_after(&mut self) -> Result<(), Ended> {
         let now = self.shared.clock.now();
         let covered: usize = self.held.iter().map(|held| usize::from(held.row.to - held.from)).sum();
         // Several who cut the same range at once are in each other's way once.
         if covered == 0 || (self.terms.lease.is_none() && covered < self.slots[0].len()) {
+            self.flush()?;
             return Err(Ended::Reload);
         }
         // Whoever was taken over from says so, also where nothing happens any more.
@@ -87,21 +108,38 @@ impl<T: Target> Worker<T> {
                 }
             }
         }
+        if self.terms.lease.is_some() {
+            self.look_at_parked()?;
+            // Other programs know of what this one has only what is in the sink.
+            if self.committed() < self.least() {
+                self.flush()?;
+            }
+        }
         self.retry_due()
     }
 
-    /// Whether a refused commit means that this worker has lost what it held.
-    pub(super) fn after_refusal(&mut self) -> Result<(), ProjectionError> {
+    /// Learns of what operators of other programs ordered for keys that are parked here.
+    fn look_at_parked(&mut self) -> Result<(), Ended> {
+        let mut found = commits::parked(&*self.shared.target, self.generation, &self.held)?;
+        for (key, parked) in &mut self.parked {
+            if parked.is_written()
+                && let Some(found) = found.remove(key)
+            {
+                *parked = found;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it may go on after a refused commit: not where another program took what belongs to one.
+    pub(super) fn after_refusal(&mut self) -> Result<bool, ProjectionError> {
         let intact = match lease::intact(&*self.shared.target, self.generation, &self.held) {
             Ok(intact) => intact,
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(true),
             Err(error) => return Err(error.into()),
         };
         self.held.clear();
-        if !intact && self.terms.lease.is_none() {
-            return Err(lease::taken_over(T::NAME).into());
-        }
-        Ok(())
+        Ok(intact || self.terms.lease.is_some())
     }
 
     /// Gives back what it holds: another may take it at once.

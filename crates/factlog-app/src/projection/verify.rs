@@ -135,7 +135,7 @@ impl<T: Target> Shared<T> {
             reached.push(Split { to: row.to, position: row.position });
         }
         let mut parked = BTreeMap::new();
-        for key in commits::parked(&*self.target, number)?.into_keys() {
+        for key in commits::parked_in(&*self.target, number, |_| true)?.into_keys() {
             let waiting = self.target.rows(&rows::waiting(number, &key_text(&key)), 1)?;
             let first = waiting.keys().next().map(|name| rows::number(name)).transpose()?;
             parked.insert(key, first.and_then(Position::new));

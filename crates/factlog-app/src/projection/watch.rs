@@ -6,8 +6,8 @@ use factlog_core::{Position, Query, ReadOptions, Timestamp};
 use serde_json::json;
 
 use super::ProjectionState;
+use super::board::Condition;
 use super::settings::Switch;
-use super::shared::Condition;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
 use super::waits::Waited;
@@ -34,6 +34,7 @@ impl<T: Target> Supervisor<T> {
         };
         let patience = i64::try_from(self.shared.settings.stalled_after.as_micros()).unwrap_or(i64::MAX);
         self.shared.change(|board| {
+            board.looked |= head.is_some();
             board.head = head.unwrap_or(board.head);
             let head = board.head;
             for progress in board.generations.values_mut() {
@@ -46,7 +47,7 @@ impl<T: Target> Supervisor<T> {
                     progress.advanced_at = now;
                 }
                 let still = now.as_micros().saturating_sub(progress.advanced_at.as_micros());
-                progress.stalled = matches!(progress.condition, Condition::Running | Condition::Elsewhere)
+                progress.stalled = matches!(progress.condition(), Condition::Running | Condition::Elsewhere)
                     && progress.applied() < head
                     && patience <= still;
             }

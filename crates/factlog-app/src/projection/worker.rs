@@ -6,7 +6,6 @@
 //!   with the next commit or when enough have passed. It comes only from what the store delivered (trap 31).
 //! * It waits without timers of a runtime, so it works on whatever runtime the caller has, and on none.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,23 +15,27 @@ use factlog_core::{ErrorKind, EventStore, Position, Result, Timestamp};
 use super::ProjectionError;
 use super::ahead::{self, Ahead, Far};
 use super::batch::Batches;
+use super::board::Condition;
+use super::commits::ParkedKeys;
 use super::lease::{Held, Terms};
 use super::route::{Amends, PieceOf};
-use super::rows::{GenerationRow, ParkedRow};
-use super::shared::{Condition, Shared};
+use super::rows::GenerationRow;
+use super::shared::Shared;
 use super::target::{Outcome, Target};
 use super::waits::{Halt, Waited};
 
 /// The first and the longest pause while the store or the sink is unavailable.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How long it waits for events before it looks after leases and parked keys.
-const TICK: Duration = Duration::from_millis(250);
+/// How often it looks after leases and parked keys, whether there are events or not.
+pub(super) const TICK: Duration = Duration::from_millis(250);
 /// How long it waits before it looks for partitions to hold, if it holds none.
 const RETRY: Duration = Duration::from_millis(50);
 
 pub(super) struct Worker<T: Target> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) generation: u64,
+    /// Its number among the workers of the generation in this program.
+    pub(super) index: u16,
     /// What it would like to hold, best first.
     pub(super) slots: Vec<Range<u16>>,
     pub(super) terms: Terms,
@@ -40,7 +43,8 @@ pub(super) struct Worker<T: Target> {
     pub(super) held: Vec<Held>,
     pub(super) row: GenerationRow,
     pub(super) serving: Option<String>,
-    pub(super) parked: BTreeMap<T::Key, ParkedRow>,
+    /// Those of the partitions it holds.
+    pub(super) parked: ParkedKeys<T::Key>,
     pub(super) amends: Arc<Amends>,
     pub(super) folded: T::Folded,
     pub(super) outcome: Outcome<T::Key>,
@@ -52,6 +56,7 @@ pub(super) struct Worker<T: Target> {
     pub(super) whole: bool,
     pub(super) time: Option<Timestamp>,
     pub(super) committed_at: Timestamp,
+    pub(super) looked_at: Timestamp,
 }
 
 /// Why a worker does not go on for now.
@@ -62,6 +67,8 @@ pub(super) enum Ended {
     Reload,
     /// A commit was refused.
     Refused,
+    /// Another program runs the read model now.
+    TakenOver,
     Failed(ProjectionError),
 }
 
@@ -74,7 +81,7 @@ impl<E: Into<ProjectionError>> From<E> for Ended {
 impl<T: Target> Worker<T> {
     pub(super) fn new(
         shared: Arc<Shared<T>>,
-        generation: u64,
+        (generation, index): (u64, u16),
         slots: Vec<Range<u16>>,
         terms: Terms,
         halt: Arc<Halt>,
@@ -84,13 +91,14 @@ impl<T: Target> Worker<T> {
         Self {
             shared,
             generation,
+            index,
             slots,
             terms,
             halt,
             held: Vec::new(),
             row,
             serving: None,
-            parked: BTreeMap::new(),
+            parked: ParkedKeys::new(),
             amends: Arc::default(),
             folded: T::Folded::default(),
             outcome: Outcome::default(),
@@ -100,6 +108,7 @@ impl<T: Target> Worker<T> {
             whole: true,
             time: None,
             committed_at,
+            looked_at: committed_at,
         }
     }
 
@@ -113,22 +122,28 @@ impl<T: Target> Worker<T> {
                 Ended::Halted => return self.leave(),
                 Ended::Reload => {}
                 Ended::Refused => match self.after_refusal() {
-                    Ok(()) => {}
-                    Err(error) => return self.shared.condition(self.generation, Condition::Failed(error)),
+                    Ok(true) => {}
+                    Ok(false) => return self.end(Condition::TakenOver),
+                    Err(error) => return self.end(Condition::Failed(error)),
                 },
+                Ended::TakenOver => return self.end(Condition::TakenOver),
                 Ended::Failed(ProjectionError::Store(error)) if error.kind() == ErrorKind::Unavailable => {
                     pause = if before == self.least() { pause } else { PAUSES.0 };
-                    self.shared.condition(self.generation, Condition::Waiting(error));
+                    self.shared.condition(self.generation, self.index, Condition::Waiting(error));
                     if matches!(self.halt.pause(pause), Waited::Halted) {
                         return self.leave();
                     }
                     pause = (pause * 2).min(PAUSES.1);
                 }
                 Ended::Failed(error) => {
-                    return self.shared.condition(self.generation, Condition::Failed(error));
+                    return self.end(Condition::Failed(error));
                 }
             }
         }
+    }
+
+    fn end(&self, condition: Condition) {
+        self.shared.condition(self.generation, self.index, condition);
     }
 
     pub(super) fn least(&self) -> Option<Position> {
@@ -146,15 +161,13 @@ impl<T: Target> Worker<T> {
     fn try_follow(&mut self) -> Result<std::convert::Infallible, Ended> {
         self.load()?;
         self.prove()?;
-        if !self.held.is_empty() {
-            self.shared.begin(self.generation);
-        }
+        self.shared.begin(self.generation, self.index, !self.held.is_empty());
         while let Some(mut ahead) = self.ahead()? {
-            let mut caught_up = false;
-            while !caught_up {
+            let mut ended = false;
+            while !ended {
                 let waited = self.halt.wait(ahead.next(), Some(TICK));
                 self.step(waited, |worker, (lane, piece): (usize, PieceOf<T>)| {
-                    caught_up = piece.caught_up;
+                    ended = ahead.head <= piece.head;
                     ahead.give_back(lane, worker.fold(piece)?);
                     Ok(())
                 })?;
@@ -203,8 +216,11 @@ impl<T: Target> Worker<T> {
                 self.flush_whole()?;
                 return Err(Ended::Halted);
             }
-            Waited::Tick => self.look_after()?,
-            Waited::Ready(found) => work(self, found?)?,
+            Waited::Tick => self.upkeep(true)?,
+            Waited::Ready(found) => {
+                work(self, found?)?;
+                self.upkeep(false)?;
+            }
         }
         if self.halt.take_reload() {
             self.flush_whole()?;
@@ -223,6 +239,7 @@ impl<T: Target> Worker<T> {
 
     /// What was folded and not committed is read again.
     fn forget(&mut self) {
+        self.shared.leave(self.generation, &self.held);
         self.folded = T::Folded::default();
         self.outcome = Outcome::default();
         self.waiting.clear();

@@ -9,6 +9,7 @@ mod amends;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod bank;
+mod catching_up;
 mod codec;
 mod compile_errors;
 mod debts;
@@ -31,6 +32,7 @@ mod load;
 mod macros;
 mod orders;
 mod outcomes;
+mod owners;
 mod parking;
 mod policies;
 mod process;
@@ -38,11 +40,14 @@ mod projection_stops;
 mod projections;
 mod publishing;
 mod reshaped;
+mod sharing;
 mod snapshots;
 mod split;
 mod sql;
+mod succession;
 mod switching;
 mod traps;
+mod workers;
 mod wrapped;
 
 /// How long a test waits for what takes a moment; reaching it is a failure.
