@@ -32,7 +32,7 @@ fn fmt(workspace: &Workspace) -> Result<Outcome> {
 fn evidence(workspace: &Workspace) -> Result<Outcome> {
     let passed = battery(&workspace.root, Size::Ci, |_| Ok(()))?;
     let note =
-        "20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, every planted bug, 50 real kills, misuse"
+        "20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, every planted bug, 50 real kills, misuse, tampered input"
             .to_owned();
     Ok(Outcome { passed, note, ..Outcome::default() })
 }
