@@ -19,6 +19,9 @@ pub(crate) enum Size {
     Full,
 }
 
+/// So many of the last lines of a part that failed are told once more at the end.
+const TOLD: usize = 8;
+
 /// What it takes.
 const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
@@ -67,7 +70,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<bool> {
 /// Runs everything of a size; whether all passed. The report is kept after each part, with what is yet to be run.
 pub(crate) fn battery(root: &Path, size: Size, keep: impl Fn(&str) -> Result<()>) -> Result<bool> {
     let head = head(root, size);
-    let mut passed = true;
+    let mut failed = Vec::new();
     let mut sections = String::new();
     let parts = size.parts();
     for (at, (title, package, arguments)) in parts.iter().enumerate() {
@@ -77,9 +80,13 @@ pub(crate) fn battery(root: &Path, size: Size, keep: impl Fn(&str) -> Result<()>
         command.args(["run", profile, "--quiet", "-p", package, "--"]).args(arguments.split(' '));
         println!("$ {}", process::spelled(&command));
         let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
-        passed &= status.success();
         let verdict = if status.success() { "passed" } else { "FAILED" };
         let (spelled, (day, minute)) = (process::spelled(&command), machine::now());
+        if !status.success() {
+            // What it printed may be far above by now, or cut off.
+            let last = &lines[lines.len().saturating_sub(TOLD)..];
+            failed.push(format!("FAILED: {title}: `{spelled}`\n  {}", last.join("\n  ")));
+        }
         sections.push_str(&format!(
             "\n## {title}: {verdict}\n\n`{spelled}`, done {day} {minute}, load {}\n\n```text\n{}\n```\n",
             machine::load(),
@@ -88,7 +95,8 @@ pub(crate) fn battery(root: &Path, size: Size, keep: impl Fn(&str) -> Result<()>
         let left = parts[at + 1..].iter().map(|(title, ..)| format!("\n## {title}: not run\n"));
         keep(&format!("{head}{sections}{}", left.collect::<String>()))?;
     }
-    Ok(passed)
+    failed.iter().for_each(|part| println!("{part}"));
+    Ok(failed.is_empty())
 }
 
 /// What the report begins with.

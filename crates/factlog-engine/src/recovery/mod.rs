@@ -7,7 +7,7 @@
 //!   continues the sealed log belongs to it, and so does a write-ahead file whose frames continue it.
 //! * A frame that cannot be read is a torn tail if no later frame vouches for it, and damage if one does. Several
 //!   frames are written at once, so whole ones may stand behind a torn one: they were never acknowledged and are cut
-//!   off with it. Their epoch keeps them from ever following what is written next.
+//!   off with it. Their epoch keeps them from ever following what is written next, be it sealed by now or not.
 
 mod beacons;
 mod files;

@@ -29,6 +29,7 @@ pub(super) struct Tail {
     /// Those that stood in front of a frame and are not whole.
     pub(super) beacons: Vec<LostBeacon>,
     pub(super) ready: Vec<u64>,
+    /// The epoch of the last frame.
     epoch: u64,
     pub(super) wal_bytes: u64,
     pub(super) vouched: u64,
@@ -46,15 +47,19 @@ impl Tail {
         Self { vouched: sealed, ..Self::default() }
     }
 
-    /// Counts a frame among those that nothing vouches for, and those that it vouches for no longer. Frames whose
-    /// events are sealed count as well: what is written next stands behind them.
-    fn add(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
+    /// The log ends behind this frame, until one is found that follows it. Frames whose events are sealed count as well:
+    /// what is written next stands behind them, so that no file from here on is one to begin with, and what is of an
+    /// earlier epoch was cut off. What it vouches for is not among that which nothing vouches for any longer.
+    fn ends_behind(&mut self, (number, at): (u64, usize), frame: &Frame<'_>) -> FrameAt {
         let Header { first, events, acknowledged, .. } = frame.header;
         let Header { epoch, recorded_at, .. } = frame.header;
         let (offset, length, checksum) = (at as u64, frame.length, frame.checksum);
         let found = FrameAt { number, offset, length, first, events, checksum, epoch, recorded_at };
         self.unvouched.retain(|before| !before.is_vouched_for(acknowledged));
         self.unvouched.push(found);
+        self.end = Some(End { number, offset: offset + length as u64, previous: checksum });
+        self.epoch = epoch;
+        self.ready.clear();
         found
     }
 }
@@ -118,13 +123,9 @@ impl Loader<'_> {
         } else {
             tail.ready.push(number);
         }
-        while let Some(frame) = self.sealed_frame(number, bytes, offset) {
-            let at = offset;
-            offset += frame.length;
-            tail.end = Some(End { number, offset: offset as u64, previous: frame.checksum });
-            tail.add((number, at), &frame);
-            // Writing goes on behind these, so that this file is not one to begin with.
-            tail.ready.clear();
+        while let Some((at, frame)) = self.sealed_frame(number, bytes, offset, tail.epoch) {
+            offset = at + frame.length;
+            tail.ends_behind((number, at), &frame);
         }
         while let Some((at, frame)) = self.next_frame(number, bytes, offset, tail) {
             if frame.header.first == self.next {
@@ -135,9 +136,9 @@ impl Loader<'_> {
                 tail.beacons.push(beacon);
             } else if frame.header.first != self.next {
                 // A hole in front of a file's first frame is at the end of the file before, if nothing tells better.
-                let place = if at == offset { before } else { None };
-                let hole = place.map_or((number, offset as u64), |end| (end.number, end.offset));
-                self.hole(tail.torn.unwrap_or(hole), frame.header.first, tail);
+                let place = before.filter(|_| at == offset).map(|end| (end.number, end.offset));
+                let place = tail.torn.or(place).unwrap_or((number, offset as u64));
+                self.hole(place, frame.header.first, tail);
             } else if let Some(last) = tail.last_frame.filter(|last| last.checksum != frame.header.previous) {
                 let what = "a frame is not the one that its successor follows";
                 let file = wal_files::relative_path(last.number);
@@ -149,14 +150,10 @@ impl Loader<'_> {
                 self.lose(Damage::new(file, at as u64, lost, malformed.to_string()));
                 self.next = lost.1 + 1;
             }
-            let Frame { header, length, checksum, .. } = frame.clone();
-            self.newest_epoch = self.newest_epoch.max(header.epoch);
-            offset = at + length;
-            (tail.epoch, tail.vouched) = (header.epoch, header.acknowledged);
-            tail.wal_bytes += length as u64;
-            tail.end = Some(End { number, offset: offset as u64, previous: checksum });
-            tail.last_frame = Some(tail.add((number, at), &frame));
-            tail.ready.clear();
+            offset = at + frame.length;
+            tail.vouched = frame.header.acknowledged;
+            tail.wal_bytes += frame.length as u64;
+            tail.last_frame = Some(tail.ends_behind((number, at), &frame));
             tail.torn = None;
         }
         if tail.torn.is_none() && bytes.get(offset..).and_then(frame::claims) == Some(self.next) {
@@ -164,13 +161,24 @@ impl Loader<'_> {
         }
     }
 
-    /// The frame at `offset`, if all its events are sealed: a crash came between the segment and the manifest, or the
-    /// manifest is an older one.
-    fn sealed_frame<'b>(&self, number: u64, bytes: &'b [u8], offset: usize) -> Option<Frame<'b>> {
-        let place = Place { store: self.store, file: FileKind::Wal, number, offset: offset as u64 };
-        let frame = frame::parse(bytes.get(offset..)?, place).ok()?;
+    /// The first frame from `offset` on, if all its events are sealed: a crash came between the segment and the manifest,
+    /// or the manifest is an older one. What is damaged in front of it took nothing away.
+    fn sealed_frame<'b>(
+        &mut self,
+        number: u64,
+        bytes: &'b [u8],
+        offset: usize,
+        epoch: u64,
+    ) -> Option<(usize, Frame<'b>)> {
+        let mut slots = (offset..bytes.len()).step_by(ALIGNMENT);
+        let (at, frame) = slots.find_map(|at| {
+            let place = Place { store: self.store, file: FileKind::Wal, number, offset: at as u64 };
+            Some((at, frame::parse(&bytes[at..], place).ok()?))
+        })?;
+        self.newest_epoch = self.newest_epoch.max(frame.header.epoch);
+        let in_order = epoch <= frame.header.epoch || planted!(AnyEpochFollows);
         let behind = frame.header.first.checked_add(frame.header.events.into())?;
-        (behind <= self.sealed + 1).then_some(frame)
+        (behind <= self.sealed + 1 && in_order).then_some((at, frame))
     }
 
     /// Positions up to `first` were acknowledged and cannot be read.
@@ -184,32 +192,50 @@ impl Loader<'_> {
         tail.unvouched.clear();
     }
 
-    /// The frame at `offset`, or the next one behind it that vouches for what should have been there. Where a beacon was
-    /// that cannot be read nothing is missing: it is one slot long, and nothing else is ever in front of a frame that
-    /// begins with the next position.
+    /// The frame at `offset`, or behind it the first one of those that a later one vouches for, or that follows them.
+    /// What follows none of them may have been cut off: it is not shown before what is missing is there again.
+    /// In front of a frame that begins with the next position nothing is missing: a beacon was there, which is one slot
+    /// long, or what is sealed, and then the frame says that all in front of it was acknowledged.
     fn next_frame<'b>(
-        &self,
+        &mut self,
         number: u64,
         bytes: &'b [u8],
         offset: usize,
-        tail: &Tail,
+        tail: &mut Tail,
     ) -> Option<(usize, Frame<'b>)> {
-        let slots = (offset..bytes.len()).step_by(ALIGNMENT);
-        for at in slots {
+        // Whole, and not known to be of the log.
+        let mut passed: Vec<(usize, Frame<'_>)> = Vec::new();
+        let mut vouched = self.next - 1;
+        for at in (offset..bytes.len()).step_by(ALIGNMENT) {
             let place = Place { store: self.store, file: FileKind::Wal, number, offset: at as u64 };
             let Ok(frame) = frame::parse(&bytes[at..], place) else {
                 continue;
             };
-            let in_order = tail.epoch <= frame.header.epoch || planted!(AnyEpochFollows);
-            let follows = frame.header.first == self.next && in_order;
+            let Header { first, acknowledged, epoch, .. } = frame.header;
+            // Those that were cut off count too: the next opening's are to be told from them.
+            self.newest_epoch = self.newest_epoch.max(epoch);
+            let in_order = tail.epoch <= epoch || planted!(AnyEpochFollows);
             if planted!(CutOneFrameTooMany) && frame::claims(&bytes[at + frame.length..]).is_none() {
                 return None;
             }
-            let vouches = self.next <= frame.header.acknowledged && !planted!(HoleEndsLog);
-            let beacon = if at == offset { 0 } else { ALIGNMENT };
-            if (at == offset + beacon && follows) || vouches {
+            let is_near = at <= offset + ALIGNMENT || acknowledged + 1 == first;
+            if first == self.next && in_order && is_near {
                 return Some((at, frame));
             }
+            let vouches = self.next <= acknowledged && !planted!(HoleEndsLog);
+            if self.next <= first && (in_order || vouches) {
+                passed.push((at, frame));
+            }
+            if vouches {
+                vouched = vouched.max(acknowledged);
+                let connected = |(_, frame): &&(usize, Frame<'_>)| frame.header.first <= vouched + 1;
+                if let Some(found) = passed.iter().find(connected) {
+                    return Some(found.clone());
+                }
+            }
+        }
+        if self.next <= vouched {
+            self.hole(tail.torn.unwrap_or((number, offset as u64)), vouched + 1, tail);
         }
         None
     }

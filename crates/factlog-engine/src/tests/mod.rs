@@ -3,6 +3,7 @@
 mod admin;
 mod beacons;
 mod crash;
+mod cut_off;
 mod damage;
 mod faults;
 mod files;

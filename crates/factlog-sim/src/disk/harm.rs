@@ -81,6 +81,14 @@ impl Content {
                 Arc::make_mut(theirs)[start..end].copy_from_slice(&ours[start..end]);
             }
         }
+        // Both have the same changes on their way.
+        for changes in self.pending.iter().zip(&mut meant.pending) {
+            if let (Change::Write { bytes: ours, .. }, Change::Write { offset, bytes: theirs }) = changes {
+                let at = |(byte, at): (_, u64)| (byte, places.iter().any(|place| place.contains(&at)));
+                let both = ours.iter().zip(theirs.iter()).zip(*offset..).map(at);
+                *theirs = both.map(|((ours, theirs), harmed)| if harmed { *ours } else { *theirs }).collect();
+            }
+        }
         self.meant = Some(meant);
     }
 

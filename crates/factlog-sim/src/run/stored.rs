@@ -10,6 +10,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 use super::world::DIR;
 
 const SLOT: usize = 4096;
+/// The manifest's two copies.
+pub(super) const MANIFESTS: [&str; 2] = ["MANIFEST.0", "MANIFEST.1"];
 
 /// Files and their bytes.
 pub(super) type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -42,7 +44,7 @@ impl Stored {
     /// Reads files that are as they were written.
     pub(super) fn of(files: &Files) -> Self {
         let store = files.get(&Path::new(DIR).join("STORE")).and_then(|bytes| bytes.get(8..24));
-        let copies = ["MANIFEST.0", "MANIFEST.1"].map(|name| Path::new(DIR).join(name));
+        let copies = MANIFESTS.map(|name| Path::new(DIR).join(name));
         let Some(store) = store else { return Self::default() };
         // One of them may have been gone on without.
         let copies = copies.iter().filter_map(|copy| files.get(copy)).filter(|bytes| is_whole(bytes, store));
@@ -57,6 +59,13 @@ impl Stored {
         found.read_frames(files, store, first..=last);
         found.runs = runs(files, &found.segments);
         found
+    }
+
+    /// Whether this is a whole manifest of the store that this file may have, be it the newest or not.
+    pub(super) fn is_copy(&self, path: &Path, bytes: &[u8]) -> bool {
+        let name = u64_at(bytes, 24).map(|sequence| MANIFESTS[usize::from(sequence % 2 != 0)]);
+        name.is_some_and(|name| path.ends_with(name))
+            && self.store.is_some_and(|store| is_whole(bytes, &store))
     }
 
     /// Whether there is no store yet.
@@ -91,12 +100,13 @@ impl Stored {
             let file = Path::new(DIR).join(format!("wal/{number:08}"));
             let Some(bytes) = files.get(&file) else { continue };
             let mut offset = 0;
-            // Where there was a beacon that is none any more, the log goes on behind it.
-            while let Some(frame) = frame(&file, bytes, offset, (store, number))
-                .or_else(|| frame(&file, bytes, offset + SLOT, (store, number)))
-            {
+            // Where there was a beacon that is none any more, or a frame that is sealed, the log goes on behind it.
+            let slots = |from: usize| (from..bytes.len()).step_by(SLOT);
+            while let Some(frame) = slots(offset).find_map(|at| frame(&file, bytes, at, (store, number))) {
                 let is_sealed = frame.last <= sealed && next == sealed + 1;
-                if frame.epoch < epoch || !(is_sealed || frame.first == next) {
+                let is_near =
+                    frame.place.start <= (offset + SLOT) as u64 || frame.acknowledged + 1 == frame.first;
+                if frame.epoch < epoch || !(is_sealed || frame.first == next && is_near) {
                     break;
                 }
                 next = next.max(frame.last + 1);

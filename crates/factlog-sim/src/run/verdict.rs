@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use factlog_core::{Error, ErrorKind};
 use factlog_engine::{Damage, Report};
 
-use super::stored::{Frame, Stored, segment_path};
+use super::stored::{Frame, MANIFESTS, Stored, segment_path};
 use super::world::DIR;
 use crate::disk::{Harmed, SimDisk};
 
@@ -21,11 +21,19 @@ use crate::disk::{Harmed, SimDisk};
 pub(super) struct Verdict {
     pub(super) harmed: Harmed,
     pub(super) stored: Stored,
+    /// Copies of the manifest that are whole, but older than they should be: nobody can tell, and they cost nothing.
+    older: Vec<PathBuf>,
 }
 
 impl Verdict {
     pub(super) fn of(disk: &SimDisk) -> Self {
-        Self { harmed: disk.harmed(), stored: Stored::of(&disk.meant()) }
+        let (harmed, stored) = (disk.harmed(), Stored::of(&disk.meant()));
+        let copies = MANIFESTS.map(|name| Path::new(DIR).join(name));
+        let is_older = |path: &PathBuf| {
+            harmed.contains_key(path)
+                && disk.files().get(path).is_some_and(|bytes| stored.is_copy(path, bytes))
+        };
+        Self { older: copies.into_iter().filter(is_older).collect(), harmed, stored }
     }
 
     /// The same with the harm that has been done since.
@@ -36,9 +44,21 @@ impl Verdict {
         self
     }
 
-    /// Whether the file of a segment is as it was written.
+    /// Whether the file of a segment is as it was written, and found.
     pub(super) fn is_whole(&self, segment: (u64, u64)) -> bool {
-        !self.harmed.contains_key(&segment_path(segment.0))
+        !self.harmed.contains_key(&segment_path(segment.0)) && self.is_found(segment.0)
+    }
+
+    /// Whether the segment with this first position must be found: with a copy of the manifest harmed it may be one that
+    /// no copy names, and those are found one behind the other.
+    fn is_found(&self, segment: u64) -> bool {
+        let in_front =
+            self.stored.segments.iter().map(|(first, _)| *first).take_while(|&first| first < segment);
+        !self.is_manifest_harmed() || !in_front.map(segment_path).any(|path| self.harmed.contains_key(&path))
+    }
+
+    fn is_manifest_harmed(&self) -> bool {
+        MANIFESTS.iter().any(|name| self.harmed.contains_key(&Path::new(DIR).join(name)))
     }
 
     /// Whether a frame is as it was written.
@@ -80,6 +100,11 @@ impl Verdict {
     /// Whether a text names a harmed file that the log or the store itself is in. A write-ahead file may be named for
     /// the one behind it, whose first frame should follow it.
     fn names_harm(&self, text: &str) -> bool {
+        // What a lost copy of the manifest knew behind a harmed segment, and so what is the first file that is needed.
+        let unknown = ["MANIFEST does not know", "the write-ahead file is missing"];
+        if !self.is_found(u64::MAX) && unknown.iter().any(|what| text.contains(what)) {
+            return true;
+        }
         self.harmed.keys().filter(|path| !is_derived(path)).any(|path| {
             let name = relative(path);
             text.contains(&name) || (name.starts_with("wal/") && text.contains("wal/"))
@@ -122,10 +147,11 @@ impl Verdict {
 
     /// The harmed files of which every byte matters.
     fn in_use(&self) -> Vec<PathBuf> {
-        let segments = self.stored.segments.iter().map(|segment| segment_path(segment.0));
-        let copies = ["STORE", "MANIFEST.0", "MANIFEST.1"].map(|name| Path::new(DIR).join(name));
+        let segments = self.stored.segments.iter().map(|(first, _)| *first);
+        let segments = segments.filter(|&first| self.is_found(first)).map(segment_path);
+        let copies = ["STORE", MANIFESTS[0], MANIFESTS[1]].map(|name| Path::new(DIR).join(name));
         let files = segments.chain(self.stored.runs.iter().cloned()).chain(copies);
-        files.filter(|path| self.harmed.contains_key(path)).collect()
+        files.filter(|path| self.harmed.contains_key(path) && !self.older.contains(path)).collect()
     }
 
     fn told(&self) -> String {
