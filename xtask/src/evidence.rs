@@ -3,10 +3,14 @@
 //!
 //! It judges nothing itself: a program that ends badly ends it badly, with a report that says so.
 
-use std::{fs, path::Path};
+mod report;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use self::report::Report;
 use crate::bench::machine;
 use crate::process;
 
@@ -23,7 +27,7 @@ pub(crate) enum Size {
 const TOLD: usize = 8;
 
 /// What it takes.
-const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
+const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record|--resume] [--only sim|faults|fuzz]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
                every failing call one at a time, every planted bug, a sample of the cuts and flips,
                50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
@@ -33,87 +37,110 @@ const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record]\n
                is sealed in a small store turned, a part of the other ways to cut and to harm,
                500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
                1,000,000 inputs for each decoder
-  --record     write docs/evidence/<day>-<size>.md as well\n";
+  --record     write docs/evidence/<day>-<size>.md as well, after each part
+  --resume     the same, but parts that it says passed on the same commit are not run again
+  --only NAME  run the parts of one program: sim, faults or fuzz\n";
+
+/// One program with arguments, and what it shows.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    title: &'static str,
+    package: &'static str,
+    arguments: &'static str,
+}
+
+/// What the words ask for.
+#[derive(Clone, Copy, Debug)]
+struct Options<'a> {
+    size: Size,
+    record: bool,
+    resume: bool,
+    /// The end of the only package to run.
+    only: Option<&'a str>,
+}
 
 /// Runs what the words say.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<bool> {
-    let (mut size, mut record) = (Size::Ci, false);
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match (*word, words.as_slice().first()) {
-            ("--record", _) => record = true,
-            ("--size", Some(&name)) => {
-                words.next();
-                size = match name {
-                    "ci" => Size::Ci,
-                    "full" => Size::Full,
-                    other => bail!("there is no size `{other}`\n\n{HELP}"),
-                };
-            }
-            (other, _) => bail!("there is no option `{other}`, or it wants a value\n\n{HELP}"),
-        }
-    }
-    if !record {
-        return battery(root, size, |_| Ok(()));
+    let options = Options::parse(words)?;
+    if !options.record {
+        return Ok(battery(root, options, None)?.is_empty());
     }
     let (day, _) = machine::now();
     let directory = root.join("docs/evidence");
     fs::create_dir_all(&directory).context("docs/evidence could not be made")?;
-    let path = directory.join(format!("{day}-{}.md", size.name()));
-    let passed = battery(root, size, |report| {
-        fs::write(&path, report).with_context(|| format!("{} could not be written", path.display()))
-    })?;
+    let path = directory.join(format!("{day}-{}.md", options.size.name()));
+    let failed = battery(root, options, Some(path.clone()))?;
     println!("wrote {}", path.display());
-    Ok(passed)
-}
-
-/// Runs everything of a size; whether all passed. The report is kept after each part, with what is yet to be run.
-pub(crate) fn battery(root: &Path, size: Size, keep: impl Fn(&str) -> Result<()>) -> Result<bool> {
-    let head = head(root, size);
-    let mut failed = Vec::new();
-    let mut sections = String::new();
-    let parts = size.parts();
-    for (at, (title, package, arguments)) in parts.iter().enumerate() {
-        let mut command = process::cargo(root);
-        // Fuzzing is to notice what runs over, too.
-        let profile = if *package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
-        command.args(["run", profile, "--quiet", "-p", package, "--"]).args(arguments.split(' '));
-        println!("$ {}", process::spelled(&command));
-        let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
-        let verdict = if status.success() { "passed" } else { "FAILED" };
-        let (spelled, (day, minute)) = (process::spelled(&command), machine::now());
-        if !status.success() {
-            // What it printed may be far above by now, or cut off.
-            let last = &lines[lines.len().saturating_sub(TOLD)..];
-            failed.push(format!("FAILED: {title}: `{spelled}`\n  {}", last.join("\n  ")));
-        }
-        sections.push_str(&format!(
-            "\n## {title}: {verdict}\n\n`{spelled}`, done {day} {minute}, load {}\n\n```text\n{}\n```\n",
-            machine::load(),
-            lines.join("\n")
-        ));
-        let left = parts[at + 1..].iter().map(|(title, ..)| format!("\n## {title}: not run\n"));
-        keep(&format!("{head}{sections}{}", left.collect::<String>()))?;
-    }
-    failed.iter().for_each(|part| println!("{part}"));
     Ok(failed.is_empty())
 }
 
-/// What the report begins with.
-fn head(root: &Path, size: Size) -> String {
-    let (day, minute) = machine::now();
-    let mut report = format!(
-        "# Evidence, {day}, size `{0}`\n\nWritten by `cargo xtask evidence --size {0} --record`. A simulated disk, a stepped \
-         engine, one seed a run: `crates/factlog-sim`; real processes under real faults: `crates/factlog-faults`; what decodes: \
-         `crates/factlog-fuzz`. Each run ends with a verification of the store and with its whole history held against the \
-         contract.\n\n| | |\n|---|---|\n| begun | {day} {minute} |\n| load before | {1} |\n",
-        size.name(),
-        machine::load()
-    );
-    for (name, value) in machine::describe(root, root) {
-        report.push_str(&format!("| {name} | {value} |\n"));
+impl<'a> Options<'a> {
+    const CI: Self = Self { size: Size::Ci, record: false, resume: false, only: None };
+
+    fn parse(words: &[&'a str]) -> Result<Self> {
+        let mut options = Self::CI;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match (*word, words.as_slice().first()) {
+                ("--record", _) => options.record = true,
+                ("--resume", _) => (options.record, options.resume) = (true, true),
+                ("--size", Some(&name)) => {
+                    words.next();
+                    options.size = match name {
+                        "ci" => Size::Ci,
+                        "full" => Size::Full,
+                        other => bail!("there is no size `{other}`\n\n{HELP}"),
+                    };
+                }
+                ("--only", Some(&name)) => {
+                    words.next();
+                    if !["sim", "faults", "fuzz"].contains(&name) {
+                        bail!("there is no program `{name}`\n\n{HELP}");
+                    }
+                    options.only = Some(name);
+                }
+                (other, _) => bail!("there is no option `{other}`, or it wants a value\n\n{HELP}"),
+            }
+        }
+        Ok(options)
     }
-    report
+}
+
+/// Runs everything of the size that the gate runs; the parts that failed.
+pub(crate) fn ci(root: &Path) -> Result<Vec<&'static str>> {
+    battery(root, Options::CI, None)
+}
+
+/// Runs the parts; those that failed. The report is kept after each of them, with what is yet to be run.
+fn battery(root: &Path, options: Options<'_>, path: Option<PathBuf>) -> Result<Vec<&'static str>> {
+    let report = Report::new(root, options.size, path);
+    let parts = options.size.parts();
+    let (mut failed, mut told) = (Vec::new(), String::new());
+    for part in parts.iter().filter(|part| options.only.is_none_or(|only| part.package.ends_with(only))) {
+        if options.resume && report.has_passed(part) {
+            println!("passed already: {}", part.title);
+            continue;
+        }
+        let mut command = process::cargo(root);
+        // Fuzzing is to notice what runs over, too.
+        let profile = if part.package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
+        command.args(["run", profile, "--quiet", "-p", part.package, "--"]).args(part.arguments.split(' '));
+        let spelled = process::spelled(&command);
+        println!("$ {spelled}");
+        let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
+        if !status.success() {
+            // What it printed may be far above by now, or cut off.
+            let last = &lines[lines.len().saturating_sub(TOLD)..];
+            told.push_str(&format!("FAILED: {}: `{spelled}`\n  {}\n", part.title, last.join("\n  ")));
+            failed.push(part.title);
+        }
+        let (day, minute) = machine::now();
+        let (load, lines) = (machine::load(), lines.join("\n"));
+        let text = format!("\n`{spelled}`, done {day} {minute}, load {load}\n\n```text\n{lines}\n```\n");
+        report.add(&parts, part.title, status.success(), &text)?;
+    }
+    print!("{told}");
+    Ok(failed)
 }
 
 impl Size {
@@ -124,15 +151,16 @@ impl Size {
         }
     }
 
-    /// What is run, of which package, and what it is called.
-    fn parts(self) -> Vec<(&'static str, &'static str, &'static str)> {
-        let simulated = self.simulated().map(|(title, arguments)| (title, "factlog-sim", arguments));
-        let real = self.real().map(|(title, arguments)| (title, "factlog-faults", arguments));
+    /// What is run, in this order.
+    fn parts(self) -> Vec<Part> {
+        let part = |package| move |(title, arguments)| Part { title, package, arguments };
+        let simulated = self.simulated().map(part("factlog-sim"));
+        let real = self.real().map(part("factlog-faults"));
         let inputs = match self {
             Self::Ci => "--runs 200000 --seed 1",
             Self::Full => "--runs 1000000 --seed 2",
         };
-        let decoders = [("Decoders are given what was tampered with", "factlog-fuzz", inputs)];
+        let decoders = [("Decoders are given what was tampered with", inputs)].map(part("factlog-fuzz"));
         simulated.into_iter().chain(real).chain(decoders).collect()
     }
 
@@ -203,7 +231,7 @@ mod tests {
 
     #[test]
     fn unknown_words_are_refused_before_anything_runs() {
-        for words in [&["--size"][..], &["--size", "huge"], &["--fast"], &["ci"]] {
+        for words in [&["--size"][..], &["--size", "huge"], &["--fast"], &["ci"], &["--only", "all"]] {
             let error = run(Path::new("/nowhere"), words).expect_err("refused").to_string();
             assert!(error.contains("usage: cargo xtask evidence"), "{error}");
         }
