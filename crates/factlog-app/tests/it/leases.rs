@@ -34,8 +34,8 @@ async fn same_log() -> MemoryStore {
     store
 }
 
-/// Balances; a child takes its time over each event.
-struct Slow(Duration);
+/// Balances; a child takes its time over each event, and leaves a note when it has begun.
+struct Slow(Duration, Option<std::path::PathBuf>);
 
 impl Projection for Slow {
     type Event = AccountEvent;
@@ -46,6 +46,9 @@ impl Projection for Slow {
         Balances.keys(recorded)
     }
     fn apply(&self, key: &u64, balance: Option<u64>, recorded: &Recorded<AccountEvent>) -> Option<u64> {
+        if let Some(begun) = self.1.as_ref().filter(|begun| !begun.exists()) {
+            std::fs::write(begun, "").unwrap();
+        }
         std::thread::sleep(self.0);
         Balances.apply(key, balance, recorded)
     }
@@ -86,9 +89,8 @@ async fn work_until_killed(directory: &Path) {
     let sink = SqliteSink::open("balances", directory.join("read.sqlite")).unwrap();
     let fenced = std::env::var(FENCED).unwrap() == "true";
     let sink = Noted { sink, fenced, note: directory.join("note") };
-    let slow = Slow(Duration::from_millis(1));
+    let slow = Slow(Duration::from_millis(1), Some(directory.join("begun")));
     let _model = app.project(slow).kept_in(sink).shared(1, LEASE).start().unwrap();
-    std::fs::write(directory.join("started"), "").unwrap();
     std::future::pending::<()>().await;
 }
 
@@ -128,14 +130,13 @@ async fn paused_holder(fenced: bool) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_for("the child works", || directory.path().join("started").exists());
-    std::thread::sleep(Duration::from_millis(300));
+    wait_for("the child works", || directory.path().join("begun").exists());
     signal(&child, "-STOP");
     assert!(!directory.path().join("note").exists(), "it has committed nothing yet");
     std::thread::sleep(2 * LEASE);
 
     let app = App::new(same_log().await);
-    let model = app.project(Slow(Duration::ZERO)).sqlite(&path).shared(1, LEASE).start().unwrap();
+    let model = app.project(Slow(Duration::ZERO, None)).sqlite(&path).shared(1, LEASE).start().unwrap();
     model.at_least(Position::new(EVENTS), SOON, OnTimeout::Error).await.expect("another takes over");
     app.execute(Record((0..300).map(|_| deposited(1, 1)).collect())).await.unwrap();
     let head = app.store().head().await.unwrap().position;
