@@ -3,7 +3,8 @@
 //! * A browser can be led to this port under the name of a foreign site (DNS rebinding): such a request names that site
 //!   as its host. Every request, gRPC as well, therefore must name a loopback address or `localhost`.
 //! * A page of a foreign site can send some requests here without asking: such a request names its origin.
-//!   It is refused too. No answer carries a CORS header, so that no page of another origin reads one.
+//!   So does one that embeds what is here, by `Sec-Fetch-Site`. Both are refused. No answer carries a CORS header, so that
+//!   no page of another origin reads one.
 
 use std::net::IpAddr;
 
@@ -59,6 +60,11 @@ fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
             ));
         }
     }
+    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Err("the request comes from a page of another site; there is no authentication yet, so pages of web sites \
+                    are not answered"
+            .to_owned());
+    }
     Ok(())
 }
 
@@ -107,6 +113,10 @@ mod tests {
         }
         for origin in ["https://evil.example", "null", "http://localhost.evil.example", ""] {
             assert!(check(&target, &with(header::ORIGIN, origin)).is_err(), "{origin}");
+        }
+        for (site, passes) in [("cross-site", false), ("same-origin", true), ("none", true)] {
+            let name = header::HeaderName::from_static("sec-fetch-site");
+            assert_eq!(check(&target, &with(name, site)).is_ok(), passes, "{site}");
         }
     }
 }

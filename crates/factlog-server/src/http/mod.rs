@@ -55,14 +55,15 @@ pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
         .route("/health/live", get(lists::live))
         .route("/health/ready", get(lists::ready))
         .method_not_allowed_fallback(wrong_method)
-        .layer(map_response(uncached))
+        .layer(map_response(for_browsers))
         .with_state(api);
     grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard)).into()
 }
 
-/// Logs grow: an answer of a moment ago is not to be given again by a cache.
-async fn uncached(mut response: Response) -> Response {
+/// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.
+async fn for_browsers(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -136,3 +136,19 @@ impl Follower {
         }
     }
 }
+
+/// A connection that has had an answer and stays open.
+pub(crate) struct Idle(#[expect(dead_code, reason = "it is only held open")] TcpStream);
+
+impl Idle {
+    pub(crate) async fn start(address: SocketAddr) -> Self {
+        let mut socket = TcpStream::connect(address).await.expect("connect");
+        let request = format!("GET /health/live HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.expect("send");
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"}") {
+            assert!(0 < socket.read_buf(&mut seen).await.expect("an answer"), "it was closed");
+        }
+        Self(socket)
+    }
+}

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use factlog_core::{Append, Event, EventStore, EventType, MemoryStore, Query, ReadOptions, StreamId, Tags};
 use factlog_engine::{Engine, Settings};
 use serde_json::{Value, json};
 
 use crate::served::{Served, runtime};
-use crate::web::{Follower, get, post, send};
+use crate::web::{Follower, Idle, get, post, send};
 
 async fn write(store: &dyn EventStore, from: u64, to: u64) {
     let event = |n: u64| {
@@ -168,6 +169,39 @@ fn a_follower_goes_on_across_a_restart_without_gap_or_repeat() {
         assert_eq!(seen, (3..=30).collect::<Vec<_>>());
         // It does not read any more; the server stops all the same.
         served.stop().await;
+    });
+}
+
+/// Would fail if followers that do not read held up those who write, or lost what was written meanwhile; or if a
+/// connection that only waits for another request held up the end of the server.
+#[test]
+fn stalled_followers_and_idle_connections_hold_up_nobody() {
+    runtime().block_on(async {
+        let behind = Arc::new(MemoryStore::new());
+        let served = Served::start(behind.clone()).await;
+        let at = served.address;
+        let mut stalled = Vec::new();
+        for _ in 0..20 {
+            stalled.push(Follower::start(at, "/v1/subscribe", &[]).await);
+        }
+        let data = format!("{:?}", "x".repeat(512 << 10));
+        let event = format!(r#"{{"type":"large","data":{data}}}"#);
+        for _ in 0..16 {
+            assert_eq!(post(at, "/v1/events", &[], &event).await.status, 201);
+        }
+        for mut follower in stalled.drain(..3) {
+            let mut positions = Vec::new();
+            while positions.len() < 16 {
+                let message = follower.next().await.expect("it goes on");
+                positions.extend(message.id.filter(|_| message.event.is_empty()));
+            }
+            assert_eq!(positions, (1..=16).collect::<Vec<_>>());
+        }
+        drop(stalled);
+        let idle = Idle::start(at).await;
+        let stopped = tokio::time::timeout(Duration::from_secs(5), served.stop()).await;
+        stopped.expect("it does not wait for whoever asks nothing");
+        drop(idle);
     });
 }
 
