@@ -1,11 +1,13 @@
-//! Any event store behind a socket: the gRPC services of `factlog-proto` over an `Arc<dyn EventStore>`.
+//! Any event store behind a socket: the gRPC services of `factlog-proto` over an `Arc<dyn EventStore>`, and the same contract
+//! over HTTP and JSON on the same port.
 //!
 //! * It adds no promise to the store's and takes none away: an answer is the store's answer.
 //! * Memory per call is bounded: batches end at 256 KiB or with one larger event, and are made only as fast as the
 //!   caller reads; a session has at most [`SESSION_APPENDS`] appends or [`SESSION_BYTES`] under way. A request is held
-//!   whole, up to 160 MiB.
+//!   whole, up to 160 MiB, over HTTP up to 96 MiB.
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
+//!   Followers over HTTP are told with `event: end`.
 //! * There is no authentication and no TLS yet. Therefore it listens on loopback addresses only.
 //!
 //! It knows no store's files. Reads of an embedded store do their I/O on the runtime's threads, a batch at a time.
@@ -26,6 +28,7 @@
 mod admin;
 mod answers;
 mod fences;
+mod http;
 mod service;
 mod session;
 
@@ -40,6 +43,7 @@ use factlog_proto::v1::administration_service_server::AdministrationServiceServe
 use factlog_proto::v1::event_store_service_server::EventStoreServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
@@ -95,14 +99,18 @@ impl Server {
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
         Self::check(address)?;
         let (stop, stopping) = watch::channel(false);
-        let service = service::Service::new(self.store, stopping.clone());
-        let administration = admin::Service::new(self.administration, stopping);
+        let service = service::Service::new(self.store.clone(), stopping.clone());
+        let administration = admin::Service::new(self.administration.clone(), stopping.clone());
+        let grpc =
+            Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
+                .add_service(AdministrationServiceServer::new(administration));
+        let api = http::Api { store: self.store, administration: self.administration, stopping };
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_PER_CONNECTION)
             .http2_keepalive_interval(Some(PING_EVERY))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
-            .add_service(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
-            .add_service(AdministrationServiceServer::new(administration))
+            .accept_http1(true)
+            .add_routes(http::beside(grpc, api))
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
                 stopped(stop.subscribe()),

@@ -20,9 +20,9 @@ Examples:
   factlog serve --data bank.db
   factlog serve --listen 127.0.0.1:0 --data bank.db --json";
 
-/// Serve the store over gRPC, on this machine only
+/// Serve the store over gRPC and HTTP, on this machine only
 ///
-/// Programs reach it as factlog://127.0.0.1:4270. There is no authentication yet, so an address that other machines
+/// Programs reach it as factlog://127.0.0.1:4270, and over HTTP and JSON as http://127.0.0.1:4270/v1/events. There is no authentication yet, so an address that other machines
 /// can reach is refused. Interrupted or terminated, it ends every stream with a reason, answers what it has begun,
 /// closes the store and ends with 0; a second interrupt ends it at once, which loses nothing that was acknowledged.
 #[derive(Args, Debug)]
@@ -50,10 +50,11 @@ async fn serve(listen: SocketAddr, context: &Context) -> Outcome {
     let store = context.store()?;
     let directory = context.directory()?.display().to_string();
     let url = format!("factlog://{address}");
+    let http = format!("http://{address}");
     answer(
         context.json,
-        || json!({ "url": url, "data": directory }),
-        || format!("serving {directory} at {url}"),
+        || json!({ "url": url, "http": http, "data": directory }),
+        || format!("serving {directory} at {url} (gRPC) and {http} (HTTP and JSON)"),
     )?;
     let served = Server::administered(Arc::new(store.clone())).serve(listener, stopped).await;
     // The store is closed whatever became of the socket.

@@ -5,3 +5,7 @@ mod proxy;
 mod refusals;
 mod served;
 mod torn;
+mod web;
+mod web_append;
+mod web_read;
+mod web_refusals;

@@ -1,0 +1,67 @@
+//! The ids of events that come without one: derived from the `Idempotency-Key`, or new.
+//!
+//! The same key gives the same ids for ever, in every store, so that a repeated request is the same append.
+
+use axum::http::HeaderMap;
+use factlog_core::EventId;
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+/// What the ids of keys are derived from: never to be changed.
+const NAMESPACE: Uuid = Uuid::from_u128(0x7f5a_3d1c_64ab_4a0e_9c1d_2f0b_8e6d_51a7);
+/// Bytes of a key.
+const KEY_BYTES_MAX: usize = 255;
+
+/// Gives ids to the events of one append.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    key: Option<Uuid>,
+}
+
+impl Ids {
+    /// From the headers of a request.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut keys = headers.get_all("idempotency-key").iter();
+        let Some(key) = keys.next() else { return Ok(Self { key: None }) };
+        let bytes = key.as_bytes();
+        // Some write it as a string of structured fields, in quotes; it is the same key.
+        let bare = bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")).unwrap_or(bytes);
+        if keys.next().is_some() || bare.is_empty() || KEY_BYTES_MAX < bare.len() {
+            let what = format!("header Idempotency-Key: give one key of 1 to {KEY_BYTES_MAX} bytes");
+            return Err(Problem::invalid(what).with("header", "Idempotency-Key"));
+        }
+        Ok(Self { key: Some(Uuid::new_v5(&NAMESPACE, bare)) })
+    }
+
+    /// The id of the event at this place of the append.
+    pub(crate) fn id(&self, index: usize) -> EventId {
+        match &self.key {
+            // Two steps, so that no pair of key and place runs together into another pair.
+            Some(key) => Uuid::new_v5(key, index.to_string().as_bytes()).into(),
+            None => EventId::generate(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would fail if the derivation changed: requests repeated across an upgrade would then be written twice.
+    #[test]
+    fn ids_of_a_key_are_for_ever() {
+        let of = |key: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                "idempotency-key".parse().expect("a name"),
+                axum::http::HeaderValue::from_static(key),
+            )]);
+            Ids::of(&headers)
+        };
+        let ids = of("order-17").expect("a key");
+        assert_eq!(ids.id(0).to_string(), "924716fb-cd37-511b-bc27-7d6a2f3de5a9");
+        assert_eq!(ids.id(1).to_string(), "5e52e779-d612-58aa-8547-4f70d4464cbc");
+        assert_eq!(of("\"order-17\"").expect("the same key").id(1), ids.id(1));
+        assert!(of("\"\"").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! The contract over HTTP and JSON, on the port of gRPC: for browsers, scripts and languages without stubs.
+//!
+//! * It adds no promise and takes none away: an append is the store's, a page is from one snapshot, a subscription goes on
+//!   after the last id.
+//! * A body is read whole, 96 MiB at most; a page ends after 1,000 events or 4 MiB; a follower costs 256 KiB or one event.
+//! * Whatever is wrong with a request is a problem of RFC 9457 from the table of errors; nothing is passed over in silence.
+//! * Only requests of this machine that name it are answered, while there is no authentication (`guard`).
+//!
+//! `docs/http.md` is its reference, decision 0018 says why it is so.
+
+mod append;
+mod body;
+mod conditions;
+mod guard;
+mod ids;
+mod json;
+mod lists;
+mod params;
+mod problem;
+mod read;
+mod subscribe;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, map_response};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use factlog_core::{Administration, EventStore};
+use tokio::sync::watch;
+use tonic::Status;
+use tonic::service::Routes;
+
+use problem::Problem;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) administration: Option<Arc<dyn Administration>>,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The routes of gRPC and these, behind one guard.
+pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
+    let http = Router::new()
+        .route("/v1/events", post(append::to_log).get(read::of_log))
+        .route("/v1/streams/{id}/events", post(append::to_stream).get(read::of_stream))
+        .route("/v1/streams", get(lists::streams))
+        .route("/v1/types", get(lists::types))
+        .route("/v1/head", get(lists::head))
+        .route("/v1/subscribe", get(subscribe::subscribe))
+        .route("/health/live", get(lists::live))
+        .route("/health/ready", get(lists::ready))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(for_browsers))
+        .with_state(api);
+    grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard)).into()
+}
+
+/// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.
+async fn for_browsers(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let what = format!("{} is not what {} takes", request.method(), request.uri().path());
+    Problem::invalid(what).status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+async fn nothing_here(request: Request) -> Response {
+    if guard::is_grpc(request.headers()) {
+        return Status::unimplemented("").into_http::<axum::body::Body>();
+    }
+    let what = format!("there is nothing at {}; docs/http.md lists what there is", request.uri().path());
+    Problem::invalid(what).status(StatusCode::NOT_FOUND).into_response()
+}

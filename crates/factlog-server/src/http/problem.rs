@@ -1,0 +1,106 @@
+//! Refusals over HTTP: problem details of RFC 9457, made from the one table of errors.
+//!
+//! Every refusal of this API has this form. `outcome` says whether it is certain that nothing was written.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use factlog_core::{AppendError, Error, FailedCondition, Position, Revision};
+use factlog_proto::Refusal;
+use serde_json::{Map, Value, json};
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    refusal: Refusal,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    /// A request that can never succeed as it stands.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::from(Error::invalid(detail))
+    }
+
+    /// A caller that may not do this.
+    pub(crate) fn denied(detail: impl Into<String>) -> Self {
+        Self::from(Error::denied(detail))
+    }
+
+    /// The same with a status that says more than the table's.
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with one more fact.
+    pub(crate) fn with(mut self, name: &str, fact: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), fact.into());
+        self
+    }
+
+    /// The same with what the request was about in front of its sentence.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.detail = format!("{what}: {}", self.detail);
+        self
+    }
+
+    /// The body.
+    pub(crate) fn json(&self) -> Value {
+        let row = self.refusal.row();
+        let mut body = self.more.clone();
+        let mut say = |name: &str, fact: Value| body.insert(name.to_owned(), fact);
+        say("type", json!(format!("urn:factlog:error:{}", row.code)));
+        say("title", json!(row.meaning));
+        say("status", json!(self.status.as_u16()));
+        say("detail", json!(self.detail));
+        say("code", json!(row.code));
+        say("reason", json!(row.reason));
+        say("outcome", json!(if row.definite { "definite" } else { "indefinite" }));
+        Value::Object(body)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::from(AppendError::Failed(error))
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let refusal = Refusal::of(&error);
+        let status = StatusCode::from_u16(refusal.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Self { status, refusal, detail: error.to_string(), more: Map::new() };
+        match error.conflict() {
+            None => problem,
+            Some(conflict) => problem.with("failed", conflict.failed.iter().map(fact).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// A condition that did not hold, and what broke it.
+fn fact(failed: &FailedCondition) -> Value {
+    match failed {
+        FailedCondition::Revision { index, stream, expected, actual } => json!({
+            "condition": index, "kind": "revision", "stream": stream.as_str(), "expected": expected.to_string(),
+            "actual": actual.map(Revision::get),
+        }),
+        FailedCondition::NoneMatch { index, position } => json!({
+            "condition": index, "kind": "none_match", "position": position.get(),
+        }),
+        FailedCondition::Tracking { stale, recorded } => json!({
+            "kind": "tracking", "source": stale.source.as_str(), "position": Position::get(stale.position),
+            "recorded": recorded.get(),
+        }),
+        other => json!({ "kind": "unknown", "detail": other.to_string() }),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
+        (self.status, headers, self.json().to_string()).into_response()
+    }
+}

@@ -1,0 +1,154 @@
+//! `GET` of events: a page from one snapshot, as JSON or an event a line.
+//!
+//! A page ends after `limit` events, after 4 MiB or with one larger event. `next` is where the following one begins.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use factlog_core::{Position, Query, ReadOptions, Revision, StreamId};
+
+use super::Api;
+use super::append::{etag, named};
+use super::json;
+use super::params::Params;
+use super::problem::Problem;
+
+/// Bytes of events after which a page ends.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// `GET /v1/events`
+pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    const KNOWN: [&str; 8] = ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
+    let params = Params::parse(request.uri().query(), &KNOWN)?;
+    let form = Form::of(request.headers())?;
+    let page = page(&api, params.query(None)?, &params, None).await?;
+    Ok(page.answer(form))
+}
+
+/// `GET /v1/streams/{id}/events`
+pub(crate) async fn of_stream(
+    State(api): State<Api>,
+    stream: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Problem> {
+    const KNOWN: [&str; 7] = ["after", "until", "from_revision", "limit", "backwards", "type", "tag"];
+    let params = Params::parse(request.uri().query(), &KNOWN)?;
+    let form = Form::of(request.headers())?;
+    let stream = named(stream)?;
+    let page =
+        page(&api, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
+    // As of the page's own snapshot: an append that is allowed by it has seen all that the page could show.
+    let revision = last_revision(&api, stream, page.head).await?;
+    let mut response = page.answer(form);
+    if let Some(revision) = revision {
+        response.headers_mut().insert(header::ETAG, etag(revision));
+    }
+    Ok(response)
+}
+
+async fn last_revision(
+    api: &Api,
+    stream: StreamId,
+    head: Option<Position>,
+) -> Result<Option<Revision>, Problem> {
+    if head.is_none() {
+        return Ok(None);
+    }
+    let options = ReadOptions::default().until(head).backwards().limit(1);
+    let read = api.store.read(Query::stream(stream), options).collect().await?;
+    Ok(read.events.first().and_then(|event| event.revision))
+}
+
+/// How a page goes out.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Lines,
+}
+
+impl Form {
+    /// The first of what the caller accepts that there is.
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut said = None;
+        for value in headers.get_all(header::ACCEPT) {
+            let text = value.to_str().unwrap_or("?");
+            for range in text.split(',') {
+                match range.split(';').next().unwrap_or_default().trim() {
+                    "*/*" | "application/*" | "application/json" => return Ok(Self::Json),
+                    "application/x-ndjson" => return Ok(Self::Lines),
+                    _ => said = Some(text),
+                }
+            }
+        }
+        said.map_or(Ok(Self::Json), |said| {
+            let what = format!("{said:?} is not offered; accept application/json or application/x-ndjson");
+            Err(Problem::invalid(what).status(StatusCode::NOT_ACCEPTABLE))
+        })
+    }
+}
+
+/// Events, the head of the snapshot they are from, and where the next page begins.
+struct Page {
+    /// An event a line.
+    events: Vec<u8>,
+    head: Option<Position>,
+    next: Option<u64>,
+}
+
+async fn page(api: &Api, query: Query, params: &Params, from: Option<Revision>) -> Result<Page, Problem> {
+    let limit = params.limit()?;
+    let backwards = params.switch("backwards")?;
+    // One more than asked for tells whether there is another page.
+    let mut options = ReadOptions::default()
+        .after(params.after()?)
+        .until(params.parsed::<Position>("until")?)
+        .limit(limit + 1);
+    if backwards {
+        options = options.backwards();
+    }
+    options.from_revision = from;
+    let mut events = api.store.read(query, options);
+    let mut page = Page { events: Vec::new(), head: events.head().await?, next: None };
+    let (mut count, mut last) = (0, None);
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if count == limit || PAGE_BYTES <= page.events.len() {
+            page.next = match backwards {
+                false => last,
+                true => Some(event.position.get()),
+            };
+            break;
+        }
+        // No event has a line break in its JSON, so one can stand for the separator.
+        json::write(&mut page.events, &event);
+        page.events.push(b'\n');
+        (count, last) = (count + 1, Some(event.position.get()));
+    }
+    Ok(page)
+}
+
+impl Page {
+    fn answer(self, form: Form) -> Response {
+        let number = |position: Option<u64>| position.map_or("null".to_owned(), |number| number.to_string());
+        let (head, next) = (number(self.head.map(Position::get)), number(self.next));
+        match form {
+            Form::Json => {
+                let mut body = b"{\"events\":[".to_vec();
+                let length = self.events.len().saturating_sub(1);
+                let separated = self.events[..length].iter();
+                body.extend(separated.map(|byte| if *byte == b'\n' { b',' } else { *byte }));
+                body.extend_from_slice(format!("],\"head\":{head},\"next\":{next}}}").as_bytes());
+                (super::append::json_type(), body).into_response()
+            }
+            Form::Lines => {
+                let value = |text: &str| HeaderValue::from_str(text).expect("digits are a header's value");
+                let mut headers = HeaderMap::new();
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+                headers.insert("factlog-head", value(&head));
+                headers.insert("factlog-next", value(&next));
+                (headers, self.events).into_response()
+            }
+        }
+    }
+}

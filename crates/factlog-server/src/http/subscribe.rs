@@ -1,0 +1,178 @@
+//! `GET /v1/subscribe`: events as they come, as Server-Sent Events.
+//!
+//! * `id:` is the position; a browser sends the last one back as `Last-Event-ID`, and so goes on where it was. A caught-up
+//!   message has the head as its id, so that what a filter leaves out is not looked through again.
+//! * Frames are made only as fast as the caller reads, 256 KiB at a time or one larger event.
+//! * A comment every fifteen silent seconds shows that the line is alive. It ends with `event: end` and a problem as its reason.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use factlog_core::{Delivery, Position, StartFrom, Subscription};
+use factlog_proto::{BATCH_BYTES, failure_of, stopping};
+use futures_util::Stream;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::Api;
+use super::json;
+use super::params::Params;
+use super::problem::Problem;
+use crate::stopped;
+
+/// How long a line is silent before a comment is sent.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What a browser waits before it connects again.
+const RETRY: &[u8] = b"retry: 2000\n\n";
+
+/// `GET /v1/subscribe`
+pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    let params =
+        Params::parse(request.uri().query(), &["after", "from", "type", "tag", "category", "stream"])?;
+    let query = params.query(None)?;
+    let from = match (request.headers().get("last-event-id"), params.one("from")) {
+        (Some(id), _) => resume(id)?,
+        (None, None) => params.after()?.into(),
+        (None, Some("end")) if params.one("after").is_none() => StartFrom::End,
+        (None, Some(_)) => {
+            return Err(Problem::invalid("parameter `from`: only `end` is known, without `after`"));
+        }
+    };
+    // A browser never stops asking after a stream that ends; after a refusal it does.
+    from.exclusive_bound(api.store.head().await?.position)?;
+    let frames = Frames::new(api.store.subscribe(query, from), api.stopping);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // For proxies that would keep events back.
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(frames)).into_response())
+}
+
+fn resume(id: &HeaderValue) -> Result<StartFrom, Problem> {
+    match id.to_str() {
+        Ok("" | "0") => Ok(StartFrom::Beginning),
+        Ok(text) => text.parse().map(StartFrom::After).map_err(|error: factlog_core::Error| {
+            Problem::from(error).about("header Last-Event-ID").with("header", "last-event-id")
+        }),
+        Err(_) => {
+            Err(Problem::invalid("header Last-Event-ID is no position").with("header", "last-event-id"))
+        }
+    }
+}
+
+/// Deliveries as frames.
+struct Frames {
+    /// `None` after the end.
+    deliveries: Option<Subscription>,
+    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    heartbeat: Interval,
+    opened: bool,
+}
+
+impl Frames {
+    fn new(deliveries: Subscription, stopping: watch::Receiver<bool>) -> Self {
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        heartbeat.reset();
+        Self { deliveries: Some(deliveries), stopped: Box::pin(stopped(stopping)), heartbeat, opened: false }
+    }
+
+    fn end(&mut self, frames: &mut Vec<u8>, why: &Problem) {
+        self.deliveries = None;
+        frames.extend_from_slice(format!("event: end\ndata: {}\n\n", why.json()).as_bytes());
+    }
+
+    /// What is at hand, up to the size of a batch.
+    fn gather(&mut self, context: &mut Context<'_>, frames: &mut Vec<u8>) {
+        while frames.len() < BATCH_BYTES {
+            let Some(deliveries) = self.deliveries.as_mut() else { return };
+            match Pin::new(deliveries).poll_next(context) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(delivery))) => frame(frames, &delivery),
+                Poll::Ready(Some(Err(error))) => self.end(frames, &error.into()),
+                Poll::Ready(None) => self.deliveries = None,
+            }
+        }
+    }
+}
+
+fn frame(frames: &mut Vec<u8>, delivery: &Delivery) {
+    match delivery {
+        Delivery::Event(event) => {
+            frames.extend_from_slice(format!("id: {}\ndata: ", event.position).as_bytes());
+            json::write(frames, event);
+            frames.extend_from_slice(b"\n\n");
+        }
+        Delivery::CaughtUp(None) => {
+            frames.extend_from_slice(b"event: caught-up\ndata: {\"position\":null}\n\n");
+        }
+        Delivery::CaughtUp(Some(head)) => {
+            let head = Position::get(*head);
+            let text = format!("id: {head}\nevent: caught-up\ndata: {{\"position\":{head}}}\n\n");
+            frames.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+impl Stream for Frames {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.deliveries.is_none() {
+            return Poll::Ready(None);
+        }
+        let mut frames = Vec::new();
+        if !std::mem::replace(&mut self.opened, true) {
+            frames.extend_from_slice(RETRY);
+        }
+        if self.stopped.as_mut().poll(context).is_ready() {
+            self.end(&mut frames, &failure_of(&stopping()).into());
+        } else {
+            self.gather(context, &mut frames);
+        }
+        if frames.is_empty() && self.deliveries.is_some() {
+            if self.heartbeat.poll_tick(context).is_pending() {
+                return Poll::Pending;
+            }
+            frames.extend_from_slice(b": alive\n\n");
+        }
+        self.heartbeat.reset();
+        Poll::Ready((!frames.is_empty()).then_some(Ok(frames.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use factlog_core::{EventStore as _, MemoryStore, Query};
+    use futures_util::StreamExt as _;
+
+    use super::*;
+
+    /// Would fail if a proxy between a silent store and its follower gave the line up for dead.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_line_shows_that_it_is_alive() {
+        let store = Arc::new(MemoryStore::new());
+        let (stop, stopping) = watch::channel(false);
+        let mut frames = Frames::new(store.subscribe(Query::All, StartFrom::Beginning), stopping);
+        let mut next = async || String::from_utf8(frames.next().await.expect("open").expect("well").to_vec());
+        assert_eq!(
+            next().await.as_deref(),
+            Ok("retry: 2000\n\nevent: caught-up\ndata: {\"position\":null}\n\n")
+        );
+        assert_eq!(next().await.as_deref(), Ok(": alive\n\n"));
+        assert_eq!(next().await.as_deref(), Ok(": alive\n\n"));
+        stop.send(true).expect("it listens");
+        assert!(next().await.is_ok_and(|end| end.starts_with("event: end\ndata: {\"code\":\"F0006\"")));
+        assert!(frames.next().await.is_none(), "it goes on after its end");
+    }
+}
