@@ -146,6 +146,31 @@ fn following_goes_on_after_the_server_was_started_again_and_says_so_once() {
     );
 }
 
+/// Would fail if following a server that never comes back hung for ever, or ended without saying which one it was.
+#[test]
+fn following_ends_with_the_name_of_a_server_that_stays_away() {
+    let home = Home::with_accounts();
+    let server = Served::start(&home);
+    let url = format!("{}?resume=300ms", server.url);
+    let mut tail = piped(&mut bare(&["tail", "--from", "beginning", "--json", "--server", &url]));
+    let mut lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
+    for _ in 0..3 {
+        lines.next().expect("a line").expect("text");
+    }
+    server.stop();
+    assert!(lines.next().is_none());
+    let ended = tail.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(6));
+    let said = String::from_utf8(ended.stderr).expect("UTF-8");
+    let error: Value = serde_json::from_str(said.lines().last().expect("a reason")).expect("a document");
+    assert_eq!(error["error"]["code"], "F0006");
+    assert!(error["error"]["why"].as_str().expect("why").starts_with(&url), "{said}");
+    assert!(
+        error["error"]["what_to_do"].as_str().expect("advice").contains("`factlog serve` still runs"),
+        "{said}"
+    );
+}
+
 /// Would fail if a command hung, or left people guessing which server, where none is.
 #[test]
 fn a_server_that_is_not_there_is_named_with_what_to_do() {
