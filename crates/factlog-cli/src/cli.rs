@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, bench, completions, doctor, export, import, parked, processes, projections, read, schema, serve,
-    streams, tail, verify,
+    append, bench, completions, context, doctor, explain, export, import, parked, processes, projections,
+    read, schema, serve, streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
-/// An event store on local files: append, read, follow, check, move.
+/// An event store on local files or behind a server: append, read, follow, check, move.
 #[derive(Debug, Parser)]
 #[command(name = "factlog", version, before_help = EXAMPLES, after_help = EXIT_CODES, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -27,11 +27,17 @@ pub(crate) struct Global {
     /// The data directory; otherwise the one that FACTLOG_DATA names
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub(crate) data: Option<PathBuf>,
+    /// A server instead, such as factlog://127.0.0.1:4270; otherwise the one that FACTLOG_SERVER names
+    #[arg(long, global = true, value_name = "URL", display_order = 901)]
+    pub(crate) server: Option<String>,
+    /// A name that `factlog context` keeps for one of them; otherwise the one in FACTLOG_CONTEXT, or in use
+    #[arg(long, global = true, value_name = "NAME", display_order = 902)]
+    pub(crate) context: Option<String>,
     /// Answer, and fail, in JSON: one document on one line
-    #[arg(long, global = true, display_order = 901)]
+    #[arg(long, global = true, display_order = 903)]
     pub(crate) json: bool,
     /// Colour and moving progress; auto heeds the terminal, NO_COLOR, CLICOLOR_FORCE and TERM
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 902)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 904)]
     color: ColorChoice,
 }
 
@@ -47,7 +53,9 @@ pub(crate) enum Command {
     #[command(subcommand, before_help = streams::EXAMPLES)]
     Streams(streams::Streams),
     /// The last committed position and when it was recorded
-    #[command(before_help = "Examples:\n  factlog head --data bank.db\n  factlog head --data bank.db --json")]
+    #[command(
+        before_help = "Examples:\n  factlog head --data bank.db\n  factlog head --server factlog://127.0.0.1:4270 --json"
+    )]
     Head,
     /// The store in numbers: events, streams, types, tags, head, bytes on disk
     #[command(
@@ -78,6 +86,10 @@ pub(crate) enum Command {
     Export(export::Arguments),
     #[command(subcommand, before_help = bench::EXAMPLES)]
     Bench(bench::Bench),
+    #[command(subcommand, before_help = context::EXAMPLES)]
+    Context(context::Contexts),
+    #[command(before_help = explain::EXAMPLES)]
+    Explain(explain::Arguments),
     #[command(before_help = completions::EXAMPLES)]
     Completions(completions::Arguments),
 }
@@ -86,6 +98,7 @@ const EXAMPLES: &str = "\
 Examples:
   factlog append account-42 --type account.opened --payload '{\"owner\":\"Ada\"}' --data bank.db
   factlog read account-42 --data bank.db
+  factlog read account-42 --server factlog://127.0.0.1:4270
   factlog import loans.ndjson.gz --data loans.db
   factlog verify --data loans.db --json
   FACTLOG_DATA=bank.db factlog stats";

@@ -1,7 +1,8 @@
-//! What every command needs: the data directory, the store in it, and whether to answer in JSON.
+//! What every command needs: where its store is, the store itself, and whether to answer in JSON.
 //!
 //! The only file that opens an engine.
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,12 @@ use factlog_core::EventStore as _;
 use factlog_engine::{Engine, Settings};
 
 use crate::cli::Cli;
+use crate::commands::{OnFiles, on_files};
+use crate::contexts::{self, Contexts};
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::numbers::counted;
-
-/// Names the data directory where the command line does not.
-pub(crate) const DATA_VARIABLE: &str = "FACTLOG_DATA";
+use crate::opened::Opened;
+use crate::place::{self, Choice, DATA_VARIABLE, Named, Place, SERVER_VARIABLE};
 
 /// Files by which a directory is known to be a store, or to have been one.
 const STORE_FILES: [&str; 3] = ["STORE", "MANIFEST.0", "MANIFEST.1"];
@@ -23,48 +25,152 @@ const STORE_FILES: [&str; 3] = ["STORE", "MANIFEST.0", "MANIFEST.1"];
 pub(crate) struct Context {
     /// Answer, and fail, in JSON.
     pub(crate) json: bool,
-    named: Option<PathBuf>,
-    variable: Option<PathBuf>,
+    /// Why the command needs files, if it does.
+    on_files: Option<OnFiles>,
+    line: Named,
+    environment: Named,
+    contexts: Option<PathBuf>,
+    /// Where the store is and who said so, once that was looked for.
+    place: OnceCell<(Place, String)>,
 }
 
 impl Context {
-    pub(crate) fn new(cli: &Cli, variable: Option<OsString>) -> Self {
-        let variable = variable.filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { json: cli.global.json, named: cli.global.data.clone(), variable }
+    pub(crate) fn new(cli: &Cli, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let global = &cli.global;
+        Self {
+            json: global.json,
+            on_files: on_files(&cli.command),
+            line: Named {
+                data: global.data.clone(),
+                server: global.server.clone(),
+                context: global.context.clone(),
+            },
+            environment: Named::in_environment(&variable),
+            contexts: contexts::file(variable),
+            place: OnceCell::new(),
+        }
+    }
+
+    /// What the command line itself names.
+    pub(crate) fn line(&self) -> &Named {
+        &self.line
     }
 
     /// The data directory that the command line itself names.
     pub(crate) fn named_directory(&self) -> Option<&Path> {
-        self.named.as_deref()
+        self.line.data.as_deref()
+    }
+
+    /// Refuses a command line that names two stores, or a server where a command needs files.
+    pub(crate) fn check(&self) -> Outcome {
+        place::check(&self.line)?;
+        let Some(on_files) = &self.on_files else { return Ok(()) };
+        let names_another = self.line.server.is_some() || self.line.context.is_some();
+        if self.line.data.is_none()
+            && names_another
+            && let (Place::Server(_), by) = self.place()?
+        {
+            return Err(on_files.refuse(by));
+        }
+        Ok(())
+    }
+
+    /// The context that is in effect where no store is named directly.
+    pub(crate) fn context_in_effect(&self) -> Option<String> {
+        self.line.context.clone().or_else(|| self.environment.context.clone())
+    }
+
+    /// The file of contexts.
+    pub(crate) fn contexts_file(&self) -> Outcome<&Path> {
+        self.contexts.as_deref().ok_or_else(|| {
+            Failure::new(Kind::Usage, "there is no directory to keep contexts in")
+                .advise("set XDG_CONFIG_HOME or HOME to an absolute path")
+        })
+    }
+
+    /// Where the store is, and who said so.
+    fn place(&self) -> Outcome<&(Place, String)> {
+        if let Some(place) = self.place.get() {
+            return Ok(place);
+        }
+        let place = match place::choose(&self.line, &self.environment)? {
+            Choice::Place(place, by) => Some((place, by.to_owned())),
+            Choice::Context(name, by) => {
+                let contexts = Contexts::load(self.contexts_file()?)?;
+                Some((contexts.place(&name)?.clone(), format!("{by} {name}")))
+            }
+            Choice::Open => self.in_use()?,
+        };
+        let place = place.ok_or_else(|| {
+            let advice = match self.on_files {
+                Some(_) => format!("give --data DIR, or set {DATA_VARIABLE}"),
+                None => {
+                    format!("give --data DIR or --server URL, or set {DATA_VARIABLE} or {SERVER_VARIABLE}")
+                }
+            };
+            let what =
+                if self.on_files.is_some() { "no data directory is named" } else { "no store is named" };
+            Failure::new(Kind::Usage, what).advise(advice)
+        })?;
+        Ok(self.place.get_or_init(|| place))
+    }
+
+    /// The place of the context in use.
+    fn in_use(&self) -> Outcome<Option<(Place, String)>> {
+        let Some(path) = &self.contexts else { return Ok(None) };
+        let contexts = Contexts::load(path)?;
+        let Some(name) = &contexts.current else { return Ok(None) };
+        Ok(Some((contexts.place(name)?.clone(), format!("the context in use, {name},"))))
     }
 
     /// The data directory.
     pub(crate) fn directory(&self) -> Outcome<&Path> {
-        let directory = self.named.as_deref().or(self.variable.as_deref());
-        directory.ok_or_else(|| {
-            Failure::new(Kind::Usage, "no data directory is named")
-                .advise(format!("give --data DIR, or set {DATA_VARIABLE}"))
-        })
+        match self.place()? {
+            (Place::Data(directory), _) => Ok(directory),
+            (Place::Server(_), by) => Err(match &self.on_files {
+                Some(on_files) => on_files.refuse(by),
+                None => OnFiles::SOMEHOW.refuse(by),
+            }),
+        }
     }
 
     /// The data directory, if there is a store in it: looking must not create one.
     pub(crate) fn existing_directory(&self) -> Outcome<&Path> {
-        let directory = self.directory()?;
-        if holds_a_store(directory) {
-            return Ok(directory);
-        }
-        Err(Failure::new(Kind::NotFound, format!("there is no store in {}", directory.display()))
-            .advise("check --data; `factlog append` and `factlog import` create one"))
+        existing(self.directory()?)
     }
 
-    /// The store that is there, to look at.
+    /// The store that is there, to look at, as files.
     pub(crate) fn existing_store(&self) -> Outcome<Engine> {
         open(self.existing_directory()?)
     }
 
-    /// The store to write to, created if there is none.
+    /// The store to write to as files, created if there is none.
     pub(crate) fn store(&self) -> Outcome<Engine> {
         open(self.directory()?)
+    }
+
+    /// The store that is there, to look at, wherever it is.
+    pub(crate) fn look(&self) -> Outcome<Opened> {
+        match self.place()? {
+            (Place::Data(directory), _) => open(existing(directory)?).map(Opened::embedded),
+            (Place::Server(url), _) => Opened::remote(url),
+        }
+    }
+
+    /// The store to write to, wherever it is; created in a directory if there is none.
+    pub(crate) fn write(&self) -> Outcome<Opened> {
+        match self.place()? {
+            (Place::Data(directory), _) => open(directory).map(Opened::embedded),
+            (Place::Server(url), _) => Opened::remote(url),
+        }
+    }
+
+    /// A failure of the command, with the server that it was used on.
+    pub(crate) fn located(&self, failure: Failure) -> Failure {
+        match self.place.get() {
+            Some((Place::Server(url), _)) => failure.behind(url),
+            Some((Place::Data(_), _)) | None => failure,
+        }
     }
 }
 
@@ -95,7 +201,11 @@ pub(crate) fn close(engine: &Engine) -> Outcome {
     pollster::block_on(engine.close()).map_err(|error| Failure::store("close the store", &error))
 }
 
-/// Whether a store was ever created in this directory. Damage does not make it another's: the engine says what is wrong.
-fn holds_a_store(directory: &Path) -> bool {
-    STORE_FILES.iter().any(|file| directory.join(file).exists())
+/// This directory, if a store was ever created in it. Damage does not make it another's: the engine says what is wrong.
+fn existing(directory: &Path) -> Outcome<&Path> {
+    if STORE_FILES.iter().any(|file| directory.join(file).exists()) {
+        return Ok(directory);
+    }
+    Err(Failure::new(Kind::NotFound, format!("there is no store in {}", directory.display()))
+        .advise("check --data; `factlog append` and `factlog import` create one"))
 }

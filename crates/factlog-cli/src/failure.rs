@@ -1,6 +1,8 @@
-//! Why a command stopped: what, why, what to do, a code; and the one table from kind to code to exit code.
+//! Why a command stopped: what, why, what to do, a code.
 //!
 //! It knows no command. Everything a person reads about a failure goes through [`Failure::report`].
+
+mod codes;
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -9,67 +11,13 @@ use std::process::ExitCode;
 use factlog_core::{AppendError, Conflict, Error, ErrorKind, FailedCondition, Position};
 use serde_json::{Value, json};
 
+use self::codes::TABLE;
+#[cfg(test)]
+pub(crate) use self::codes::codes;
+pub(crate) use self::codes::{EXIT_CODES, INTERRUPTED, Kind, exit_of};
+
 /// A command's outcome.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
-
-/// What kind of failure. A new one exists only where a script would act differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Failure,
-    Usage,
-    NotFound,
-    Conflict,
-    Denied,
-    Unavailable,
-    Damage,
-    Partial,
-    Invalid,
-    Indeterminate,
-    Closed,
-    /// Something is damaged or missing that takes no event away: the next opening mends it.
-    Mendable,
-    /// A change of events' shapes that breaks what is required.
-    Incompatible,
-    /// Whoever read our output went away: no failure of ours, and nothing to say.
-    BrokenPipe,
-}
-
-/// Kind → code → exit code. Codes are for people to look up, exit codes for scripts; neither ever changes its meaning.
-#[rustfmt::skip]
-const TABLE: [(Kind, &str, u8); 14] = [
-    (Kind::Failure,       "F0001", 1),
-    (Kind::Usage,         "F0002", 2),
-    (Kind::NotFound,      "F0003", 3),
-    (Kind::Conflict,      "F0004", 4),
-    (Kind::Denied,        "F0005", 5),
-    (Kind::Unavailable,   "F0006", 6),
-    (Kind::Damage,        "F0007", 7),
-    (Kind::Partial,       "F0008", 8),
-    (Kind::Invalid,       "F0009", 1),
-    (Kind::Indeterminate, "F0010", 6),
-    (Kind::Closed,        "F0011", 6),
-    (Kind::Mendable,      "F0012", 9),
-    (Kind::Incompatible,  "F0013", 4),
-    (Kind::BrokenPipe,    "",      0),
-];
-
-/// The part of `--help` that scripts are written from.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    failed
-  2    the command line is wrong
-  3    not found
-  4    conflict: a condition of the append did not hold, nothing was written; or a change of shapes breaks what is required
-  5    not allowed
-  6    unavailable: try again (an append with the same event ids)
-  7    stored data is damaged
-  8    done in part: some input was refused
-  9    no event is lost, but files are damaged or missing that the next opening mends
-  130  interrupted";
-
-/// Interrupted by the user, as shells write it: 128 + SIGINT.
-pub(crate) const INTERRUPTED: i32 = 130;
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -147,6 +95,27 @@ impl Failure {
                 .because(conflict.to_string())
                 .advise("read again, decide again, append with what you read")
         }
+    }
+
+    /// The same, of a store behind a server: which one, and what to do where that differs.
+    pub(crate) fn behind(mut self, url: &str) -> Self {
+        let advice = match self.kind {
+            Kind::Unavailable => {
+                "nothing was written; look whether `factlog serve` still runs there, and try again later"
+            }
+            Kind::Closed => "the operator has to start the server again",
+            Kind::Damage => "run `factlog verify` on the machine of the server to see all that is damaged",
+            Kind::Indeterminate => "it may have been written; run it again with the same event ids",
+            Kind::Failure | Kind::Usage | Kind::NotFound | Kind::Conflict | Kind::Denied | Kind::Partial => {
+                return self;
+            }
+            Kind::Invalid | Kind::Mendable | Kind::Incompatible | Kind::BrokenPipe => return self,
+        };
+        if !self.what.contains(url) {
+            self.why = Some(self.why.map_or_else(|| url.to_owned(), |why| format!("{url}: {why}")));
+            self.advice = Some(advice.to_owned());
+        }
+        self
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -265,18 +234,6 @@ fn condition(failed: &FailedCondition) -> Value {
 mod tests {
     use super::*;
     use factlog_core::{ExpectedRevision, Revision, StreamId};
-
-    /// Would fail if two kinds shared a code, so that a code in a log said two things.
-    #[test]
-    fn every_kind_has_one_row_and_every_code_one_kind() {
-        for (n, (kind, code, exit)) in TABLE.iter().enumerate() {
-            assert!(TABLE[..n].iter().all(|(other, seen, _)| other != kind && seen != code), "{code}");
-            assert!(
-                *exit == 0 || EXIT_CODES.contains(&format!("\n  {exit} ")),
-                "exit code {exit} is not in the help"
-            );
-        }
-    }
 
     /// Would fail if the same failure had another code or exit code over the network than here.
     #[test]

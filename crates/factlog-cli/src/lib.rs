@@ -8,14 +8,18 @@
 mod cli;
 mod commands;
 mod context;
+mod contexts;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod interrupt;
 mod lines;
+mod nearest;
 mod numbers;
+mod opened;
 mod output;
+mod place;
 mod processes;
 mod progress;
 mod read_model;
@@ -34,7 +38,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(refused) => return failure::usage(&refused, cli::asks_for_json(&arguments)),
     };
-    let context = context::Context::new(&cli, std::env::var_os(context::DATA_VARIABLE));
+    let context = context::Context::new(&cli, |name| std::env::var_os(name));
     match interrupt::install().and_then(|()| commands::run(cli.command, &context)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(context.json),

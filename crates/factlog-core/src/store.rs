@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
     Append, AppendError, Appended, Event, EventStream, EventType, Position, Query, Read, ReadOptions,
     RecordedEvent, Result, Revision, StartFrom, StreamId, Subscription, Timestamp,
@@ -211,4 +213,6 @@ pub struct Stats {
     pub head: Head,
     /// Bytes of files the store holds; 0 in memory.
     pub bytes_on_disk: u64,
+    /// Which store it is, for one that is told from others by more than its place.
+    pub store: Option<Uuid>,
 }

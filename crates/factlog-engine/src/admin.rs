@@ -68,7 +68,8 @@ impl Administration for Engine {
             let count = |kind| self.shared().listed(kind, "", None, |keys| keys.count());
             let (types, tags) = (count(Kind::Type)?, count(Kind::Tag)?);
             let streams = self.shared().stream_count()?;
-            Ok(Stats { events, streams, types, tags, head, bytes_on_disk })
+            let store = Some(self.id());
+            Ok(Stats { events, streams, types, tags, head, bytes_on_disk, store })
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use factlog_core::{Error, EventType, Result, Revision, Stats, StreamId, StreamInfo, TypeInfo};
 
+use uuid::Uuid;
+
 use crate::event::{position, required};
 use crate::v1;
 
@@ -54,6 +56,7 @@ impl From<Stats> for v1::Stats {
             tags: stats.tags,
             head: Some(stats.head.into()),
             bytes_on_disk: stats.bytes_on_disk,
+            store: stats.store.map(|store| store.into_bytes().to_vec()),
         }
     }
 }
@@ -69,6 +72,13 @@ impl TryFrom<v1::Stats> for Stats {
             tags: stats.tags,
             head: required("the head of the numbers", stats.head)?.try_into()?,
             bytes_on_disk: stats.bytes_on_disk,
+            store: stats.store.map(|store| identity(&store)).transpose()?,
         })
     }
+}
+
+fn identity(bytes: &[u8]) -> Result<Uuid> {
+    Uuid::from_slice(bytes).map_err(|error| {
+        Error::invalid(format!("a store's id has 16 bytes, not {}", bytes.len())).because(error)
+    })
 }

@@ -155,7 +155,7 @@ pub fn markdown() -> String {
 const HEAD: &str = "# Errors
 
 What a refusal is on every surface. This page is made from the table in `crates/factlog-proto/src/table.rs`; a test compares
-the two, and writes the page anew when it is run with `FACTLOG_UPDATE=1`.
+the two, and writes the page anew when it is run with `FACTLOG_UPDATE=1`. `factlog explain CODE` says it without the page.
 
 A gRPC status carries a `google.rpc.ErrorInfo` of the domain `factlog` (the reason below; `code` and `definite` in its
 metadata) and a `factlog.v1.Failure` with all facts. A status without them comes from a connection or a proxy and not from a

@@ -4,12 +4,12 @@ pub(crate) mod input;
 
 use clap::{ArgGroup, Args};
 use factlog_core::{
-    Append, AppendCondition, Appended, ContentType, Event, EventId, EventStore, EventType, ExpectedRevision,
-    Position, Query, QueryItem, Revision, StreamFilter, StreamId, Tag, Tags,
+    Append, AppendCondition, Appended, ContentType, Event, EventId, EventType, ExpectedRevision, Position,
+    Query, QueryItem, Revision, StreamFilter, StreamId, Tag, Tags,
 };
 use serde_json::json;
 
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::answer;
 
@@ -78,10 +78,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     let ids: Vec<String> = events.iter().map(|event| event.id.to_string()).collect();
     let mut append = Append::new(events);
     append.conditions = arguments.conditions()?;
-    let store = context.store()?;
+    let store = context.write()?;
     let appended = pollster::block_on(store.append(append)).map_err(|error| Failure::append(&error));
     // What became of the events is said first: they are durable whatever closing comes to.
-    let closed = close(&store);
+    let closed = store.close();
     let appended = appended?;
     answer(context.json, || document(&appended, &ids), || text(&appended))?;
     closed

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use factlog_core::{EventStore, Position, ReadOptions, StreamId};
-use factlog_engine::Engine;
+use factlog_core::{Position, ReadOptions, StreamId};
 use serde_json::{Value, json};
 
 use self::sink::Sink;
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Outcome, say};
 use crate::numbers::{self, counted, grouped};
+use crate::opened::Opened;
 use crate::output::answer;
 use crate::progress::Progress;
 use crate::selection::{Filter, Range, must_exist};
@@ -64,9 +64,9 @@ struct Written {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
-    let store = context.existing_store()?;
+    let store = context.look()?;
     if let Some(stream) = &arguments.stream {
-        must_exist(&store, stream)?;
+        must_exist(&*store, stream)?;
     }
     let to_file = arguments.file.as_deref().or(arguments.output.as_deref()).filter(|file| *file != "-");
     let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
@@ -74,19 +74,19 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         (None, _) => (Sink::stdout(), None),
         (Some(file), false) => (Sink::create(file)?, None),
         (Some(file), true) => {
-            let last = earlier::take_over(file, store.id(), head.position)?;
+            let last = earlier::take_over(file, store.id()?, head.position)?;
             (Sink::append(file)?, last)
         }
     };
     let mut written = Written { events: 0, resumed_after, last: resumed_after };
     let mut progress = Progress::start("exporting", head.position.map(Position::get));
-    if let Some(mut options) = arguments.range.options(&store)? {
+    if let Some(mut options) = arguments.range.options(&*store)? {
         options.after = options.after.max(resumed_after);
         write_all(arguments, &store, options, &mut sink, &mut written, &mut progress)?;
     }
     sink.finish()?;
     let time = progress.finish();
-    close(&store)?;
+    store.close()?;
     let Some(file) = to_file else {
         say(&if context.json { written.document("-", time).to_string() } else { written.text("-", time) });
         return Ok(());
@@ -97,16 +97,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
 
 fn write_all(
     arguments: &Arguments,
-    store: &Engine,
+    store: &Opened,
     options: ReadOptions,
     sink: &mut Sink,
     written: &mut Written,
     progress: &mut Progress,
 ) -> Outcome {
+    let id = store.id()?;
     let mut events = store.read(arguments.filter.query(arguments.stream.as_ref())?, options);
     while let Some(event) = pollster::block_on(events.next()) {
         let event = event.map_err(|error| Failure::store("read on", &error))?;
-        sink.line(to_line(&event, Source::Store(store.id())))?;
+        sink.line(to_line(&event, Source::Store(id)))?;
         written.events += 1;
         written.last = Some(event.position);
         if written.events.is_multiple_of(PROGRESS_EVERY) {

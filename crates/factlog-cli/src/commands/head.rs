@@ -1,16 +1,16 @@
 //! `factlog head`: the last committed position and its time.
 
-use factlog_core::{EventStore, Position};
+use factlog_core::Position;
 use serde_json::json;
 
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::answer;
 
 pub(super) fn run(context: &Context) -> Outcome {
-    let store = context.existing_store()?;
+    let store = context.look()?;
     let head = pollster::block_on(store.head()).map_err(|error| Failure::store("read the head", &error))?;
-    close(&store)?;
+    store.close()?;
     let time = head.recorded_at.map(|time| time.to_string());
     answer(
         context.json,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::originals::{Originals, Present};
 use self::window::Window;
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::lines::{LINE_BYTES_MAX, Lines};
 use crate::numbers::{self, grouped};
@@ -55,11 +55,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     // The input first: a mistyped name must not leave an empty store behind.
     let opened = Lines::open(&arguments.file);
     let (mut lines, size) = opened.map_err(|error| Failure::io(format!("read {name}"), &error))?;
-    let store = context.store()?;
+    let store = context.write()?;
     let mut import = Import {
         name: &name,
         keep_going: arguments.keep_going,
-        window: Window::new(&store),
+        window: Window::new(&*store),
         originals: Originals::new(&store),
         counts: Counts::default(),
     };
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     let counts = import.finish();
     let time = progress.finish();
     let result = result.and(counts.failure(&name));
-    let closed = close(&store);
+    let closed = store.close();
     let answered = answer(context.json, || counts.document(time), || counts.text(time));
     result.and(answered).and(closed)
 }

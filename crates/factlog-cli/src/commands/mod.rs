@@ -3,7 +3,9 @@
 pub(crate) mod append;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod context;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod export;
 mod head;
 pub(crate) mod import;
@@ -20,10 +22,65 @@ pub(crate) mod verify;
 
 use crate::cli::Command;
 use crate::context::Context;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Kind, Outcome};
+
+/// A command that works on files of this machine, and why.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnFiles {
+    command: &'static str,
+    why: &'static str,
+}
 
 /// Runs one command.
 pub(crate) fn run(command: Command, context: &Context) -> Outcome {
+    context.check()?;
+    dispatch(command, context).map_err(|failure| context.located(failure))
+}
+
+/// Whether a command works on files, and so on no store behind a server.
+pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
+    let (command, why) = match command {
+        Command::Append(_)
+        | Command::Read(_)
+        | Command::Tail(_)
+        | Command::Streams(_)
+        | Command::Head
+        | Command::Stats
+        | Command::Import(_)
+        | Command::Export(_)
+        | Command::Schema(_)
+        | Command::Context(_)
+        | Command::Explain(_)
+        | Command::Completions(_) => return None,
+        Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
+        Command::Verify(_) => ("verify", "it checks every byte of the files, which no server hands out"),
+        Command::Doctor => ("doctor", "it examines the disk and the directory themselves"),
+        Command::Bench(_) => ("bench", "it measures this machine beside its own disk"),
+        Command::Projections(_) => ("projections", "read models are files beside the program that runs them"),
+        Command::Parked(_) => {
+            ("parked", "parked keys are in files beside the program that runs the read model")
+        }
+        Command::Processes(_) => {
+            ("processes", "it needs the store to itself, so that no program runs the process meanwhile")
+        }
+    };
+    Some(OnFiles { command, why })
+}
+
+impl OnFiles {
+    /// For a command that turns out to need files.
+    pub(crate) const SOMEHOW: Self = Self { command: "this", why: "it reads or writes the files of a store" };
+
+    /// The refusal of a server; `by` is what named it.
+    pub(crate) fn refuse(&self, by: &str) -> Failure {
+        let Self { command, why } = self;
+        Failure::new(Kind::Usage, format!("`factlog {command}` works on files, and {by} names a server"))
+            .because(*why)
+            .advise("run it on the machine where the files are, with --data DIR")
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Outcome {
     match command {
         Command::Append(arguments) => append::run(&arguments, context),
         Command::Read(arguments) => read::run(&arguments, context),
@@ -41,6 +98,8 @@ pub(crate) fn run(command: Command, context: &Context) -> Outcome {
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),
+        Command::Context(contexts) => context::run(&contexts, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -1,9 +1,9 @@
 //! `factlog read`: the events of one stream, a category or the whole log, from one snapshot.
 
 use clap::{ArgGroup, Args};
-use factlog_core::{EventStore, StreamId};
+use factlog_core::StreamId;
 
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::render::{self, Format};
@@ -35,22 +35,23 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
-    let store = context.existing_store()?;
+    let store = context.look()?;
     let query = arguments.filter.query(arguments.stream.as_ref())?;
     if let Some(stream) = &arguments.stream {
-        must_exist(&store, stream)?;
+        must_exist(&*store, stream)?;
     }
     let format = arguments.format.unwrap_or(if context.json { Format::Ndjson } else { Format::Table });
     let mut output = Output::stdout();
     if format == Format::Table {
         output.line(render::HEADING)?;
     }
-    if let Some(options) = arguments.range.options(&store)? {
+    let id = store.id_for(format)?;
+    if let Some(options) = arguments.range.options(&*store)? {
         let mut events = store.read(query, options);
         while let Some(event) = pollster::block_on(events.next()) {
             let event = event.map_err(|error| Failure::store("read on", &error));
             match event {
-                Ok(event) => output.line(render::event(&event, format, store.id()))?,
+                Ok(event) => output.line(render::event(&event, format, id))?,
                 Err(failure) => {
                     output.flush()?;
                     return Err(failure);
@@ -59,5 +60,5 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         }
     }
     output.flush()?;
-    close(&store)
+    store.close()
 }

@@ -1,25 +1,27 @@
 //! `factlog stats`: the store in numbers.
 
-use factlog_core::{Administration, Position};
+use factlog_core::Position;
 use serde_json::json;
 
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::numbers;
 use crate::output::answer;
 
 pub(super) fn run(context: &Context) -> Outcome {
-    let store = context.existing_store()?;
+    let store = context.look()?;
     let stats =
         pollster::block_on(store.stats()).map_err(|error| Failure::store("count what is stored", &error))?;
-    close(&store)?;
+    store.close()?;
+    // A server that is older does not tell it.
+    let id = stats.store.map(|id| id.to_string());
     let time = stats.head.recorded_at.map(|time| time.to_string());
     let head = stats.head.position.map(Position::get);
     answer(
         context.json,
         || {
             json!({
-                "store": store.id().to_string(),
+                "store": id,
                 "events": stats.events,
                 "streams": stats.streams,
                 "types": stats.types,
@@ -31,7 +33,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         },
         || {
             let rows = [
-                ("store", store.id().to_string()),
+                ("store", id.clone().unwrap_or_else(|| "not told".to_owned())),
                 ("events", numbers::grouped(stats.events)),
                 ("streams", numbers::grouped(stats.streams)),
                 ("types", numbers::grouped(stats.types)),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use factlog_core::{Administration, StreamId, StreamInfo};
 use serde_json::{Value, json};
 
-use crate::context::{Context, close};
+use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, answer, printable};
 use crate::selection::no_stream;
@@ -49,12 +49,12 @@ pub(crate) struct Info {
 }
 
 pub(super) fn run(streams: &Streams, context: &Context) -> Outcome {
-    let store = context.existing_store()?;
+    let store = context.look()?;
     match streams {
-        Streams::List(arguments) => list(arguments, &store, context.json)?,
-        Streams::Info(arguments) => info(arguments, &store, context.json)?,
+        Streams::List(arguments) => list(arguments, &*store, context.json)?,
+        Streams::Info(arguments) => info(arguments, &*store, context.json)?,
     }
-    close(&store)
+    store.close()
 }
 
 fn list(arguments: &List, store: &dyn Administration, json: bool) -> Outcome {

@@ -57,7 +57,8 @@ impl Home {
     /// The command on this home's store, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(arguments);
-        command.env("FACTLOG_DATA", self.store()).current_dir(self.directory.path());
+        command.env("FACTLOG_DATA", self.store()).env("XDG_CONFIG_HOME", self.path("config"));
+        command.current_dir(self.directory.path());
         command
     }
 
@@ -104,6 +105,9 @@ pub(crate) fn bare(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("FACTLOG_DATA")
+        .env_remove("FACTLOG_SERVER")
+        .env_remove("FACTLOG_CONTEXT")
+        .env("XDG_CONFIG_HOME", "/nonexistent/of-no-developer")
         .env_remove("FACTLOG_READ_MODEL")
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100");

@@ -46,6 +46,10 @@ fn the_help_begins_with_examples_and_names_the_exit_codes() {
         &["bench"],
         &["bench", "append"],
         &["bench", "read"],
+        &["context"],
+        &["context", "add"],
+        &["context", "show"],
+        &["explain"],
         &["completions"],
     ] {
         let help = run(bare(&[command, &["--help"]].concat()), b"");
@@ -114,7 +118,7 @@ fn colour_is_where_it_is_asked_for_and_nowhere_else() {
 }
 
 #[test]
-fn a_command_without_a_data_directory_says_how_to_name_one() {
+fn a_command_without_a_store_says_how_to_name_one() {
     let ran = run(bare(&["stats"]), b"");
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!(ran.err);

@@ -4,7 +4,9 @@ extern crate factlog_app as factlog;
 
 mod append;
 mod bench;
+mod contexts;
 mod doctor;
+mod explain;
 mod harness;
 mod help;
 mod import;
@@ -12,6 +14,7 @@ mod loans;
 mod look;
 mod moves;
 mod operators;
+mod remote;
 mod schema;
 mod serve;
 mod verify;

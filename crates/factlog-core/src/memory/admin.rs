@@ -48,6 +48,7 @@ impl Administration for MemoryStore {
                 tags: tags.len() as u64,
                 head: log.head_with_time(),
                 bytes_on_disk: 0,
+                store: None,
             }
         })
     }

@@ -31,5 +31,6 @@ fn streams_types_and_numbers_are_those_of_the_reference_store() {
         assert_eq!((found.events, found.streams), (expected.events, expected.streams));
         assert_eq!((found.types, found.tags), (expected.types, expected.tags));
         assert!(0 < found.bytes_on_disk);
+        assert_eq!((found.store, expected.store), (Some(engine.id()), None));
     });
 }

@@ -82,12 +82,14 @@ proptest! {
         last_revision in values::revision(),
         places in (values::position(), values::position()),
         numbers in any::<[u64; 5]>(),
+        store in option::of(any::<[u8; 16]>()),
         head in (option::of(values::position()), option::of(values::time())),
     ) {
         let head = Head { position: head.0, recorded_at: head.1 };
         prop_assert_eq!(Head::try_from(sent(&v1::Head::from(head))).expect("valid"), head);
         let [events, streams, types, tags, bytes_on_disk] = numbers;
-        let stats = Stats { events, streams, types, tags, head, bytes_on_disk };
+        let store = store.map(uuid::Uuid::from_bytes);
+        let stats = Stats { events, streams, types, tags, head, bytes_on_disk, store };
         prop_assert_eq!(Stats::try_from(sent(&v1::Stats::from(stats))).expect("valid"), stats);
         let (first_position, last_position) = places;
         let info = StreamInfo { stream, events, last_revision, first_position, last_position };

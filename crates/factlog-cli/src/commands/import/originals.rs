@@ -4,10 +4,10 @@
 //! together, but a file has them one by one. A line that names this store and a position is therefore
 //! compared with what is at that position; nothing needs to be appended then.
 
-use factlog_core::{EventStore, EventStream, Position, Query, ReadOptions};
-use factlog_engine::Engine;
+use factlog_core::{EventStream, Position, Query, ReadOptions};
 
 use crate::failure::{Failure, Outcome};
+use crate::opened::Opened;
 use factlog_cloudevents::Incoming;
 
 /// Whether the store holds an event.
@@ -23,19 +23,20 @@ pub(super) enum Present {
 
 /// Looks events up at their original positions, in one forward read as long as they come in order.
 pub(super) struct Originals<'a> {
-    store: &'a Engine,
+    store: &'a Opened,
     ahead: Option<(Position, EventStream)>,
 }
 
 impl<'a> Originals<'a> {
-    pub(super) fn new(store: &'a Engine) -> Self {
+    pub(super) fn new(store: &'a Opened) -> Self {
         Self { store, ahead: None }
     }
 
     pub(super) fn look(&mut self, incoming: &Incoming) -> Outcome<Present> {
-        let Some(origin) = incoming.origin.filter(|origin| origin.store == self.store.id()) else {
+        let Some(origin) = incoming.origin else { return Ok(Present::No) };
+        if origin.store != self.store.id()? {
             return Ok(Present::No);
-        };
+        }
         let mut events = match self.ahead.take() {
             Some((next, events)) if next == origin.position => events,
             _ => self.store.read(Query::All, ReadOptions::default().after(origin.position.previous())),
