@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "factlog/v1/event.proto",
     "factlog/v1/append.proto",
     "factlog/v1/event_store.proto",
     "factlog/v1/administration.proto",
+    "factlog/v1/access.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

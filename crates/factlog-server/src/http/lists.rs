@@ -1,7 +1,9 @@
 //! What there is: the head, streams and types; and whether the server is well.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use factlog_core::{Administration, Error, Position, StreamId};
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ fn answer(body: &Value) -> Response {
 /// `GET /v1/head`
 pub(crate) async fn head(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     Params::parse(request.uri().query(), &[])?;
-    let head = api.store.head().await?;
+    let head = api.gate.store(request.extensions())?.head().await?;
     let recorded_at = head.recorded_at.map(|time| time.to_string());
     Ok(answer(&json!({ "position": head.position.map(Position::get), "recorded_at": recorded_at })))
 }
@@ -31,7 +33,7 @@ pub(crate) async fn streams(State(api): State<Api>, request: Request) -> Result<
     let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
     let prefix = params.one("prefix").unwrap_or_default();
     // One more than asked for tells whether there is another page.
-    let mut streams = administered(&api)?.streams(prefix, after, limit + 1).await?;
+    let mut streams = administered(&api, request.extensions())?.streams(prefix, after, limit + 1).await?;
     let more = limit < streams.len();
     streams.truncate(limit);
     let next = streams.last().filter(|_| more).map(|info| info.stream.as_str().to_owned());
@@ -48,14 +50,14 @@ pub(crate) async fn streams(State(api): State<Api>, request: Request) -> Result<
 /// `GET /v1/types`
 pub(crate) async fn types(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     Params::parse(request.uri().query(), &[])?;
-    let types = administered(&api)?.types().await?;
+    let types = administered(&api, request.extensions())?.types().await?;
     let types: Vec<_> =
         types.iter().map(|info| json!({ "type": info.event_type.as_str(), "events": info.events })).collect();
     Ok(answer(&json!({ "types": types })))
 }
 
-fn administered(api: &Api) -> Result<&dyn Administration, Problem> {
-    api.administration.as_deref().ok_or_else(|| {
+fn administered(api: &Api, of: &Extensions) -> Result<Arc<dyn Administration>, Problem> {
+    api.gate.administration(of)?.ok_or_else(|| {
         Problem::invalid("the store behind this server does not offer its lists")
             .status(StatusCode::NOT_FOUND)
     })
@@ -71,6 +73,6 @@ pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
     if *api.stopping.borrow() {
         return Err(Error::unavailable("the server is stopping; go on with another, or later").into());
     }
-    let head = api.store.head().await?;
-    Ok(answer(&json!({ "status": "ready", "head": head.position.map(Position::get) })))
+    api.gate.answers().await?;
+    Ok(answer(&json!({ "status": "ready" })))
 }
