@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod context;
 mod contexts;
+mod deploy;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -25,7 +26,9 @@ mod progress;
 mod read_model;
 mod render;
 mod selection;
+mod settings;
 mod stopwatch;
+mod supervisor;
 mod table;
 
 use std::process::ExitCode;

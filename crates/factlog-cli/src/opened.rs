@@ -42,8 +42,7 @@ impl Opened {
 
     /// The store behind a server, which must be there: what waits for one that is not would look as if it hung.
     pub(crate) fn remote(url: &str) -> Outcome<Self> {
-        let remote = Remote::new(url)?;
-        reach(url)?;
+        let remote = Remote::reached(url)?;
         Ok(Self { store: remote.store.clone(), id: OnceCell::new(), remote: Some(remote) })
     }
 
@@ -84,6 +83,18 @@ impl Deref for Opened {
 }
 
 impl Remote {
+    /// The store behind a server, if something listens there.
+    pub(crate) fn reached(url: &str) -> Outcome<Self> {
+        let remote = Self::new(url)?;
+        reach(url)?;
+        Ok(remote)
+    }
+
+    /// Whether the server takes requests now.
+    pub(crate) fn ready(&self) -> factlog_core::Result<()> {
+        pollster::block_on(self.store.ready())
+    }
+
     fn new(url: &str) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -37,6 +37,7 @@ mod follow;
 mod pipeline;
 mod queue;
 mod reading;
+mod ready;
 mod remote;
 mod retry;
 mod session;

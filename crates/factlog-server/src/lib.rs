@@ -54,7 +54,7 @@ const CALLS_PER_CONNECTION: u32 = 4_096;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long calls under way may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
+pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// A store to be served.
 #[derive(Clone, Debug)]

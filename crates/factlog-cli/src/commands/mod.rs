@@ -3,11 +3,14 @@
 pub(crate) mod append;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod generate;
 mod head;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod parked;
 pub(crate) mod processes;
@@ -50,6 +53,9 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Export(_)
         | Command::Schema(_)
         | Command::Context(_)
+        | Command::Config(_)
+        | Command::Gen(_)
+        | Command::Health(_)
         | Command::Explain(_)
         | Command::Completions(_) => return None,
         Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
@@ -99,6 +105,9 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),
         Command::Context(contexts) => context::run(&contexts, context),
+        Command::Config(config) => config::run(&config, context),
+        Command::Gen(wanted) => generate::run(&wanted, context),
+        Command::Health(arguments) => health::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -1,0 +1,55 @@
+//! `factlog health`: does the server answer, and is it ready? For health checks in images, which have no shell.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::failure::{Failure, Kind, Outcome};
+use crate::opened::Remote;
+use crate::output::answer;
+use crate::settings::{self, Flags, Resolved};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  factlog health
+  factlog health --server factlog://127.0.0.1:4270 || echo \"exit code $?\"";
+
+/// Ask a server whether it is ready: 0 if it is, 6 if not or if nobody answers
+///
+/// Without --server, FACTLOG_SERVER or a context, the server that the settings here would start on this machine.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
+    let url = match context.server_named()? {
+        Some(url) => url.to_owned(),
+        None => of_settings(&settings::load(&arguments.flags, context)?)?,
+    };
+    let remote = Remote::reached(&url)?;
+    remote.ready().map_err(|error| Failure::store("find the server ready", &error).behind(&url))?;
+    answer(context.json, || json!({ "ready": true, "url": url }), || format!("{url} is ready"))
+}
+
+/// Where a server with these settings is reached on its own machine.
+fn of_settings(settings: &Resolved) -> Outcome<String> {
+    let listen = settings.address("listen");
+    if listen.port() == 0 {
+        return Err(Failure::new(Kind::Usage, "the settings leave the port to the system")
+            .advise("give --server URL, as `factlog serve` has printed it"));
+    }
+    Ok(format!("factlog://{}", SocketAddr::new(reached_at(listen.ip()), listen.port())))
+}
+
+/// An address that stands for all of the machine's is reached over loopback.
+fn reached_at(listening: IpAddr) -> IpAddr {
+    match listening {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => listening,
+    }
+}

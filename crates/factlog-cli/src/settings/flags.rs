@@ -1,0 +1,112 @@
+//! The flags of `factlog serve`, made from the table for clap, and what a command line said with them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, FromArgMatches, value_parser};
+
+use super::value::{Kind, Value};
+use super::{Setting, TABLE};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// A file instead of the search.
+    pub(crate) config: Option<PathBuf>,
+    given: Vec<(&'static str, Value)>,
+}
+
+impl Flags {
+    /// What a flag says.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.given.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    /// The same, and this flag besides.
+    pub(crate) fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.given.push((name, value));
+        self
+    }
+}
+
+impl Args for Flags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Settings from this file, and from no other; otherwise from the one that FACTLOG_CONFIG names")
+            .display_order(800);
+        command.args(own_flags().map(argument)).arg(config)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |setting: &&Setting| {
+            matches.value_source(setting.name) == Some(ValueSource::CommandLine)
+        };
+        let given = own_flags().filter(typed).filter_map(|setting| {
+            let words = matches.get_one::<OsString>(setting.name)?;
+            // The parser of the argument has refused what is no value.
+            Some((setting.name, setting.kind.parse(words).ok()?))
+        });
+        Ok(Self { config: matches.get_one("config").cloned(), given: given.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn own_flags() -> impl Iterator<Item = &'static Setting> {
+    TABLE.iter().filter(|setting| setting.has_own_flag())
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let argument = Arg::new(setting.name)
+        .long(setting.name)
+        .value_name(setting.kind.placeholder())
+        .value_parser(Parser(setting.kind))
+        .help(setting.meaning);
+    let argument = match setting.default {
+        Some(default) => argument.default_value(default),
+        None => argument,
+    };
+    match setting.kind {
+        Kind::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Kind::Word(_) | Kind::Address | Kind::Directory | Kind::File | Kind::Bytes { .. } => argument,
+    }
+}
+
+/// Refuses what the kind refuses, and keeps the words: a path need not be UTF-8.
+#[derive(Clone)]
+struct Parser(Kind);
+
+impl clap::builder::TypedValueParser for Parser {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<OsString, clap::Error> {
+        self.0.parse(value).map(|_| value.to_owned()).map_err(|wanted| {
+            let name = argument.map(ToString::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{name}': {wanted}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        let Kind::Word(words) = self.0 else { return None };
+        Some(Box::new(words.iter().map(clap::builder::PossibleValue::new)))
+    }
+}
