@@ -32,7 +32,8 @@ impl Supervisor {
         socket.connect_addr(&named(&address)?)?;
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process));
-        let patience = number("WATCHDOG_USEC").filter(|micros| ours && 0 < *micros).map(Duration::from_micros);
+        let patience =
+            number("WATCHDOG_USEC").filter(|micros| ours && 0 < *micros).map(Duration::from_micros);
         Ok(Self { socket: Some(socket), patience })
     }
 

@@ -48,9 +48,7 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |setting: &&Setting| {
-            matches.value_source(setting.name) == Some(ValueSource::CommandLine)
-        };
+        let typed = |setting: &&Setting| matches.value_source(setting.name) == Some(ValueSource::CommandLine);
         let given = own_flags().filter(typed).filter_map(|setting| {
             let words = matches.get_one::<OsString>(setting.name)?;
             // The parser of the argument has refused what is no value.
@@ -100,7 +98,8 @@ impl clap::builder::TypedValueParser for Parser {
     ) -> Result<OsString, clap::Error> {
         self.0.parse(value).map(|_| value.to_owned()).map_err(|wanted| {
             let name = argument.map(ToString::to_string).unwrap_or_default();
-            let message = format!("invalid value for '{name}': {wanted}\n\nFor more information, try '--help'.\n");
+            let message =
+                format!("invalid value for '{name}': {wanted}\n\nFor more information, try '--help'.\n");
             clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
         })
     }

@@ -37,7 +37,11 @@ pub(crate) fn look(flags: &Flags, context: &Context, files: &[SettingsFile]) -> 
     if context.names_a_store() || !from_file {
         match context.directory_by()? {
             Some((directory, by)) if !["--data", "FACTLOG_DATA"].contains(&by) => {
-                settings.set(DATA, Some(Value::Path(directory.to_owned())), Origin::Context(by.trim_end_matches(',').to_owned()));
+                settings.set(
+                    DATA,
+                    Some(Value::Path(directory.to_owned())),
+                    Origin::Context(by.trim_end_matches(',').to_owned()),
+                );
             }
             Some(_) => {}
             None => settings.set(DATA, None, Origin::Nobody),
@@ -51,9 +55,9 @@ pub(crate) fn look(flags: &Flags, context: &Context, files: &[SettingsFile]) -> 
 /// # Errors
 /// `NotFound` where the named one is not there; `Failure` for one that cannot be read.
 pub(crate) fn files(named: Option<&Path>) -> Outcome<Vec<SettingsFile>> {
-    let named = named.map(Path::to_owned).or_else(|| {
-        variable(CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
-    });
+    let named = named
+        .map(Path::to_owned)
+        .or_else(|| variable(CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
     if let Some(path) = named {
         let path = std::path::absolute(&path).unwrap_or(path);
         let file = files::read(&path, &TABLE)?.ok_or_else(|| {

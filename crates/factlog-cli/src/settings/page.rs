@@ -8,7 +8,8 @@ const MARK: &str = "@ROWS@\n";
 pub(super) fn markdown() -> String {
     let text = include_str!("page.txt");
     assert!(text.contains(MARK), "the text says where the table stands");
-    let mut rows = String::from("| key and flag | variable | takes | default | meaning |\n|---|---|---|---|---|\n");
+    let mut rows =
+        String::from("| key and flag | variable | takes | default | meaning |\n|---|---|---|---|---|\n");
     for setting in &super::TABLE {
         let name = if setting.hides_value() { setting.name.to_owned() } else { super::flag(setting.name) };
         let default = setting.default.map_or("-".to_owned(), |default| format!("`{default}`"));

@@ -21,21 +21,20 @@ pub(super) fn of_file(file: &SettingsFile) -> Vec<String> {
 
 /// What there is to say of the files of secrets that settings name. One that is not there is for its user to miss.
 pub(super) fn of_secrets(settings: &Resolved) -> Vec<String> {
-    let files = settings.all().iter().filter(|found| found.setting.secret && found.setting.kind == Kind::File);
+    let files =
+        settings.all().iter().filter(|found| found.setting.secret && found.setting.kind == Kind::File);
     files
         .filter_map(|found| match &found.value {
             Some(Value::Path(path)) => Some((found.setting.name, path)),
             Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_) | Value::Switch(_)) | None => None,
         })
         .filter_map(|(name, path)| Some((name, path, std::fs::metadata(path).ok()?)))
-        .flat_map(|(name, path, found)| {
-            said(path, &found, rustix::process::geteuid().as_raw(), Some(name))
-        })
+        .flat_map(|(name, path, found)| said(path, &found, rustix::process::geteuid().as_raw(), Some(name)))
         .collect()
 }
 
 /// `secret` is the setting whose secret stands in the file.
-fn said(path: &Path, found: &Metadata, own: u32, secret: Option<&str>) -> Vec<String> {
+pub(super) fn said(path: &Path, found: &Metadata, own: u32, secret: Option<&str>) -> Vec<String> {
     let path = crate::output::printable(&path.display().to_string());
     let mode = found.mode() & 0o777;
     let mut said = Vec::new();

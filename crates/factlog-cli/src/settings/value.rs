@@ -16,7 +16,10 @@ pub(crate) enum Kind {
     Directory,
     File,
     /// A number of bytes, with `KiB`, `MiB` or `GiB` behind it where that reads better.
-    Bytes { min: u64, max: u64 },
+    Bytes {
+        min: u64,
+        max: u64,
+    },
     /// One of these words.
     Word(&'static [&'static str]),
     #[cfg_attr(not(test), expect(dead_code, reason = "no setting is a switch yet"))]

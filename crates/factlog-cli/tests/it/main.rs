@@ -17,4 +17,6 @@ mod operators;
 mod remote;
 mod schema;
 mod serve;
+mod settings;
+mod supervised;
 mod verify;
