@@ -39,12 +39,12 @@ pub(super) fn said(path: &Path, found: &Metadata, own: u32, secret: Option<&str>
     let mode = found.mode() & 0o777;
     let mut said = Vec::new();
     if mode & OTHERS_WRITE != 0 {
-        said.push(format!("anybody can change {path} (mode {mode:03o}); chmod o-w it"));
+        said.push(format!("anybody can change {path} (mode {mode:o}); chmod o-w it"));
     }
     if let Some(name) = secret
         && mode & OTHERS_READ != 0
     {
-        said.push(format!("anybody can read the secret of {name} in {path} (mode {mode:03o}); chmod o-r it"));
+        said.push(format!("anybody can read the secret of {name} in {path} (mode {mode:o}); chmod o-r it"));
     }
     // Root owns what is mounted or installed, and could do anything anyway.
     if found.uid() != own && found.uid() != 0 {

@@ -40,7 +40,7 @@ const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 <
 
 impl Kind {
     /// A cache in memory.
-    pub(crate) const CACHE: Self = Self::Bytes { min: 0, max: 1 << 40 };
+    pub(crate) const CACHE: Self = Self::Bytes { min: 0, max: 64 << 30 };
 
     /// The value that a word on a command line or in the environment is.
     ///
@@ -81,7 +81,17 @@ impl Kind {
         match found {
             Some(Value::Path(path)) => Ok(Value::Path(directory.join(path))),
             Some(value) => Ok(value),
+            None if self.is_given_as(value) => Err(self.wanted()),
             None => Err(format!("{}, and there is {}", self.wanted(), described(value))),
+        }
+    }
+
+    /// Whether TOML has the type for it that it should have.
+    fn is_given_as(self, value: &DeValue<'_>) -> bool {
+        match self {
+            Self::Switch => value.is_bool(),
+            Self::Bytes { .. } => value.is_integer() || value.is_str(),
+            Self::Address | Self::Directory | Self::File | Self::Word(_) => value.is_str(),
         }
     }
 
@@ -106,7 +116,7 @@ impl Kind {
             Self::Directory => "the path of a directory".to_owned(),
             Self::File => "the path of a file".to_owned(),
             Self::Bytes { min, max } => {
-                format!("a number of bytes from {} to {}, such as 64MiB", byte_text(min), byte_text(max))
+                format!("a number of bytes from {} to {}", byte_text(min), byte_text(max))
             }
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Switch => "true or false".to_owned(),
@@ -173,8 +183,8 @@ fn integer(number: &DeInteger<'_>) -> Option<u64> {
 
 fn described(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "other text",
-        DeValue::Integer(_) => "another number",
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a number",
         DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "a boolean",
         DeValue::Datetime(_) => "a time",
