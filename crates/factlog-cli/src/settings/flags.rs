@@ -38,7 +38,7 @@ impl Args for Flags {
             .value_parser(value_parser!(PathBuf))
             .help("Settings from this file, and from no other; otherwise from the one that FACTLOG_CONFIG names")
             .display_order(800);
-        command.args(own_flags().map(argument)).arg(config)
+        command.args(arguments(&TABLE)).arg(config)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
@@ -48,13 +48,8 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let typed = |setting: &&Setting| matches.value_source(setting.name) == Some(ValueSource::CommandLine);
-        let given = own_flags().filter(typed).filter_map(|setting| {
-            let words = matches.get_one::<OsString>(setting.name)?;
-            // The parser of the argument has refused what is no value.
-            Some((setting.name, setting.kind.parse(words).ok()?))
-        });
-        Ok(Self { config: matches.get_one("config").cloned(), given: given.collect() })
+        let config = matches.get_one("config").cloned();
+        Ok(Self { config, given: given(&TABLE, matches) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -63,8 +58,22 @@ impl FromArgMatches for Flags {
     }
 }
 
-fn own_flags() -> impl Iterator<Item = &'static Setting> {
-    TABLE.iter().filter(|setting| setting.has_own_flag())
+/// The arguments of a table.
+fn arguments(table: &'static [Setting]) -> impl Iterator<Item = Arg> {
+    table.iter().filter(|setting| setting.has_own_flag()).map(argument)
+}
+
+/// What was typed, without defaults.
+fn given(table: &'static [Setting], matches: &ArgMatches) -> Vec<(&'static str, Value)> {
+    let flags = table.iter().filter(|setting| setting.has_own_flag());
+    flags
+        .filter(|setting| matches.value_source(setting.name) == Some(ValueSource::CommandLine))
+        .filter_map(|setting| {
+            let words = matches.get_one::<OsString>(setting.name)?;
+            // The parser of the argument has refused what is no value.
+            Some((setting.name, setting.kind.parse(words).ok()?))
+        })
+        .collect()
 }
 
 fn argument(setting: &'static Setting) -> Arg {
@@ -79,7 +88,8 @@ fn argument(setting: &'static Setting) -> Arg {
     };
     match setting.kind {
         Kind::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Word(_) | Kind::Address | Kind::Directory | Kind::File | Kind::Bytes { .. } => argument,
+        Kind::Word(_) | Kind::Text | Kind::Address | Kind::Directory | Kind::File => argument,
+        Kind::Bytes { .. } => argument,
     }
 }
 
@@ -107,5 +117,37 @@ impl clap::builder::TypedValueParser for Parser {
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
         let Kind::Word(words) = self.0 else { return None };
         Some(Box::new(words.iter().map(clap::builder::PossibleValue::new)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::tests::EVERY;
+
+    fn typed(line: &str) -> Result<Vec<(&'static str, Value)>, clap::Error> {
+        let command = clap::Command::new("serve").args(arguments(&EVERY));
+        Ok(given(&EVERY, &command.try_get_matches_from(line.split(' '))?))
+    }
+
+    /// Would fail if a switch took the next word for its own, or a default counted as typed and so won over a file.
+    #[test]
+    fn only_what_was_typed_is_said() {
+        assert_eq!(typed("serve").unwrap(), []);
+        assert_eq!(typed("serve --switch").unwrap(), [("switch", Value::Switch(true))]);
+        assert_eq!(typed("serve --switch=false").unwrap(), [("switch", Value::Switch(false))]);
+        assert!(typed("serve --switch false").is_err());
+        assert_eq!(
+            typed("serve --switch --size 3KiB --key-file k --free a=b,c").unwrap(),
+            [
+                ("size", Value::Bytes(3072)),
+                ("free", Value::Text("a=b,c".to_owned())),
+                ("switch", Value::Switch(true)),
+                ("key-file", Value::Path("k".into()))
+            ]
+        );
+        for wrong in ["--size 9", "--word xml", "--address here", "--token hunter2", "--size"] {
+            assert!(typed(&format!("serve {wrong}")).is_err(), "{wrong}");
+        }
     }
 }

@@ -133,7 +133,19 @@ impl Resolved {
         match &self.get(name).value {
             Some(Value::Path(path)) => Some(path),
             None => None,
-            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_) | Value::Switch(_)) => wrong_kind(name),
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Text(_) | Value::Switch(_)) => wrong_kind(name),
+        }
+    }
+
+    /// Free text, if there is any.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no setting is free text yet"))]
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        match &self.get(name).value {
+            Some(Value::Text(text)) => Some(text),
+            None => None,
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Path(_) | Value::Switch(_)) => wrong_kind(name),
         }
     }
 

@@ -21,7 +21,9 @@ pub(crate) fn schema() -> Json {
 
 fn property(setting: &Setting) -> Json {
     let mut property = match setting.kind {
-        Kind::Address | Kind::Directory | Kind::File => json!({ "type": "string", "minLength": 1 }),
+        Kind::Address | Kind::Directory | Kind::File | Kind::Text => {
+            json!({ "type": "string", "minLength": 1 })
+        }
         Kind::Bytes { min, max } => json!({ "oneOf": [
             { "type": "integer", "minimum": min, "maximum": max },
             { "type": "string", "pattern": "^[0-9]+ *(KiB|MiB|GiB)?$" },

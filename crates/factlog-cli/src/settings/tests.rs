@@ -15,10 +15,11 @@ use super::{Setting, TABLE, page, schema};
 
 /// A table with a setting of every kind, secrets among them.
 #[rustfmt::skip]
-static EVERY: [Setting; 7] = [
+pub(super) static EVERY: [Setting; 8] = [
     Setting { name: "address", kind: Kind::Address, default: Some("127.0.0.1:1"), secret: false, meaning: "An address" },
     Setting { name: "size", kind: Kind::Bytes { min: 10, max: 4096 }, default: Some("2KiB"), secret: false, meaning: "A size" },
     Setting { name: "word", kind: Kind::Word(&["text", "json"]), default: None, secret: false, meaning: "A word" },
+    Setting { name: "free", kind: Kind::Text, default: None, secret: false, meaning: "Some text" },
     Setting { name: "switch", kind: Kind::Switch, default: None, secret: false, meaning: "A switch" },
     Setting { name: "folder", kind: Kind::Directory, default: None, secret: false, meaning: "A folder" },
     Setting { name: "key-file", kind: Kind::File, default: None, secret: true, meaning: "A file with a key" },

@@ -8,7 +8,9 @@ use super::value::Value;
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Switch(on) => on.to_string(),
-        Value::Address(_) | Value::Path(_) | Value::Bytes(_) | Value::Word(_) => quoted(&value.text()),
+        Value::Address(_) | Value::Path(_) | Value::Bytes(_) | Value::Word(_) | Value::Text(_) => {
+            quoted(&value.text())
+        }
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Any text but none, for who uses it to understand.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no setting is free text yet"))]
+    Text,
     #[cfg_attr(not(test), expect(dead_code, reason = "no setting is a switch yet"))]
     Switch,
 }
@@ -33,6 +36,7 @@ pub(crate) enum Value {
     Path(PathBuf),
     Bytes(u64),
     Word(&'static str),
+    Text(String),
     Switch(bool),
 }
 
@@ -56,6 +60,8 @@ impl Kind {
                 bytes(word()?).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
             }
             Self::Word(words) => self.one_of(words, word()?),
+            Self::Text if text.is_empty() => Err(self.wanted()),
+            Self::Text => Ok(Value::Text(word()?.to_owned())),
             Self::Switch => match word()? {
                 "true" => Ok(Value::Switch(true)),
                 "false" => Ok(Value::Switch(false)),
@@ -91,7 +97,7 @@ impl Kind {
         match self {
             Self::Switch => value.is_bool(),
             Self::Bytes { .. } => value.is_integer() || value.is_str(),
-            Self::Address | Self::Directory | Self::File | Self::Word(_) => value.is_str(),
+            Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text => value.is_str(),
         }
     }
 
@@ -119,6 +125,7 @@ impl Kind {
                 format!("a number of bytes from {} to {}", byte_text(min), byte_text(max))
             }
             Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::Text => "text".to_owned(),
             Self::Switch => "true or false".to_owned(),
         }
     }
@@ -131,6 +138,7 @@ impl Kind {
             Self::File => "FILE",
             Self::Bytes { .. } => "BYTES",
             Self::Word(_) => "WORD",
+            Self::Text => "TEXT",
             Self::Switch => "BOOL",
         }
     }
@@ -144,6 +152,7 @@ impl Value {
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(count) => byte_text(*count),
             Self::Word(word) => (*word).to_owned(),
+            Self::Text(text) => text.clone(),
             Self::Switch(on) => on.to_string(),
         }
     }
@@ -152,7 +161,7 @@ impl Value {
         match self {
             Self::Bytes(count) => (*count).into(),
             Self::Switch(on) => (*on).into(),
-            Self::Address(_) | Self::Path(_) | Self::Word(_) => self.text().into(),
+            Self::Address(_) | Self::Path(_) | Self::Word(_) | Self::Text(_) => self.text().into(),
         }
     }
 }

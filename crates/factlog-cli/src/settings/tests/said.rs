@@ -71,7 +71,7 @@ fn a_secret_is_not_shown_and_has_no_flag() {
 /// Would fail if what is shown could not be used as a file, as with a quote in a path.
 #[test]
 fn what_is_shown_is_a_file_of_the_same_settings() {
-    let text = "address = \"[::1]:9\"\nsize = \"3KiB\"\nword = \"text\"\nswitch = false\nfolder = \"/a \\\"b\\\"\\\\c\\n\\u007f\"\n";
+    let text = "address = \"[::1]:9\"\nsize = \"3KiB\"\nword = \"text\"\nswitch = false\nfree = \"a=b, c\"\nfolder = \"/a \\\"b\\\"\\\\c\\n\\u007f\"\n";
     let first = resolved(&Flags::default(), None, &[file("/f", text)]);
     let shown: Vec<String> = first.all().iter().map(Found::line).collect();
     let again = resolved(&Flags::default(), None, &[file("/f", &shown.join("\n"))]);
@@ -79,6 +79,7 @@ fn what_is_shown_is_a_file_of_the_same_settings() {
         assert_eq!(first.value, again.value, "{}", first.setting.name);
     }
     assert!(!again.switch("switch"));
+    assert_eq!(again.text("free"), Some("a=b, c"));
     assert_eq!(again.get("key-file").origin, Origin::Nobody);
 }
 
