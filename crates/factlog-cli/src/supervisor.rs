@@ -11,6 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// Longer than that nobody waits for a manager that does not read.
+const SEND: Duration = Duration::from_secs(1);
+
 /// A service manager, if one has started this process.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
@@ -30,6 +33,7 @@ impl Supervisor {
         };
         let socket = UnixDatagram::unbound()?;
         socket.connect_addr(&named(&address)?)?;
+        socket.set_write_timeout(Some(SEND))?;
         let number = |name| variable(name)?.to_str()?.parse::<u64>().ok();
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process));
         let patience =
@@ -117,6 +121,17 @@ mod tests {
             };
             assert_eq!(Supervisor::find(variable, 7).unwrap().beat(), beat, "{micros} {pid:?}");
         }
+    }
+
+    /// Would fail if a manager that hangs made the server hang, too.
+    #[test]
+    fn a_manager_that_does_not_read_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let _manager = UnixDatagram::bind(&path).unwrap();
+        let variable = |asked: &str| (asked == "NOTIFY_SOCKET").then(|| path.clone().into_os_string());
+        let supervisor = Supervisor::find(variable, 1).unwrap();
+        assert!((0..100_000).any(|_| supervisor.alive().is_err()));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::EVERY;
 use crate::settings::files::{SettingsFile, understood};
 use crate::settings::value::{Kind, Value};
@@ -84,5 +86,25 @@ fn what_is_refused_is_not_repeated() {
         let file = read(text);
         assert_eq!(file.problems.len(), 1);
         assert!(!file.problems[0].text().contains("hunter3"), "{}", file.problems[0].text());
+    }
+}
+
+proptest! {
+    /// Would fail if a file could make the server panic, or send its reader to a line that is not there.
+    #[test]
+    fn any_file_is_understood_or_told_by_a_line_of_it(
+        parts in proptest::collection::vec(prop_oneof![
+            Just("size = "), Just("address"), Just("word"), Just("switch"), Just("token"), Just("folder"), Just("free"),
+            Just("= "), Just("."), Just("["), Just("]"), Just("{"), Just("}"), Just("\""), Just("\"\"\""), Just("'"),
+            Just("\n"), Just("\r\n"), Just("#"), Just("0x"), Just("99999999999999999999999"), Just("-1"), Just("1e9"),
+            Just("true"), Just("\"json\""), Just("1979-05-27"), Just("\\"), Just("\u{0}"), Just("č"), Just(" "),
+        ], 0..40),
+    ) {
+        let text = parts.concat();
+        let file = read(&text);
+        let lines = 1 + text.matches('\n').count();
+        for line in file.problems.iter().map(|problem| problem.line).chain(file.entries.iter().map(|entry| entry.line)) {
+            prop_assert!((1..=lines).contains(&line), "line {} of {:?}", line, text);
+        }
     }
 }
