@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod context;
 mod contexts;
+mod descriptors;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -87,7 +87,8 @@ pub(crate) fn disagreement(error: &rustls::Error, authority: &str) -> Option<Err
     let theirs = |what: &str| Error::denied(format!("{authority} {what}"));
     Some(match error {
         rustls::Error::InvalidCertificate(wrong) => match wrong {
-            CertificateError::UnknownIssuer => ours(
+            // A bad signature is that of another authority of the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => ours(
                 "is signed by nobody this client trusts; give ?ca=FILE with the certificate of the authority that signed it",
             ),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -111,7 +112,8 @@ pub(crate) fn disagreement(error: &rustls::Error, authority: &str) -> Option<Err
             AlertDescription::CertificateRequired => {
                 theirs("wants this client to show a certificate; give ?cert=FILE&cert-key=FILE")
             }
-            AlertDescription::UnknownCA => theirs(
+            // The latter where another authority of the same name has signed it.
+            AlertDescription::UnknownCA | AlertDescription::DecryptError => theirs(
                 "does not know the authority that signed this client's certificate; show one of the authority that its \
                  --tls-client-ca names",
             ),
@@ -122,7 +124,6 @@ pub(crate) fn disagreement(error: &rustls::Error, authority: &str) -> Option<Err
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateUnknown
-            | AlertDescription::DecryptError
             | AlertDescription::AccessDenied => {
                 theirs(&format!("does not accept this client's certificate: {alert:?}"))
             }

@@ -16,5 +16,6 @@ mod moves;
 mod operators;
 mod remote;
 mod schema;
+mod secured;
 mod serve;
 mod verify;

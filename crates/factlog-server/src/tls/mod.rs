@@ -8,7 +8,7 @@
 mod files;
 mod names;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use factlog_core::{Error, Result};
@@ -85,7 +85,7 @@ impl Tls {
 }
 
 impl ClientCertificates {
-    fn authority(&self) -> Option<&PathBuf> {
+    fn authority(&self) -> Option<&Path> {
         match self {
             Self::Unasked => None,
             Self::Optional(path) | Self::Required(path) => Some(path),
@@ -93,11 +93,11 @@ impl ClientCertificates {
     }
 }
 
-fn stamps(certificate: &PathBuf, key: &PathBuf, clients: &ClientCertificates) -> Vec<Stamp> {
-    [certificate, key].into_iter().chain(clients.authority()).map(|path| stamp(path)).collect()
+fn stamps(certificate: &Path, key: &Path, clients: &ClientCertificates) -> Vec<Stamp> {
+    [certificate, key].into_iter().chain(clients.authority()).map(stamp).collect()
 }
 
-fn config(certificate: &PathBuf, key_path: &PathBuf, clients: &ClientCertificates) -> Result<ServerConfig> {
+fn config(certificate: &Path, key_path: &Path, clients: &ClientCertificates) -> Result<ServerConfig> {
     let chain = certificates(certificate)?;
     let key = key(key_path)?;
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());

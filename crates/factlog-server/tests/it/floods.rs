@@ -24,7 +24,7 @@ async fn append(store: &RemoteStore) {
     store.append(Append::new([event])).await.expect("an existing client goes on");
 }
 
-/// Sends all of it, reading what comes, until it is sent and answered or the server has had enough.
+/// Sends all of it, and that it is all, reading what comes until the server has had enough.
 async fn pour(address: SocketAddr, bytes: Vec<u8>) -> Vec<u8> {
     let socket = TcpStream::connect(address).await.expect("connect");
     let (mut answers, mut requests) = socket.into_split();
@@ -68,6 +68,9 @@ fn gone_away(said: &[u8], error: u8) -> bool {
     false
 }
 
+/// Its name, what it begins with, what is sent again and again, and the error it ends with, where it is to end.
+type Flood = (&'static str, Vec<u8>, fn(u32) -> Vec<u8>, Option<u8>);
+
 /// CVE-2023-44487 and its relatives. Would fail if frames that cost their sender nothing cost the others anything.
 #[test]
 fn floods_of_frames_end_their_own_connection_only() {
@@ -77,22 +80,16 @@ fn floods_of_frames_end_their_own_connection_only() {
         let served = Served::start(Arc::new(MemoryStore::new())).await;
         let existing = served.client("?deadline=30s");
         append(&existing).await;
-        let stream = |n: u32| 2 * n + 1;
-        let resets = |n| [frame(1, 5, stream(n), &headers()), frame(3, 0, stream(n), &[0, 0, 0, 8])].concat();
+        let resets = |n| [frame(1, 5, 2 * n + 1, &headers()), frame(3, 0, 2 * n + 1, &[0, 0, 0, 8])].concat();
         let open = [frame(1, 4, 1, &headers())].concat();
-        let floods: [(&str, Vec<u8>, Box<dyn Fn(u32) -> Vec<u8>>, Option<u8>); 6] = [
-            ("rapid reset", vec![], Box::new(resets), Some(ENHANCE_YOUR_CALM)),
+        let floods: [Flood; 6] = [
+            ("rapid reset", vec![], resets, Some(ENHANCE_YOUR_CALM)),
             // A header of no bytes again and again, in frames that never say they are the last (CVE-2024-27316).
-            (
-                "continuation",
-                frame(1, 0, 1, &headers()),
-                Box::new(|_| frame(9, 0, 1, &[])),
-                Some(ENHANCE_YOUR_CALM),
-            ),
-            ("settings", vec![], Box::new(|_| frame(4, 0, 0, &[])), None),
-            ("pings", vec![], Box::new(|n| frame(6, 0, 0, &u64::from(n).to_be_bytes())), None),
-            ("empty data", open, Box::new(|_| frame(0, 0, 1, &[])), None),
-            ("windows", vec![], Box::new(|_| frame(8, 0, 0, &[0, 0, 0, 1])), None),
+            ("continuation", frame(1, 0, 1, &headers()), |_| frame(9, 0, 1, &[]), Some(ENHANCE_YOUR_CALM)),
+            ("settings", vec![], |_| frame(4, 0, 0, &[]), None),
+            ("pings", vec![], |n| frame(6, 0, 0, &u64::from(n).to_be_bytes()), None),
+            ("empty data", open, |_| frame(0, 0, 1, &[]), None),
+            ("windows", vec![], |_| frame(8, 0, 0, &[0, 0, 0, 1]), None),
         ];
         for (name, first, next, error) in floods {
             let mut bytes = [PREFACE, &first].concat();
@@ -141,8 +138,10 @@ fn giant_headers_are_refused() {
             block.push(u8::try_from(rest).expect("a byte"));
             block.resize(block.len() + size, b'a');
             let (head, tail) = block.split_at(10_000);
-            let bytes = [PREFACE, &frame(1, 1, 1, head), &frame(9, 4, 1, tail)].concat();
-            let said = pour(served.address, bytes).await;
+            // And that there are no more calls: the server closes when this one is answered.
+            let bye = frame(7, 0, 0, &[0; 8]);
+            let bytes = [PREFACE, &frame(1, 1, 1, head), &frame(9, 4, 1, tail), &bye].concat();
+            let said = crate::limits::cut(served.address, &bytes).await;
             // 0x88 is `:status 200` of the static table.
             let ok = said
                 .windows(10)

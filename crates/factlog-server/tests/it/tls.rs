@@ -34,12 +34,13 @@ async fn refusal(store: RemoteStore) -> Error {
 #[test]
 fn a_server_that_cannot_be_trusted_is_refused_with_the_reason() {
     runtime().block_on(async {
-        let authority = Authority::new();
-        let other = Authority::new();
+        let (authority, other) = (Authority::named("ours"), Authority::new());
+        let twin = Authority::named("ours");
         let expired = |params: &mut rcgen::CertificateParams| params.not_after = date_time_ymd(2020, 1, 1);
         let early = |params: &mut rcgen::CertificateParams| params.not_before = date_time_ymd(4000, 1, 1);
         for (certificate, trusted, why) in [
             (authority.server(), &other, "signed by nobody this client trusts; give ?ca=FILE"),
+            (authority.server(), &twin, "signed by nobody this client trusts; give ?ca=FILE"),
             (authority.issue(&["db.example"]), &authority, "is for another name"),
             (authority.issue_with(&["127.0.0.1"], expired), &authority, "has expired; renew it"),
             (authority.issue_with(&["127.0.0.1"], early), &authority, "is not valid yet; compare the clocks"),
@@ -96,7 +97,9 @@ fn shown(served: &Served, issued: &Issued) -> RemoteStore {
 #[test]
 fn only_clients_of_the_right_authority_are_let_in() {
     runtime().block_on(async {
-        let (authority, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
+        let (authority, clients, strangers) = (Authority::new(), Authority::named("ours"), Authority::new());
+        let same_name = Authority::named("ours");
+        let twin = same_name.issue(&["orders.example"]);
         let certificate = authority.server();
         let right = clients.issue(&["orders.example"]);
         let expired =
@@ -112,6 +115,7 @@ fn only_clients_of_the_right_authority_are_let_in() {
             known.append(append()).await.expect("the right certificate");
             for (issued, why) in [
                 (&wrong, "does not know the authority that signed this client's certificate"),
+                (&twin, "does not know the authority that signed this client's certificate"),
                 (&expired, "this client's certificate has expired"),
             ] {
                 let error = refusal(shown(&served, issued)).await;
@@ -173,7 +177,7 @@ fn files_that_are_not_in_order_are_named() {
                 format!("ca={}&", authority.file().display())
             };
             let opened = RemoteStore::open(&format!("factlogs://{address}?{trusted}{parameters}"));
-            let error = opened.err().expect("refused");
+            let error = opened.expect_err("refused");
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().contains(why), "{error}");
         }
