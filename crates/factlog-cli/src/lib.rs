@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod contexts;
 mod deploy;
+mod descriptors;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -122,7 +122,7 @@ pub(crate) fn check_url(url: &str) -> Outcome {
 
 /// Whether something listens where a connection string says, which is known to be one.
 fn reach(url: &str) -> Outcome {
-    let place = url.strip_prefix("factlog://").unwrap_or(url);
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
     let authority = place.split(['/', '?']).next().unwrap_or(place);
     let mut why = "its name has no address".to_owned();
     match authority.to_socket_addrs() {

@@ -14,6 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::batches::Batches;
 use crate::calls;
+use crate::connect::Connector;
 use crate::follow::Following;
 use crate::pipeline::Pipeline;
 use crate::queue::{Queue, closed};
@@ -62,8 +63,11 @@ impl RemoteStore {
     /// A store at `factlog://host:port`, with `?deadline=10s&resume=5m` where those defaults do not fit: how long a call
     /// may take with all its retries, and how long a subscription tries to resume. It connects with the first call.
     ///
+    /// With `factlogs://` over TLS: `ca=FILE` names the authorities to trust in place of the system's, `cert=FILE` and
+    /// `cert-key=FILE` the certificate to show. The files are PEM, read anew for each connection; `%26` is an ampersand.
+    ///
     /// # Errors
-    /// `Invalid` for what is no connection string, and outside of a tokio runtime.
+    /// `Invalid` for what is no connection string, for files that are not in order, and outside of a tokio runtime.
     pub fn open(connection: &str) -> Result<Self> {
         let target = Target::parse(connection)?;
         let runtime = Handle::try_current().map_err(|error| {
@@ -78,7 +82,15 @@ impl RemoteStore {
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect_lazy();
+        let channel = match &target.tls {
+            None => endpoint.connect_lazy(),
+            Some(files) => {
+                let origin = format!("https://{}", target.authority).parse().map_err(|error| {
+                    Error::invalid(format!("{connection:?} names no server")).because(error)
+                })?;
+                endpoint.origin(origin).connect_with_connector_lazy(Connector::new(&target, files)?)
+            }
+        };
         let (queue, items) = Queue::new();
         let (finish, finished) = watch::channel(false);
         runtime.spawn(Pipeline::new(channel.clone(), items).run(finish));

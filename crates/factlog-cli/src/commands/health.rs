@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use clap::Args;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::context::Context;
@@ -35,12 +36,21 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     answer(context.json, || json!({ "ready": true, "url": url }), || format!("{url} is ready"))
 }
 
-/// Where a server with these settings is reached on its own machine.
+/// Where a server with these settings is reached on its own machine. With TLS it is trusted by its own file of certificates,
+/// under the name `localhost` where it listens everywhere: a certificate without that name needs `--server`.
 fn of_settings(settings: &Resolved) -> Outcome<String> {
     let listen = settings.address("listen");
     if listen.port() == 0 {
         return Err(Failure::new(Kind::Usage, "the settings leave the port to the system")
             .advise("give --server URL, as `factlog serve` has printed it"));
+    }
+    if let Some(certificate) = settings.path("tls-cert") {
+        let host = match listen.ip() {
+            ip if ip.is_unspecified() => format!("localhost:{}", listen.port()),
+            _ => listen.to_string(),
+        };
+        let path = utf8_percent_encode(&certificate.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+        return Ok(format!("factlogs://{host}?ca={path}"));
     }
     Ok(format!("factlog://{}", SocketAddr::new(reached_at(listen.ip()), listen.port())))
 }

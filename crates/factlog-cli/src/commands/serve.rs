@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use factlog_core::EventStore as _;
 use factlog_engine::{Compression, Engine};
-use factlog_server::Server;
+use factlog_server::{ClientCertificates, Limits, Server, Tls};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::context::{Context, close, open_with};
+use crate::descriptors;
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::interrupt;
 use crate::output::answer;
@@ -23,12 +24,14 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   factlog serve --data bank.db
   factlog serve --listen 127.0.0.1:0 --data bank.db --json
-  factlog serve --config bank.toml";
+  factlog serve --config bank.toml
+  factlog serve --data bank.db --tls-cert server.pem --tls-key server.key";
 
 /// Serve the store over gRPC and HTTP, on this machine only
 ///
-/// Programs reach it as factlog://127.0.0.1:4270, and over HTTP and JSON as http://127.0.0.1:4270/v1/events. There is no authentication yet, so an address that other machines
-/// can reach is refused. Interrupted or terminated, it ends every stream with a reason, answers what it has begun,
+/// Programs reach it as factlog://127.0.0.1:4270, and over HTTP and JSON as http://127.0.0.1:4270/v1/events; with
+/// --tls-cert and --tls-key as factlogs:// and https:// only. There is no authentication yet, so an address that other
+/// machines can reach is refused. Interrupted or terminated, it ends every stream with a reason, answers what it has begun,
 /// closes the store and ends with 0; a second interrupt ends it at once, which loses nothing that was acknowledged.
 ///
 /// What no flag says is looked for in the environment and in files: `factlog config show --origin`. A service manager
@@ -56,12 +59,13 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     let supervisor = Supervisor::find(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| Failure::io("reach the service manager that NOTIFY_SOCKET names", &error))?;
     let stopped = stopped()?;
+    let tls = tls(settings)?;
     let listen = settings.address("listen");
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| Failure::io(format_args!("listen on {listen}"), &error))?;
     let address = listener.local_addr().map_err(|error| Failure::io("name the address", &error))?;
-    Server::check(address).map_err(|error| Failure::store("serve", &error))?;
+    Server::check(address, tls.is_some(), false).map_err(|error| Failure::store("serve", &error))?;
     let directory = match settings.path(settings::DATA) {
         Some(directory) => directory,
         // It says why there is none.
@@ -69,8 +73,9 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     };
     let store = open_with(directory, engine(settings))?;
     let directory = directory.display().to_string();
-    let url = format!("factlog://{address}");
-    let http = format!("http://{address}");
+    let secure = if tls.is_some() { "s" } else { "" };
+    let url = format!("factlog{secure}://{address}");
+    let http = format!("http{secure}://{address}");
     answer(
         context.json,
         || json!({ "url": url, "http": http, "data": directory }),
@@ -83,7 +88,15 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
         stopped.await;
         tell(supervisor.stopping());
     };
-    let served = Server::administered(Arc::new(store.clone())).serve(listener, stopped).await;
+    let defaults = Limits::default();
+    let connections = descriptors::connections(defaults.connections);
+    let mut server = Server::administered(Arc::new(store.clone()))
+        .limits(Limits { connections, ..defaults })
+        .reports(|error| say(&format!("warning: {error}")));
+    if let Some(tls) = tls {
+        server = server.tls(tls);
+    }
+    let served = server.serve(listener, stopped).await;
     if let Some(beating) = beating {
         beating.abort();
     }
@@ -91,6 +104,27 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     let closed = close(&store);
     served.map_err(|error| Failure::store("serve", &error))?;
     closed
+}
+
+/// The settings of TLS, which are of no use one without the other.
+fn tls(settings: &Resolved) -> Outcome<Option<Tls>> {
+    let clients = match (settings.path("tls-client-ca"), settings.word("tls-client-auth")) {
+        (None, _) => ClientCertificates::Unasked,
+        (Some(authority), "optional") => ClientCertificates::Optional(authority.to_owned()),
+        (Some(authority), _) => ClientCertificates::Required(authority.to_owned()),
+    };
+    let missing = match (settings.path("tls-cert"), settings.path("tls-key")) {
+        (Some(certificate), Some(key)) => {
+            let opened = Tls::open(certificate, key, clients);
+            return opened.map(Some).map_err(|error| Failure::store("serve over TLS", &error));
+        }
+        (None, None) if settings.path("tls-client-ca").is_none() => return Ok(None),
+        (None, None) => "--tls-client-ca is given without --tls-cert and --tls-key",
+        (Some(_), None) => "--tls-cert is given without --tls-key",
+        (None, Some(_)) => "--tls-key is given without --tls-cert",
+    };
+    Err(Failure::new(Kind::Usage, missing)
+        .advise("give both files, or none; `factlog config show --origin` tells who said so"))
 }
 
 /// The settings of the engine.

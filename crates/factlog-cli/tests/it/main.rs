@@ -16,6 +16,7 @@ mod moves;
 mod operators;
 mod remote;
 mod schema;
+mod secured;
 mod serve;
 mod settings;
 mod supervised;

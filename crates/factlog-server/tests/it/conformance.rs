@@ -1,5 +1,5 @@
 //! Every promise of the contract over a socket: on the store in memory, and on the engine, which is closed and opened
-//! again behind a new server in the middle of each scenario.
+//! again behind a new server in the middle of each scenario; on the engine over TLS as well.
 
 use std::sync::Arc;
 
@@ -7,16 +7,19 @@ use factlog_client::RemoteStore;
 use factlog_core::conformance::{ManualClock, Subject};
 use factlog_core::{Administration, BoxFuture, EventStore, MemoryStore, Timestamp};
 use factlog_engine::{Engine, Settings};
+use factlog_server::ClientCertificates;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::certificates::Authority;
 use crate::served::{Served, runtime};
 
 /// A remote store, and what is behind it.
 struct Remote {
     runtime: Runtime,
     dir: Option<TempDir>,
+    authority: Option<Authority>,
     clock: Arc<ManualClock>,
     open: Mutex<Option<Open>>,
 }
@@ -28,9 +31,10 @@ struct Open {
 }
 
 impl Remote {
-    /// `dir` says where the engine is; without one the store is in memory.
-    fn new(dir: Option<TempDir>) -> Self {
-        let subject = Self { runtime: runtime(), dir, clock: Arc::default(), open: Mutex::default() };
+    /// `dir` says where the engine is; without one the store is in memory. `authority` secures it with TLS.
+    fn new(dir: Option<TempDir>, authority: Option<Authority>) -> Self {
+        let (clock, open) = (Arc::default(), Mutex::default());
+        let subject = Self { runtime: runtime(), dir, authority, clock, open };
         let behind = subject.open_behind();
         *subject.open.lock() = Some(subject.serve(behind));
         subject
@@ -49,7 +53,17 @@ impl Remote {
 
     fn serve(&self, behind: Arc<dyn Administration>) -> Open {
         let _inside = self.runtime.enter();
-        let served = self.runtime.block_on(Served::start(behind.clone()));
+        let served = self.runtime.block_on(async {
+            let behind = behind.clone();
+            match &self.authority {
+                None => Served::start(behind).await,
+                Some(authority) => {
+                    let certificate = authority.server();
+                    let identity = (&certificate, ClientCertificates::Unasked);
+                    Served::secured(behind, authority, identity, |server| server).await
+                }
+            }
+        });
         let client = Arc::new(served.client("?deadline=60s"));
         Open { behind, served, client }
     }
@@ -87,9 +101,19 @@ impl Subject for Remote {
 }
 
 mod over_the_store_in_memory {
-    factlog_core::conformance_tests!(|| super::Remote::new(None));
+    factlog_core::conformance_tests!(|| super::Remote::new(None, None));
 }
 
 mod over_the_engine {
-    factlog_core::conformance_tests!(|| super::Remote::new(Some(tempfile::tempdir().expect("a directory"))));
+    factlog_core::conformance_tests!(|| super::Remote::new(
+        Some(tempfile::tempdir().expect("a directory")),
+        None
+    ));
+}
+
+mod over_the_engine_and_tls {
+    factlog_core::conformance_tests!(|| super::Remote::new(
+        Some(tempfile::tempdir().expect("a directory")),
+        Some(super::Authority::new())
+    ));
 }

@@ -1,9 +1,15 @@
-//! The server and the client together, over real sockets on loopback: the contract, broken connections, refusals.
+//! The server and the client together, over real sockets on loopback: the contract, broken connections, refusals,
+//! TLS, and peers that mean harm.
 
+mod certificates;
 mod conformance;
+mod floods;
+mod limits;
 mod proxy;
 mod refusals;
+mod reload;
 mod served;
+mod tls;
 mod torn;
 mod web;
 mod web_append;
