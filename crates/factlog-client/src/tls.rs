@@ -83,7 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Why this client and the server at `authority` will not agree, however often they try; `None` where they may.
 pub(crate) fn disagreement(error: &rustls::Error, authority: &str) -> Option<Error> {
-    let ours = |what: &str| Error::denied(format!("the certificate of {authority} {what}"));
+    let ours = |what: &str| Error::invalid(format!("the certificate of {authority} {what}"));
     let theirs = |what: &str| Error::denied(format!("{authority} {what}"));
     Some(match error {
         rustls::Error::InvalidCertificate(wrong) => match wrong {

@@ -47,7 +47,7 @@ fn a_server_that_cannot_be_trusted_is_refused_with_the_reason() {
         ] {
             let served = secured(trusted, &certificate, ClientCertificates::Unasked).await;
             let error = refusal(served.client("?deadline=60s")).await;
-            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
             assert!(error.to_string().contains(why), "{error}");
             served.stop().await;
         }
