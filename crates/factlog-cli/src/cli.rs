@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, auth, bench, completions, context, doctor, explain, export, import, parked, processes,
-    projections, read, schema, serve, streams, tail, verify,
+    append, auth, bench, completions, config, context, doctor, explain, export, generate, health, import,
+    parked, processes, projections, read, schema, serve, streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
@@ -67,6 +67,12 @@ pub(crate) enum Command {
     Stats,
     #[command(before_help = serve::EXAMPLES)]
     Serve(serve::Arguments),
+    #[command(subcommand, before_help = config::EXAMPLES)]
+    Config(config::Config),
+    #[command(before_help = health::EXAMPLES)]
+    Health(health::Arguments),
+    #[command(subcommand, before_help = generate::EXAMPLES)]
+    Gen(generate::Wanted),
     #[command(before_help = verify::EXAMPLES)]
     Verify(verify::Arguments),
     /// Is the disk honest, the directory fit, the store well? What was found, and what to do

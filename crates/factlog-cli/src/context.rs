@@ -96,20 +96,36 @@ impl Context {
         })
     }
 
+    /// Whether the command line or the environment says where the store is.
+    pub(crate) fn names_a_store(&self) -> bool {
+        [&self.line, &self.environment]
+            .iter()
+            .any(|named| named.data.is_some() || named.server.is_some() || named.context.is_some())
+    }
+
+    /// The data directory and who named it, the context in use at last; none where a command may do without one.
+    pub(crate) fn directory_by(&self) -> Outcome<Option<(&Path, &str)>> {
+        match self.find()? {
+            Some((Place::Data(directory), by)) => Ok(Some((directory, by))),
+            Some((Place::Server(_), by)) => match &self.on_files {
+                Some(on_files) => Err(on_files.refuse(by)),
+                None => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// The server, where it is one that is named.
+    pub(crate) fn server_named(&self) -> Outcome<Option<&str>> {
+        Ok(match self.find()? {
+            Some((Place::Server(url), _)) => Some(url),
+            Some((Place::Data(_), _)) | None => None,
+        })
+    }
+
     /// Where the store is, and who said so.
     fn place(&self) -> Outcome<&(Place, String)> {
-        if let Some(place) = self.place.get() {
-            return Ok(place);
-        }
-        let place = match place::choose(&self.line, &self.environment)? {
-            Choice::Place(place, by) => Some((place, by.to_owned())),
-            Choice::Context(name, by) => {
-                let contexts = Contexts::load(self.contexts_file()?)?;
-                Some((contexts.place(&name)?.clone(), format!("{by} {name}")))
-            }
-            Choice::Open => self.in_use()?,
-        };
-        let place = place.ok_or_else(|| {
+        self.find()?.ok_or_else(|| {
             let advice = match self.on_files {
                 Some(_) => format!("give --data DIR, or set {DATA_VARIABLE}"),
                 None => {
@@ -119,8 +135,23 @@ impl Context {
             let what =
                 if self.on_files.is_some() { "no data directory is named" } else { "no store is named" };
             Failure::new(Kind::Usage, what).advise(advice)
-        })?;
-        Ok(self.place.get_or_init(|| place))
+        })
+    }
+
+    /// Where the store is, and who said so, if anybody did.
+    fn find(&self) -> Outcome<Option<&(Place, String)>> {
+        if let Some(place) = self.place.get() {
+            return Ok(Some(place));
+        }
+        let place = match place::choose(&self.line, &self.environment)? {
+            Choice::Place(place, by) => Some((place, by.to_owned())),
+            Choice::Context(name, by) => {
+                let contexts = Contexts::load(self.contexts_file()?)?;
+                Some((contexts.place(&name)?.clone(), format!("{by} {name}")))
+            }
+            Choice::Open => self.in_use()?,
+        };
+        Ok(place.map(|place| self.place.get_or_init(|| place)))
     }
 
     /// The place of the context in use.
@@ -150,11 +181,6 @@ impl Context {
     /// The store that is there, to look at, as files.
     pub(crate) fn existing_store(&self) -> Outcome<Engine> {
         open(self.existing_directory()?)
-    }
-
-    /// The store to write to as files, created if there is none.
-    pub(crate) fn store(&self) -> Outcome<Engine> {
-        open(self.directory()?)
     }
 
     /// The store that is there, to look at, wherever it is.
@@ -189,7 +215,12 @@ fn filled(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<Pat
 
 /// Opens or creates the store in a directory; says what is damaged, since what is not is served.
 pub(crate) fn open(directory: &Path) -> Outcome<Engine> {
-    let engine = Engine::open(directory, Settings::default())
+    open_with(directory, Settings::default())
+}
+
+/// The same with settings of the caller's.
+pub(crate) fn open_with(directory: &Path, settings: Settings) -> Outcome<Engine> {
+    let engine = Engine::open(directory, settings)
         .map_err(|error| Failure::store(format!("open the store in {}", directory.display()), &error))?;
     let (lost, mended): (Vec<_>, Vec<_>) =
         engine.damage().into_iter().partition(|damage| damage.first.is_some());

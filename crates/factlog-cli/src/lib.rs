@@ -9,6 +9,8 @@ mod cli;
 mod commands;
 mod context;
 mod contexts;
+mod deploy;
+mod descriptors;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -25,7 +27,9 @@ mod progress;
 mod read_model;
 mod render;
 mod selection;
+mod settings;
 mod stopwatch;
+mod supervisor;
 mod table;
 
 use std::process::ExitCode;

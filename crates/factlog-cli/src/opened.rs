@@ -45,8 +45,7 @@ impl Opened {
 
     /// The store behind a server, which must be there: what waits for one that is not would look as if it hung.
     pub(crate) fn remote(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
-        let remote = Remote::new(url, key_file)?;
-        reach(url)?;
+        let remote = Remote::reached(url, key_file)?;
         Ok(Self { store: remote.store.clone(), id: OnceCell::new(), remote: Some(remote) })
     }
 
@@ -95,6 +94,18 @@ impl Deref for Opened {
 }
 
 impl Remote {
+    /// The store behind a server, if something listens there.
+    pub(crate) fn reached(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
+        let remote = Self::new(url, key_file)?;
+        reach(url)?;
+        Ok(remote)
+    }
+
+    /// Whether the server takes requests now.
+    pub(crate) fn ready(&self) -> factlog_core::Result<()> {
+        pollster::block_on(self.store.ready())
+    }
+
     fn new(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
         let key = key_file.map(key_in).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -127,7 +138,7 @@ pub(crate) fn check_url(url: &str) -> Outcome {
 }
 
 /// The key in a file: its first line.
-fn key_in(path: &Path) -> Outcome<String> {
+pub(crate) fn key_in(path: &Path) -> Outcome<String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::io(format_args!("read the key in {}", path.display()), &error))?;
     let key = text.lines().next().unwrap_or_default().trim();
@@ -140,7 +151,7 @@ fn key_in(path: &Path) -> Outcome<String> {
 
 /// Whether something listens where a connection string says, which is known to be one.
 fn reach(url: &str) -> Outcome {
-    let place = url.strip_prefix("factlog://").unwrap_or(url);
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
     let authority = place.split(['/', '?']).next().unwrap_or(place);
     let mut why = "its name has no address".to_owned();
     match authority.to_socket_addrs() {

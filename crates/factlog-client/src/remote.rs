@@ -17,6 +17,7 @@ use crate::bearer::{Bearer, Channel};
 
 use crate::batches::Batches;
 use crate::calls;
+use crate::connect::Connector;
 use crate::follow::Following;
 use crate::pipeline::Pipeline;
 use crate::queue::{Queue, closed};
@@ -66,8 +67,11 @@ impl RemoteStore {
     /// may take with all its retries, and how long a subscription tries to resume. `key-file=FILE` names the file with the key
     /// to show, read now. It connects with the first call.
     ///
+    /// With `factlogs://` over TLS: `ca=FILE` names the authorities to trust in place of the system's, `cert=FILE` and
+    /// `cert-key=FILE` the certificate to show. The files are PEM, read anew for each connection; `%26` is an ampersand.
+    ///
     /// # Errors
-    /// `Invalid` for what is no connection string, for a key file that cannot be read, where a key would travel in the open to
+    /// `Invalid` for what is no connection string, for files that are not in order, where a key would travel in the open to
     /// another machine, and outside of a tokio runtime.
     pub fn open(connection: &str) -> Result<Self> {
         let target = Target::parse(connection)?;
@@ -102,7 +106,16 @@ impl RemoteStore {
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = Channel::new(endpoint.connect_lazy(), bearer);
+        let channel = match &target.tls {
+            None => endpoint.connect_lazy(),
+            Some(files) => {
+                let origin = format!("https://{}", target.authority).parse().map_err(|error| {
+                    Error::invalid(format!("{connection:?} names no server")).because(error)
+                })?;
+                endpoint.origin(origin).connect_with_connector_lazy(Connector::new(&target, files)?)
+            }
+        };
+        let channel = Channel::new(channel, bearer);
         let (queue, items) = Queue::new();
         let (finish, finished) = watch::channel(false);
         runtime.spawn(Pipeline::new(channel.clone(), items).run(finish));

@@ -8,8 +8,9 @@
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
+//! * What one peer may cost has [`Limits`], and whoever is over one is refused or cut without a wait for the others.
 //! * With [`Access`], every caller shows a key and may do what its grants say, event by event; without, whoever reaches it may do
-//!   everything. There is no TLS yet. Therefore it listens on loopback addresses only.
+//!   everything. It listens on addresses that other machines can reach with [`Access`] and [`Tls`] only.
 //!
 //! It knows no store's files. Reads of an embedded store do their I/O on the runtime's threads, a batch at a time.
 //!
@@ -31,13 +32,14 @@ mod admin;
 mod answers;
 mod fences;
 mod http;
+mod listen;
 mod service;
 mod session;
+mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use factlog_core::{Administration, Error, EventStore, Result};
 use factlog_proto::REQUEST_BYTES_MAX;
@@ -47,20 +49,14 @@ use factlog_proto::v1::event_store_service_server::EventStoreServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
-
-use access::{Audit, Gate};
 
 pub use access::{Access, FIRST_PRINCIPAL};
+pub use listen::{DRAIN, Limits};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
+pub use tls::{ClientCertificates, Tls};
 
-/// Calls of one connection at a time. More wait until one has ended.
-const CALLS_PER_CONNECTION: u32 = 4_096;
-/// How often a silent connection is asked whether its peer is alive, and how long it may take to answer.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long calls under way may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
+use access::{Audit, Gate};
+use listen::{Listening, Report};
 
 /// A store to be served.
 #[derive(Clone, Debug)]
@@ -68,17 +64,27 @@ pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
     access: Option<Arc<Access>>,
+    tls: Option<Tls>,
+    limits: Limits,
+    report: Report,
 }
 
 impl Server {
     /// Serves this store.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, administration: None, access: None }
+        Self {
+            store,
+            administration: None,
+            access: None,
+            tls: None,
+            limits: Limits::default(),
+            report: Report(Arc::new(|_| {})),
+        }
     }
 
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
-        Self { store: store.clone(), administration: Some(store), access: None }
+        Self { administration: Some(store.clone()), ..Self::new(store) }
     }
 
     /// The same, for callers that show a key of these only, and as far as its grants go.
@@ -88,69 +94,74 @@ impl Server {
         self
     }
 
-    /// Whether it would listen there.
+    /// The same over TLS only.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The same with other bounds on connections.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same, telling this of what an operator should know: the listener is in trouble, new certificates are not in
+    /// order.
+    #[must_use]
+    pub fn reports(mut self, report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.report = Report(Arc::new(report));
+        self
+    }
+
+    /// Whether it would listen there, with or without TLS and authentication.
     ///
     /// # Errors
-    /// `Invalid` for an address that can be reached from another machine.
-    pub fn check(address: SocketAddr) -> Result<()> {
-        if address.ip().to_canonical().is_loopback() {
-            return Ok(());
-        }
-        Err(Error::invalid(format!(
-            "refusing to listen on {address}: other machines can reach it and there is no authentication yet; \
-             listen on 127.0.0.1 or [::1]"
-        )))
+    /// `Invalid` for an address that can be reached from another machine, unless there are both.
+    pub fn check(address: SocketAddr, tls: bool, authenticated: bool) -> Result<()> {
+        listen::check(address, tls, authenticated)
     }
 
     /// Serves until `shutdown` is ready and the calls under way have ended, ten seconds at most. The store stays
     /// open: it is the caller's to close.
     ///
     /// # Errors
-    /// `Invalid` where the listener's address can be reached from another machine; `Unavailable` where the socket fails.
+    /// `Invalid` where the listener's address can be reached from another machine and there is no TLS or no authentication;
+    /// `Unavailable` where it has none; why keys and grants cannot be followed any more. A listener in trouble is reported and
+    /// asked again.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let address = listener
             .local_addr()
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
-        Self::check(address)?;
+        Self::check(address, self.tls.is_some(), self.access.is_some())?;
         let (stop, stopping) = watch::channel(false);
-        let audit = Audit::default();
-        let gate = Gate::new(self.store.clone(), self.administration, self.access.clone(), audit.clone());
+        let (store, access, audit) = (self.store.clone(), self.access.clone(), Audit::default());
+        let gate = Gate::new(self.store, self.administration, self.access, audit.clone());
         let service = service::Service::new(gate.clone(), stopping.clone());
         let administration = admin::Service::new(gate.clone(), stopping.clone());
-        let access = access::Service::new(gate.clone());
+        let keys = access::Service::new(gate.clone());
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
                 .add_service(AdministrationServiceServer::new(administration))
-                .add_service(AccessServiceServer::new(access));
-        let api = http::Api { gate, stopping };
-        let serving = tonic::transport::Server::builder()
-            .max_concurrent_streams(CALLS_PER_CONNECTION)
-            .http2_keepalive_interval(Some(PING_EVERY))
-            .http2_keepalive_timeout(Some(PING_TIMEOUT))
-            .accept_http1(true)
-            .add_routes(http::beside(grpc, api))
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                stopped(stop.subscribe()),
-            );
-        let mut serving = std::pin::pin!(serving);
-        let recording = tokio::spawn({
-            let (audit, store) = (audit.clone(), self.store.clone());
-            async move { audit.record(&*store).await }
-        });
+                .add_service(AccessServiceServer::new(keys));
+        let api = http::Api { gate, stopping: stopping.clone() };
+        let routes = http::beside(grpc, api).prepare().into_axum_router();
+        let listening =
+            Listening { routes, tls: self.tls, limits: self.limits, report: self.report, stopping };
+        let mut serving = std::pin::pin!(listening.run(listener));
         let ended = tokio::select! {
-            ended = &mut serving => ended,
-            error = following(self.access.as_deref()) => return Err(error),
-            () = shutdown => {
-                // Nobody listens any more only where serving has ended by itself.
-                let _ = stop.send(true);
-                // What has not ended by then hangs on a peer that does not read: its connection is left to itself.
-                tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
-            }
+            () = &mut serving => Ok(()),
+            never = audit.record(&*store) => match never {},
+            error = following(access.as_deref()) => Err(error),
+            () = shutdown => Ok(()),
         };
-        recording.abort();
-        audit.flush(&*self.store).await;
-        ended.map_err(|error| Error::unavailable("the server's socket failed").because(error))
+        // Nobody listens any more only where serving has ended by itself.
+        let _ = stop.send(true);
+        serving.await;
+        audit.flush(&*store).await;
+        ended
     }
 }
 

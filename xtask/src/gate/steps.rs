@@ -13,7 +13,7 @@ use super::{
 use crate::evidence;
 use crate::{licences, process, tidy, workspace::Workspace};
 
-pub(super) const STEPS: [Step; 9] = [
+pub(super) const STEPS: [Step; 10] = [
     Step { name: "fmt", scope: Scope::Quick, run: fmt },
     Step { name: "tidy", scope: Scope::Quick, run: tidy },
     Step { name: "clippy", scope: Scope::Quick, run: clippy },
@@ -22,6 +22,7 @@ pub(super) const STEPS: [Step; 9] = [
     Step { name: "doc", scope: Scope::Full, run: doc },
     Step { name: "features", scope: Scope::Full, run: features },
     Step { name: "licences", scope: Scope::Full, run: licences },
+    Step { name: "deploy", scope: Scope::Full, run: super::deployments::run },
     Step { name: "evidence", scope: Scope::Full, run: evidence },
 ];
 

@@ -52,6 +52,9 @@ pub(crate) enum Auth {
 }
 
 pub(super) fn run(auth: &Auth, context: &Context) -> Outcome {
+    if let Auth::Keys(keys::Keys::Generate) = auth {
+        return keys::generate(context.json);
+    }
     let opened = match auth {
         Auth::Keys(keys::Keys::Create(_)) | Auth::Grants(grants::Grants::Set(_)) => context.write()?,
         Auth::Keys(_) | Auth::Grants(_) | Auth::CanI(_) | Auth::Whoami => context.look()?,

@@ -4,11 +4,14 @@ pub(crate) mod append;
 pub(crate) mod auth;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod generate;
 mod head;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod parked;
 pub(crate) mod processes;
@@ -52,6 +55,9 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Schema(_)
         | Command::Auth(_)
         | Command::Context(_)
+        | Command::Config(_)
+        | Command::Gen(_)
+        | Command::Health(_)
         | Command::Explain(_)
         | Command::Completions(_) => return None,
         Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
@@ -102,6 +108,9 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Bench(bench) => bench::run(&bench, context),
         Command::Auth(auth) => auth::run(&auth, context),
         Command::Context(contexts) => context::run(&contexts, context),
+        Command::Config(config) => config::run(&config, context),
+        Command::Gen(wanted) => generate::run(&wanted, context),
+        Command::Health(arguments) => health::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -79,10 +79,18 @@ fn the_first_start_makes_a_key_once() {
     // The same command line again, as a supervisor would.
     Served::start(&home, &["--admin-key-file", &path]).stop();
 
+    // A key that was made before, as a secret that an orchestrator hands in.
     let other = Home::new();
-    let refused = other.run(&["serve", "--listen", "127.0.0.1:0", "--admin-key-file", &path]);
+    let generated = other.ok(&["auth", "keys", "generate"]);
+    let given = other.write("given.key", &generated);
+    let server = Served::start(&other, &["--admin-key-file", &given]);
+    assert_eq!(server.run(&given, &["auth", "whoami", "--json"]).json()["principal"], "admin");
+    server.stop();
+    let third = Home::new();
+    let no_key = third.write("no.key", "hunter2");
+    let refused = third.run(&["serve", "--listen", "127.0.0.1:0", "--admin-key-file", &no_key]);
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.err.contains("a key is not written over"), "{refused:?}");
+    assert!(refused.err.contains("that is no key") && !refused.err.contains("hunter2"), "{refused:?}");
 }
 
 /// Would fail if an operator could not give a program a key of its own, see it, renew it and take it back.

@@ -17,5 +17,8 @@ mod moves;
 mod operators;
 mod remote;
 mod schema;
+mod secured;
 mod serve;
+mod settings;
+mod supervised;
 mod verify;

@@ -7,6 +7,7 @@
 //! What administrators do is recorded by the facts in `$server-access`.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Audit {
     }
 
     /// Appends what is counted, until it is dropped.
-    pub(crate) async fn record(&self, store: &dyn EventStore) {
+    pub(crate) async fn record(&self, store: &dyn EventStore) -> Infallible {
         loop {
             self.0.told.notified().await;
             tokio::time::sleep(GATHER).await;

@@ -29,6 +29,8 @@ enum Credential {
     None,
     /// The key of this id.
     Key { access: Arc<Access>, id: Arc<str> },
+    /// The certificate of the connection, which was verified when it began.
+    Certificate { access: Arc<Access> },
 }
 
 impl Caller {
@@ -51,11 +53,18 @@ impl Caller {
         Some(Self { principal: kept.info.principal.clone(), credential })
     }
 
+    /// Whoever has shown a certificate with this name: the principal `cert:NAME`, if there is one.
+    pub(super) fn with_certificate(access: &Arc<Access>, name: &str) -> Option<Self> {
+        let principal = PrincipalName::new(&format!("cert:{name}")).ok()?;
+        access.state().grants(&principal)?;
+        Some(Self { principal, credential: Credential::Certificate { access: access.clone() } })
+    }
+
     /// Who it is, where that had to be shown.
     pub(crate) fn authenticated(&self) -> Option<&PrincipalName> {
         match &self.credential {
             Credential::None => None,
-            Credential::Key { .. } => Some(&self.principal),
+            Credential::Key { .. } | Credential::Certificate { .. } => Some(&self.principal),
         }
     }
 
@@ -72,6 +81,9 @@ impl Caller {
         let (access, id) = match &self.credential {
             Credential::None => return Ok(EVERYTHING.clone()),
             Credential::Key { access, id } => (access, id),
+            Credential::Certificate { access } => {
+                return Ok(access.state().grants(&self.principal).cloned().unwrap_or_default());
+            }
         };
         let state = access.state();
         let kept = state.key(id).ok_or_else(|| self.lapsed("unknown"))?;
@@ -100,14 +112,18 @@ impl Caller {
     pub(super) fn news(&self) -> Option<watch::Receiver<Arc<State>>> {
         match &self.credential {
             Credential::None => None,
-            Credential::Key { access, .. } => Some(access.changes()),
+            Credential::Key { access, .. } | Credential::Certificate { access } => Some(access.changes()),
         }
     }
 
     /// Ready when these grants are not the caller's any more: with `Unauthenticated` when the credential is not good, with
     /// `Unavailable` when the grants are others, so that whoever resumes goes on with those.
     pub(super) async fn changed(self, grants: Arc<Grants>) -> Error {
-        let Credential::Key { access, id } = &self.credential else { return std::future::pending().await };
+        let (access, id) = match &self.credential {
+            Credential::None => return std::future::pending().await,
+            Credential::Key { access, id } => (access, Some(id)),
+            Credential::Certificate { access } => (access, None),
+        };
         let mut changes = access.changes();
         loop {
             match self.grants() {
@@ -119,7 +135,7 @@ impl Caller {
                 }
                 Err(error) => return error,
             }
-            let expires_at = access.state().key(id).and_then(|kept| kept.info.expires_at);
+            let expires_at = id.and_then(|id| access.state().key(id)?.info.expires_at);
             let looking = async {
                 match expires_at {
                     Some(expires_at) => sleep(remaining(access.now(), expires_at)).await,

@@ -69,17 +69,42 @@ impl Access {
     /// # Errors
     /// The store's.
     pub async fn first_key(&self) -> Result<Option<MintedKey>> {
-        let principal = PrincipalName::new(FIRST_PRINCIPAL)?;
         let (key, secret) = Key::mint()?;
+        let made = self.begin(&key).await?;
+        made.then(|| self.minted(&key.id, secret)).transpose()
+    }
+
+    /// The same with a key that was made before, such as by `factlog auth keys generate`. Whether the store had none.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no key; the store's.
+    pub async fn first_key_is(&self, secret: &str) -> Result<bool> {
+        let key = Key::parse(secret).ok_or_else(|| {
+            Error::invalid(
+                "that is no key; `factlog auth keys generate` makes one, or name a file that is not there",
+            )
+        })?;
+        self.begin(&key).await
+    }
+
+    async fn begin(&self, key: &Key) -> Result<bool> {
+        let principal = PrincipalName::new(FIRST_PRINCIPAL)?;
         let change = |state: &State| {
             if state.keys().next().is_some() {
                 return Ok(Vec::new());
             }
             let by = "the first start".to_owned();
-            Ok(vec![set(&principal, &Grants::everything(), &by), created(&key, &principal, None, &by)])
+            Ok(vec![set(&principal, &Grants::everything(), &by), created(key, &principal, None, &by)])
         };
-        let changed = self.change(change).await?;
-        changed.then(|| self.minted(&key.id, secret)).transpose()
+        self.change(change).await
+    }
+
+    /// The text of a new key that no store knows yet.
+    ///
+    /// # Errors
+    /// `Unavailable` where the operating system gives no random bytes.
+    pub fn generate_key() -> Result<String> {
+        Key::mint().map(|(_, secret)| secret)
     }
 
     /// Whether there ever was a key.

@@ -1,17 +1,18 @@
 //! The layer that every request passes: who asks?
 //!
-//! `authorization: Bearer KEY` says it, over gRPC as over HTTP. Only whether the server is well is told to everybody.
+//! `authorization: Bearer KEY` says it, over gRPC as over HTTP, or else the certificate of the client. Only whether the server is well is told to everybody.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use factlog_core::Error;
-use tonic::transport::server::TcpConnectInfo;
 
 use super::caller::Caller;
 use super::gate::Gate;
 use crate::http::{Problem, is_grpc};
+use crate::listen::PeerAddress;
+use crate::tls::PeerName;
 
 /// What everybody may ask.
 const OPEN_PATHS: [&str; 4] =
@@ -22,23 +23,30 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     if OPEN_PATHS.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    match caller(&gate, request.headers()) {
+    match caller(&gate, request.headers(), request.extensions().get()) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(why) => {
-            let peer = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-            gate.audit.unauthenticated(peer.map(|peer| peer.ip()), why);
+            let peer = request.extensions().get::<PeerAddress>();
+            gate.audit.unauthenticated(peer.map(|peer| peer.0.ip()), why);
             refuse(request.headers(), why)
         }
     }
 }
 
-fn caller(gate: &Gate, headers: &HeaderMap) -> Result<Caller, &'static str> {
+/// A key that is shown counts, or else the certificate of the connection.
+fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, &'static str> {
     let Some(access) = &gate.access else { return Ok(Caller::anybody()) };
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-    let value = shown.next().ok_or("no key was shown; send `authorization: Bearer KEY`")?;
+    let Some(value) = shown.next() else {
+        let Some(PeerName(name)) = certificate else {
+            return Err("no key was shown; send `authorization: Bearer KEY`");
+        };
+        return Caller::with_certificate(access, name)
+            .ok_or("no key was shown, and there is no principal for the certificate of this connection");
+    };
     if shown.next().is_some() {
         return Err("two credentials were shown; send one");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use factlog_core::access::{AccessControl, Grants, KeyInfo, MintedKey, NewKey, PrincipalName};
 use factlog_core::{Clock as _, SystemClock, Timestamp};
+use factlog_server::Access;
 use serde_json::{Value, json};
 
 use super::{Written, done};
@@ -20,6 +21,9 @@ pub(crate) enum Keys {
     /// Make a key for a principal; its secret is shown once, or written to a file
     #[command(before_help = super::EXAMPLES)]
     Create(Create),
+    /// Print a key that no store knows yet, for `factlog serve --admin-key-file` on a store without keys
+    #[command(before_help = super::EXAMPLES)]
+    Generate,
     /// Every key there ever was, without its secret
     #[command(before_help = super::EXAMPLES)]
     List,
@@ -78,6 +82,7 @@ enum Ends {
 pub(super) fn run(keys: &Keys, access: &dyn AccessControl, json: bool) -> Outcome {
     match keys {
         Keys::Create(arguments) => create(arguments, access, json),
+        Keys::Generate => generate(json),
         Keys::List => list(access, json),
         Keys::Revoke(One { id }) => {
             done("revoke the key", access.revoke_key(id))?;
@@ -85,6 +90,12 @@ pub(super) fn run(keys: &Keys, access: &dyn AccessControl, json: bool) -> Outcom
         }
         Keys::Rotate(arguments) => rotate(arguments, access, json),
     }
+}
+
+/// A key of which nobody knows but whoever reads this output.
+pub(super) fn generate(json: bool) -> Outcome {
+    let secret = Access::generate_key().map_err(|error| Failure::store("make a key", &error))?;
+    answer(json, || json!({ "secret": secret }), || secret.clone())
 }
 
 fn create(arguments: &Create, access: &dyn AccessControl, json: bool) -> Outcome {
