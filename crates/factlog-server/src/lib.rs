@@ -31,6 +31,7 @@ mod fences;
 mod http;
 mod service;
 mod session;
+mod standard;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -61,17 +62,25 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
+    reflect: bool,
 }
 
 impl Server {
     /// Serves this store.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, administration: None }
+        Self { store, administration: None, reflect: false }
     }
 
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
-        Self { store: store.clone(), administration: Some(store) }
+        Self { store: store.clone(), administration: Some(store), reflect: false }
+    }
+
+    /// Whether it describes its services to gRPC tools (reflection). It does not unless told to.
+    #[must_use]
+    pub fn reflect(mut self, reflect: bool) -> Self {
+        self.reflect = reflect;
+        self
     }
 
     /// Whether it would listen there.
@@ -104,6 +113,7 @@ impl Server {
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
                 .add_service(AdministrationServiceServer::new(administration));
+        let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
         let api = http::Api { store: self.store, administration: self.administration, stopping };
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_PER_CONNECTION)

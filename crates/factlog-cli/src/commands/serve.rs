@@ -30,6 +30,10 @@ pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4270")]
     listen: SocketAddr,
+
+    /// Describe the services to tools such as grpcurl (gRPC reflection)
+    #[arg(long)]
+    reflection: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
@@ -37,10 +41,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    runtime.block_on(serve(arguments.listen, context))
+    runtime.block_on(serve(arguments, context))
 }
 
-async fn serve(listen: SocketAddr, context: &Context) -> Outcome {
+async fn serve(arguments: &Arguments, context: &Context) -> Outcome {
+    let listen = arguments.listen;
     let stopped = stopped()?;
     let listener = TcpListener::bind(listen)
         .await
@@ -56,7 +61,8 @@ async fn serve(listen: SocketAddr, context: &Context) -> Outcome {
         || json!({ "url": url, "http": http, "data": directory }),
         || format!("serving {directory} at {url} (gRPC) and {http} (HTTP and JSON)"),
     )?;
-    let served = Server::administered(Arc::new(store.clone())).serve(listener, stopped).await;
+    let server = Server::administered(Arc::new(store.clone())).reflect(arguments.reflection);
+    let served = server.serve(listener, stopped).await;
     // The store is closed whatever became of the socket.
     let closed = close(&store);
     served.map_err(|error| Failure::store("serve", &error))?;

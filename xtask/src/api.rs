@@ -1,0 +1,74 @@
+//! `cargo xtask api`: the real server as programs in other languages meet it.
+//!
+//! * Schemathesis plays random requests, well and ill, against `docs/openapi.json`: no failure of the server, and no answer that the
+//!   document does not tell.
+//! * `examples/python` appends, reads and follows with stubs that it generates.
+//! * What they need comes from PyPI, each package with its hash, into the target directory. Without it this fails; nothing is skipped.
+
+mod python;
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use self::{python::Python, server::Server};
+use crate::workspace::Workspace;
+
+/// Cases for each operation and each way to make them.
+const EXAMPLES: &str = "40";
+/// The same cases every time: a run that fails can be repeated.
+const SEED: &str = "4270";
+
+/// Runs both; what came of it.
+pub(crate) fn run(workspace: &Workspace) -> Result<String> {
+    let python = Python::prepare(&workspace.root, &workspace.target())?;
+    let program = server::build(workspace)?;
+    let cases = schemathesis(workspace, &python, &program)?;
+    let server = Server::start(&program, &workspace.target())?;
+    let mut example = python.command("python");
+    example.arg(workspace.root.join("examples/python/factlog_example.py")).arg(server.address());
+    if let Some(path) = server.key_file() {
+        example.env("FACTLOG_KEY_FILE", path);
+    }
+    finish("the example in Python", &mut example)?;
+    server.stop()?;
+    Ok(format!("{cases}; the example in Python"))
+}
+
+/// Random requests; the line that says how many.
+fn schemathesis(workspace: &Workspace, python: &Python, program: &Path) -> Result<String> {
+    let ours = workspace.root.join("xtask/api");
+    let server = Server::start(program, &workspace.target())?;
+    let mut command = python.command("schemathesis");
+    command.arg("--config-file").arg(ours.join("schemathesis.toml"));
+    command.arg("run").arg(workspace.root.join("docs/openapi.json"));
+    command.args(["--url", &server.http(), "--no-color", "--generation-database", "none"]);
+    command.args(["--max-examples", EXAMPLES, "--seed", SEED, "--continue-on-failure"]);
+    if let Some(path) = server.key_file() {
+        let key = fs::read_to_string(path).context("the key cannot be read")?;
+        command.arg("--header").arg(format!("Authorization: Bearer {}", key.trim()));
+    }
+    // Where Python looks for `hooks`.
+    command.current_dir(&ours).env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONDONTWRITEBYTECODE", "1");
+    println!("$ schemathesis run docs/openapi.json --max-examples {EXAMPLES} --seed {SEED}");
+    let (status, lines) = crate::process::run_keeping(&mut command, |line| line.contains(" generated"))?;
+    if !status.success() {
+        bail!("schemathesis found what docs/openapi.json does not tell; its report stands above");
+    }
+    server.stop()?;
+    let cases = lines.last().map_or("", |line| line.trim());
+    Ok(format!("schemathesis: {cases}"))
+}
+
+/// Runs a command that has to succeed.
+fn finish(what: &str, command: &mut Command) -> Result<()> {
+    println!("$ {what}");
+    let status = command.status().with_context(|| format!("{what} could not be started"))?;
+    if !status.success() {
+        bail!("{what} failed: {status}");
+    }
+    Ok(())
+}
