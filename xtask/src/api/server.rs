@@ -1,6 +1,7 @@
 //! `factlog serve` on a free port with an empty store, for one part of a run.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs};
@@ -68,6 +69,45 @@ impl Server {
     pub(super) fn key_file(&self) -> Option<PathBuf> {
         let path = self.directory.join("admin.key");
         path.exists().then_some(path)
+    }
+
+    pub(super) fn key(&self) -> Result<Option<String>> {
+        let Some(path) = self.key_file() else { return Ok(None) };
+        Ok(Some(fs::read_to_string(path).context("the key cannot be read")?.trim().to_owned()))
+    }
+
+    /// Whether it refuses those who show no key. Any other refusal of the head is a failure.
+    pub(super) fn asks_for_keys(&self) -> Result<bool> {
+        let (status, body) = self.head(None)?;
+        match status {
+            200 => Ok(false),
+            401 => Ok(true),
+            other => bail!("the head is answered with {other}: {body}"),
+        }
+    }
+
+    /// How many events it has.
+    pub(super) fn events(&self) -> Result<u64> {
+        let (status, body) = self.head(self.key()?)?;
+        let head: Value = serde_json::from_str(&body).with_context(|| format!("{status}: {body}"))?;
+        if status != 200 {
+            bail!("the head is answered with {status}: {body}");
+        }
+        Ok(head["position"].as_u64().unwrap_or(0))
+    }
+
+    /// `GET /v1/head`: the status and the body.
+    fn head(&self, key: Option<String>) -> Result<(u16, String)> {
+        let mut socket = TcpStream::connect(&self.address).context("the server does not listen")?;
+        let key = key.map_or(String::new(), |key| format!("authorization: Bearer {key}\r\n"));
+        let request =
+            format!("GET /v1/head HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{key}\r\n", self.address);
+        socket.write_all(request.as_bytes()).context("the server takes no request")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).context("the server does not answer")?;
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        status.zip(body).with_context(|| format!("no answer: {answer:?}"))
     }
 
     /// Tells it to stop, and waits until it has, in order.

@@ -14,6 +14,7 @@ mod loans;
 mod look;
 mod moves;
 mod operators;
+mod readme;
 mod remote;
 mod schema;
 mod serve;

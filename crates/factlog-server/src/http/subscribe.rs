@@ -47,14 +47,15 @@ pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Resul
     let params =
         Params::parse(request.uri().query(), &["after", "from", "type", "tag", "category", "stream"])?;
     let query = params.query(None)?;
-    let from = match (request.headers().get("last-event-id"), params.one("from")) {
-        (Some(id), _) => resume(id)?,
-        (None, None) => params.after()?.into(),
-        (None, Some("end")) if params.one("after").is_none() => StartFrom::End,
-        (None, Some(_)) => {
-            return Err(Problem::invalid("parameter `from`: only `end` is known, without `after`"));
+    let beginning = match (params.one("from"), params.after()?) {
+        (None, after) => after.into(),
+        (Some("end"), None) if params.one("after").is_none() => StartFrom::End,
+        (Some(_), _) => {
+            let what = "parameter `from`: only `end` is known, without `after`";
+            return Err(Problem::invalid(what).with("parameter", "from"));
         }
     };
+    let from = request.headers().get("last-event-id").map_or(Ok(beginning), resume)?;
     // A browser never stops asking after a stream that ends; after a refusal it does.
     from.exclusive_bound(api.store.head().await?.position)?;
     let frames = Frames::new(api.store.subscribe(query, from), api.stopping);

@@ -130,6 +130,55 @@ fn handlers_know_the_parameters_of_the_document() {
     });
 }
 
+/// Found by Schemathesis. Would fail if a follower that goes on could say what it likes in parameters that are not needed then.
+#[test]
+fn parameters_of_a_follower_are_held_beside_last_event_id() {
+    with_document(async |_, at| {
+        for wrong in ["from=", "from=start", "after=x", "from=end&after=1"] {
+            let line = format!("GET /v1/subscribe?{wrong}");
+            let refused = send(at, &line, &["last-event-id: 0"], "").await;
+            assert_eq!(refused.status, 400, "{wrong}: {refused:?}");
+        }
+    });
+}
+
+/// Would fail if an answer had a member that the document does not tell: events and pages are written by hand.
+#[test]
+fn answers_have_no_member_that_is_not_told() {
+    with_document(async |document, at| {
+        let event = r#"{"type":"a","stream":"s","tags":["t"],"data":{"a":1},"metadata":{"b":2}}"#;
+        let bytes =
+            r#"{"type":"a","content_type":"image/png","data_base64":"AAAA","metadata_base64":"/w=="}"#;
+        let headers = ["content-type: application/json"];
+        let appended = send(at, "POST /v1/events", &headers, &format!("[{event},{bytes}]")).await;
+        assert_eq!(appended.status, 201, "{appended:?}");
+        let page = get(at, "/v1/events").await.json();
+        let streams = get(at, "/v1/streams").await.json();
+        let mut seen = vec![
+            ("Appended", appended.json()),
+            ("StreamRevision", appended.json()["revisions"][0].clone()),
+            ("Page", page.clone()),
+            ("Streams", streams.clone()),
+            ("StreamInfo", streams["streams"][0].clone()),
+            ("TypeInfo", get(at, "/v1/types").await.json()["types"][0].clone()),
+            ("Head", get(at, "/v1/head").await.json()),
+            ("Live", get(at, "/health/live").await.json()),
+            ("Ready", get(at, "/health/ready").await.json()),
+        ];
+        seen.extend(
+            page["events"].as_array().expect("events").iter().map(|event| ("RecordedEvent", event.clone())),
+        );
+        for (name, answer) in seen {
+            let told = document["components"]["schemas"][name]["properties"].as_object().expect("members");
+            let members = answer.as_object().unwrap_or_else(|| panic!("{name}: {answer}"));
+            for member in members.keys() {
+                assert!(told.contains_key(member), "{name} does not tell of {member}");
+            }
+        }
+        assert!(page["events"][1]["metadata_base64"].is_string(), "{page}");
+    });
+}
+
 /// Would fail if a reference led nowhere, a refusal of the table were missing, or something could be asked without a key that is
 /// not there for those who look whether the server is well.
 #[test]

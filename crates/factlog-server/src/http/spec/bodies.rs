@@ -20,24 +20,24 @@ pub(crate) struct Event {
     #[schema(value_type = EventType, rename = "type")]
     event_type: String,
     /// Without it one is made, from the `Idempotency-Key` where there is one
-    #[schema(value_type = EventId, required = false)]
+    #[schema(value_type = Option<EventId>)]
     id: String,
-    #[schema(value_type = StreamId, required = false)]
+    #[schema(value_type = Option<StreamId>)]
     stream: String,
     #[schema(value_type = Vec<Tag>, required = false, max_items = 64)]
     tags: Vec<String>,
     /// `application/json` where there is none, `application/octet-stream` beside `data_base64`
-    #[schema(value_type = MediaType, required = false)]
+    #[schema(value_type = Option<MediaType>)]
     content_type: String,
     /// Kept byte for byte; not together with `data_base64`
     #[schema(required = false)]
     data: Value,
-    #[schema(value_type = Base64, required = false)]
+    #[schema(value_type = Option<Base64>)]
     data_base64: String,
     /// Kept byte for byte, 64 KiB at most; not together with `metadata_base64`
     #[schema(required = false)]
     metadata: Value,
-    #[schema(value_type = Base64, required = false)]
+    #[schema(value_type = Option<Base64>)]
     metadata_base64: String,
 }
 
@@ -53,17 +53,16 @@ pub(crate) struct CloudEvent {
     source: String,
     #[schema(value_type = EventType, rename = "type")]
     event_type: String,
-    #[schema(value_type = StreamId, required = false)]
+    #[schema(value_type = Option<StreamId>)]
     subject: String,
-    #[schema(value_type = MediaType, required = false)]
+    #[schema(value_type = Option<MediaType>)]
     datacontenttype: String,
     #[schema(required = false)]
     data: Value,
-    #[schema(value_type = Base64, required = false)]
+    #[schema(value_type = Option<Base64>)]
     data_base64: String,
     /// A JSON array of tags
-    #[schema(required = false)]
-    tags: String,
+    tags: Option<String>,
 }
 
 /// One event, of either form.

@@ -37,9 +37,9 @@ fn text(object: ObjectBuilder, most: usize) -> ObjectBuilder {
 
 /// A number from `least` on. Positions and revisions have 64 bits.
 fn number(object: ObjectBuilder, least: usize) -> ObjectBuilder {
-    let format = SchemaFormat::KnownFormat(KnownFormat::Int64);
+    let format = SchemaFormat::Custom("uint64".to_owned());
     let object = object.schema_type(Type::Integer).format(Some(format));
-    object.minimum(Some(Number::UInt(least))).maximum(Some(Number::Int(isize::MAX)))
+    object.minimum(Some(Number::UInt(least))).maximum(Some(Number::UInt(usize::MAX)))
 }
 
 schema!(EventType, "The name of a fact in the past tense, 1 to 255 bytes of UTF-8", |object| {

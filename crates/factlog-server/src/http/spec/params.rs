@@ -40,8 +40,8 @@ pub(crate) struct Choosing {
     /// One of these types; may be repeated
     #[param(value_type = Vec<EventType>, inline, required = false, rename = "type", max_items = 1000)]
     event_type: Vec<String>,
-    /// All of these tags; may be repeated
-    #[param(value_type = Vec<Tag>, inline, required = false, max_items = 64)]
+    /// All of these tags; may be repeated, 64 different ones at most
+    #[param(value_type = Vec<Tag>, inline, required = false)]
     tag: Vec<String>,
 }
 
@@ -107,13 +107,7 @@ pub(crate) struct GoingOn {
 #[into_params(parameter_in = Header)]
 pub(crate) struct Idempotent {
     /// Makes the ids of events that have none: the same request under the same key is written once, for ever
-    #[param(
-        required = false,
-        rename = "Idempotency-Key",
-        pattern = "^[!-~]{1,255}$",
-        min_length = 1,
-        max_length = 255
-    )]
+    #[param(required = false, rename = "Idempotency-Key", min_length = 1, max_length = 255)]
     idempotency_key: String,
 }
 

@@ -12,9 +12,13 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 /// A code, its reason, its status and what it means.
 type Fact = (&'static str, &'static str, u16, &'static str);
 
-/// The refusal of a caller without a valid key.
-const UNAUTHENTICATED: Fact =
-    ("F0012", "UNAUTHENTICATED", 401, "The request has no key, or one that is not valid.");
+/// The refusal of a caller without a good key, until it is in the table.
+const UNAUTHENTICATED: Fact = (
+    "F0014",
+    "UNAUTHENTICATED",
+    401,
+    "The caller did not show who it is, or its key is unknown, expired or revoked.",
+);
 
 /// Where HTTP has a status that says more than that of the table.
 const FINER: [(u16, &str); 6] = [
@@ -26,11 +30,17 @@ const FINER: [(u16, &str); 6] = [
     (415, "The body is of a media type that is not taken, or compressed."),
 ];
 
+/// What is refused before anything here sees it, and therefore without a body.
+const BARE: [(u16, &str); 2] = [
+    (414, "The path and its parameters have more than 64 KiB. There is no body."),
+    (431, "The headers are too many or too large. There is no body."),
+];
+
 /// The table, and what is not in it.
 fn facts() -> Vec<Fact> {
     let mut facts: Vec<Fact> =
         TABLE.iter().map(|row| (row.code, row.reason, row.http, row.meaning)).collect();
-    if facts.iter().all(|(code, ..)| *code != UNAUTHENTICATED.0) {
+    if facts.iter().all(|(_, _, status, _)| *status != UNAUTHENTICATED.2) {
         facts.push(UNAUTHENTICATED);
     }
     facts
@@ -58,7 +68,10 @@ pub(super) fn responses() -> BTreeMap<String, RefOr<Response>> {
             .build();
         (name(status), response.into())
     };
-    meanings.into_iter().map(one).collect()
+    let bare = |(status, meaning): (u16, &str)| {
+        (name(status), ResponseBuilder::new().description(meaning).build().into())
+    };
+    meanings.into_iter().map(one).chain(BARE.map(bare)).collect()
 }
 
 /// Problem details of RFC 9457.
@@ -135,10 +148,10 @@ macro_rules! refused {
 
 refused!(
     /// Of whatever needs a key.
-    Asked: 400 401 403 500 503 504);
+    Asked: 400 401 403 414 431 500 503 504);
 refused!(
     /// Of whatever needs none.
-    Open: 403 500 503);
+    Open: 403 414 431 500 503);
 refused!(
     /// Of what is offered in several forms.
     Offered: 406);
