@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use protox::prost::Message as _;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "factlog/v1/event.proto",
     "factlog/v1/append.proto",
     "factlog/v1/event_store.proto",
     "factlog/v1/administration.proto",
+    "factlog/v1/access.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

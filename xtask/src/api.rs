@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String> {
     let server = Server::start(&program, &workspace.target())?;
     let mut example = python.command("python");
     example.arg(workspace.root.join("examples/python/factlog_example.py")).arg(server.address());
-    if let Some(path) = server.key_file() {
+    if let Some(path) = server.key_file()? {
         example.env("FACTLOG_KEY_FILE", path);
     }
     finish("the example in Python", &mut example)?;
@@ -46,7 +46,7 @@ fn schemathesis(workspace: &Workspace, python: &Python, program: &Path) -> Resul
     command.arg("run").arg(workspace.root.join("docs/openapi.json"));
     command.args(["--url", &server.http(), "--no-color", "--generation-database", "none"]);
     command.args(["--max-examples", EXAMPLES, "--seed", SEED, "--continue-on-failure"]);
-    if let Some(key) = server.key()? {
+    if let Some(key) = server.key() {
         command.arg("--header").arg(format!("Authorization: Bearer {key}"));
     }
     // Where Python looks for `hooks`.

@@ -30,8 +30,10 @@
 //! # Ok(()) }
 //! ```
 
+mod access;
 mod admin;
 mod batches;
+mod bearer;
 mod calls;
 mod follow;
 mod pipeline;

@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 
+use crate::bearer::Channel;
 use factlog_core::{AppendError, BoxFuture, Error, ErrorKind};
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
 use factlog_proto::{ANSWER_BYTES_MAX, failure_of, v1};
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use crate::pipeline::Pipeline;

@@ -1,8 +1,13 @@
 //! Connection strings: `factlog://host:port?deadline=10s&resume=5m`.
 
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use factlog_core::{Error, Result};
+use percent_encoding::percent_decode_str;
 
 /// How long one call may take, unless the connection string says otherwise.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -18,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) deadline: Duration,
     /// How long a subscription tries to resume before it ends.
     pub(crate) resume: Duration,
+    /// Where the key to show stands.
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 impl Target {
@@ -38,7 +45,8 @@ impl Target {
         if port.parse::<u16>().map_or(true, |port| port == 0) {
             return Err(wrong(format!("{port:?} is no port")));
         }
-        let mut target = Self { authority: authority.to_owned(), deadline: DEADLINE, resume: RESUME };
+        let mut target =
+            Self { authority: authority.to_owned(), deadline: DEADLINE, resume: RESUME, key_file: None };
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let time = || {
@@ -48,15 +56,29 @@ impl Target {
             match name {
                 "deadline" => target.deadline = time()?,
                 "resume" => target.resume = time()?,
+                "key-file" if !value.is_empty() => target.key_file = Some(path(value)),
                 other => {
                     return Err(wrong(format!(
-                        "there is no parameter {other:?}, only `deadline` and `resume`"
+                        "there is no parameter {other:?}, only `deadline`, `resume` and `key-file`"
                     )));
                 }
             }
         }
         Ok(target)
     }
+
+    /// Whether what is sent stays on this machine.
+    pub(crate) fn keeps_secrets(&self) -> bool {
+        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// A path as it stands in a connection string, where `%26` is a `&`.
+fn path(value: &str) -> PathBuf {
+    PathBuf::from(OsString::from_vec(percent_decode_str(value).collect()))
 }
 
 /// A time of 1 ms to 24 h.
@@ -86,6 +108,22 @@ mod tests {
         assert_eq!((short.authority.as_str(), short.deadline), ("[::1]:1", DEADLINE));
     }
 
+    /// Would fail if a key could be sent to another machine in the open.
+    #[test]
+    fn a_key_goes_to_this_machine_only() {
+        let target = Target::parse("factlog://127.0.0.1:1?key-file=/a%26b/c").expect("valid");
+        assert_eq!(target.key_file, Some("/a&b/c".into()));
+        for (text, keeps) in [
+            ("factlog://127.0.0.1:1", true),
+            ("factlog://localhost:1", true),
+            ("factlog://[::1]:1", true),
+            ("factlog://10.0.0.1:1", false),
+            ("factlog://localhost.example:1", false),
+        ] {
+            assert_eq!(Target::parse(text).expect(text).keeps_secrets(), keeps, "{text}");
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         for (text, why) in [
@@ -98,7 +136,7 @@ mod tests {
             ("factlog://a:1?deadline=soon", "is no time"),
             ("factlog://a:1?deadline=0s", "is no time"),
             ("factlog://a:1?deadline=99999999999999999999s", "is no time"),
-            ("factlog://a:1?retries=3", "only `deadline` and `resume`"),
+            ("factlog://a:1?retries=3", "only `deadline`, `resume` and `key-file`"),
         ] {
             let error = Target::parse(text).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");

@@ -8,7 +8,8 @@
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
-//! * There is no authentication and no TLS yet. Therefore it listens on loopback addresses only.
+//! * With [`Access`], every caller shows a key and may do what its grants say, event by event; without, whoever reaches it may do
+//!   everything. There is no TLS yet. Therefore it listens on loopback addresses only.
 //!
 //! It knows no store's files. Reads of an embedded store do their I/O on the runtime's threads, a batch at a time.
 //!
@@ -25,6 +26,7 @@
 //! # Ok(()) }
 //! ```
 
+mod access;
 mod admin;
 mod answers;
 mod fences;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use factlog_core::{Administration, Error, EventStore, Result};
 use factlog_proto::REQUEST_BYTES_MAX;
+use factlog_proto::v1::access_service_server::AccessServiceServer;
 use factlog_proto::v1::administration_service_server::AdministrationServiceServer;
 use factlog_proto::v1::event_store_service_server::EventStoreServiceServer;
 use tokio::net::TcpListener;
@@ -47,6 +50,9 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
+use access::{Audit, Gate};
+
+pub use access::{Access, FIRST_PRINCIPAL};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
 
 /// Calls of one connection at a time. More wait until one has ended.
@@ -63,23 +69,31 @@ pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
     reflect: bool,
+    access: Option<Arc<Access>>,
 }
 
 impl Server {
     /// Serves this store.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, administration: None, reflect: false }
+        Self { store, administration: None, access: None, reflect: false }
     }
 
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
-        Self { store: store.clone(), administration: Some(store), reflect: false }
+        Self { store: store.clone(), administration: Some(store), access: None, reflect: false }
     }
 
     /// Whether it describes its services to gRPC tools (reflection). It does not unless told to.
     #[must_use]
     pub fn reflect(mut self, reflect: bool) -> Self {
         self.reflect = reflect;
+        self
+    }
+
+    /// The same, for callers that show a key of these only, and as far as its grants go.
+    #[must_use]
+    pub fn authenticated(mut self, access: Arc<Access>) -> Self {
+        self.access = Some(access);
         self
     }
 
@@ -108,13 +122,17 @@ impl Server {
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
         Self::check(address)?;
         let (stop, stopping) = watch::channel(false);
-        let service = service::Service::new(self.store.clone(), stopping.clone());
-        let administration = admin::Service::new(self.administration.clone(), stopping.clone());
+        let audit = Audit::default();
+        let gate = Gate::new(self.store.clone(), self.administration, self.access.clone(), audit.clone());
+        let service = service::Service::new(gate.clone(), stopping.clone());
+        let administration = admin::Service::new(gate.clone(), stopping.clone());
+        let access = access::Service::new(gate.clone());
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
-                .add_service(AdministrationServiceServer::new(administration));
+                .add_service(AdministrationServiceServer::new(administration))
+                .add_service(AccessServiceServer::new(access));
         let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
-        let api = http::Api { store: self.store, administration: self.administration, stopping };
+        let api = http::Api { gate, stopping };
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_PER_CONNECTION)
             .http2_keepalive_interval(Some(PING_EVERY))
@@ -126,8 +144,13 @@ impl Server {
                 stopped(stop.subscribe()),
             );
         let mut serving = std::pin::pin!(serving);
+        let recording = tokio::spawn({
+            let (audit, store) = (audit.clone(), self.store.clone());
+            async move { audit.record(&*store).await }
+        });
         let ended = tokio::select! {
             ended = &mut serving => ended,
+            error = following(self.access.as_deref()) => return Err(error),
             () = shutdown => {
                 // Nobody listens any more only where serving has ended by itself.
                 let _ = stop.send(true);
@@ -135,7 +158,17 @@ impl Server {
                 tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
             }
         };
+        recording.abort();
+        audit.flush(&*self.store).await;
         ended.map_err(|error| Error::unavailable("the server's socket failed").because(error))
+    }
+}
+
+/// Ready when what is recorded of keys cannot be followed any more: on a guess nobody is let in.
+async fn following(access: Option<&Access>) -> Error {
+    match access {
+        Some(access) => access.follow().await,
+        None => std::future::pending().await,
     }
 }
 

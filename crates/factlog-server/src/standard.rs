@@ -19,7 +19,8 @@ use tonic_reflection::server::Builder;
 use crate::stopped;
 
 /// The services whose health is told; the empty name is the whole server.
-const SERVICES: [&str; 3] = ["", "factlog.v1.EventStoreService", "factlog.v1.AdministrationService"];
+const SERVICES: [&str; 4] =
+    ["", "factlog.v1.EventStoreService", "factlog.v1.AdministrationService", "factlog.v1.AccessService"];
 
 /// These services beside those of the store.
 ///

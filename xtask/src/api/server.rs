@@ -18,6 +18,7 @@ pub(super) struct Server {
     directory: PathBuf,
     /// Without its scheme.
     address: String,
+    key: Option<String>,
 }
 
 /// Builds `factlog` with the features and profile of the gate's tests, so that hardly anything is built twice.
@@ -45,7 +46,7 @@ impl Server {
             }
         }
         let process = command.spawn().context("factlog serve could not be started")?;
-        let mut server = Self { process, directory, address: String::new() };
+        let mut server = Self { process, directory, address: String::new(), key: None };
         let mut line = String::new();
         let output = server.process.stdout.as_mut().context("stdout is piped")?;
         BufReader::new(output).read_line(&mut line).context("factlog serve said nothing")?;
@@ -53,6 +54,7 @@ impl Server {
             serde_json::from_str(&line).with_context(|| format!("factlog serve said {line:?}"))?;
         let http = said["http"].as_str().and_then(|url| url.strip_prefix("http://"));
         server.address = http.with_context(|| format!("no address in {line:?}"))?.to_owned();
+        server.key = said["admin_key"].as_str().map(str::to_owned);
         Ok(server)
     }
 
@@ -65,15 +67,17 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// A key, from the file that a server which mints one leaves in its directory.
-    pub(super) fn key_file(&self) -> Option<PathBuf> {
-        let path = self.directory.join("admin.key");
-        path.exists().then_some(path)
+    /// The key that it made when it first started, unless it asks for none.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
-    pub(super) fn key(&self) -> Result<Option<String>> {
-        let Some(path) = self.key_file() else { return Ok(None) };
-        Ok(Some(fs::read_to_string(path).context("the key cannot be read")?.trim().to_owned()))
+    /// A file with this key.
+    pub(super) fn key_file(&self) -> Result<Option<PathBuf>> {
+        let Some(key) = self.key() else { return Ok(None) };
+        let path = self.directory.join("admin.key");
+        fs::write(&path, key).context("the key cannot be written")?;
+        Ok(Some(path))
     }
 
     /// Whether it refuses those who show no key. Any other refusal of the head is a failure.
@@ -88,7 +92,7 @@ impl Server {
 
     /// How many events it has.
     pub(super) fn events(&self) -> Result<u64> {
-        let (status, body) = self.head(self.key()?)?;
+        let (status, body) = self.head(self.key())?;
         let head: Value = serde_json::from_str(&body).with_context(|| format!("{status}: {body}"))?;
         if status != 200 {
             bail!("the head is answered with {status}: {body}");
@@ -97,7 +101,7 @@ impl Server {
     }
 
     /// `GET /v1/head`: the status and the body.
-    fn head(&self, key: Option<String>) -> Result<(u16, String)> {
+    fn head(&self, key: Option<&str>) -> Result<(u16, String)> {
         let mut socket = TcpStream::connect(&self.address).context("the server does not listen")?;
         let key = key.map_or(String::new(), |key| format!("authorization: Bearer {key}\r\n"));
         let request =

@@ -1,7 +1,7 @@
 //! The lines of `README.md` that serve, append, read and follow, run by `sh` as they stand.
 //!
-//! They are the `sh` blocks of the section "The server" up to its first line that is neither `factlog serve` nor `curl`, in their order, in an
-//! empty directory, with `factlog` on the path. One thing is changed: `factlog serve` is told to listen on a free port, which then
+//! They are the `sh` blocks of the section "The server" up to its first line that neither is `factlog serve` or `curl` nor sets a variable for
+//! the lines after it, in their order, in an empty directory, with `factlog` on the path. One thing is changed: `factlog serve` is told to listen on a free port, which then
 //! stands for 4270 in all other lines.
 
 use std::io::{BufRead as _, BufReader};
@@ -26,8 +26,16 @@ fn lines() -> Vec<String> {
         let block = block.split("\n```").next().expect("its end").replace("\\\n", " ");
         lines.extend(block.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
     }
-    let is_ours = |line: &String| line.starts_with("factlog serve") || line.starts_with("curl");
+    let is_ours = |line: &String| {
+        line.starts_with("factlog serve") || line.starts_with("curl") || sets_a_variable(line)
+    };
     lines.into_iter().take_while(is_ours).collect()
+}
+
+/// `NAME=value`, alone.
+fn sets_a_variable(line: &str) -> bool {
+    let (name, _) = line.split_once('=').unwrap_or(("", ""));
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 /// A server or a follower, killed with whatever the test came to.
@@ -70,8 +78,8 @@ fn sh(home: &Home, line: &str) -> Command {
 }
 
 /// Starts one command; `exec`, so that what is killed later is the program and not its shell.
-fn start(home: &Home, line: &str) -> Running {
-    let mut command = sh(home, &format!("exec {line}"));
+fn start(home: &Home, before: &str, line: &str) -> Running {
+    let mut command = sh(home, &format!("{before}exec {line}"));
     Running(command.stderr(Stdio::null()).spawn().expect("sh is there"))
 }
 
@@ -81,12 +89,16 @@ fn the_lines_of_the_page_append_read_and_follow() {
     let home = Home::new();
     let lines = lines();
     let mut server = None;
-    let mut address = WRITTEN.to_owned();
+    let (mut address, mut variables) = (WRITTEN.to_owned(), String::new());
     let (mut read, mut followed) = (0, 0);
     for line in &lines {
+        if sets_a_variable(line) {
+            variables.push_str(&format!("{line}\n"));
+            continue;
+        }
         if line.starts_with("factlog serve") {
             let line = line.replacen("factlog serve", "factlog serve --listen 127.0.0.1:0", 1);
-            let mut started = start(&home, &line);
+            let mut started = start(&home, "", &line);
             let said = started.until("http://127.0.0.1:");
             let (_, after) = said.split_once("http://").expect("an address");
             address = after.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
@@ -95,17 +107,17 @@ fn the_lines_of_the_page_append_read_and_follow() {
         }
         let here = line.replace(WRITTEN, &address);
         assert!(here.contains(&address), "{line}: it is not about the server that was started");
-        if line.contains("curl -N") {
-            let told = start(&home, &here).until("event: caught-up");
+        if line.contains(" -N ") {
+            let told = start(&home, &variables, &here).until("event: caught-up");
             assert!(told.contains("account.opened"), "{line}: {told}");
             followed += 1;
             continue;
         }
-        let output = sh(&home, &here).output().expect("sh is there");
+        let output = sh(&home, &format!("{variables}{here}")).output().expect("sh is there");
         let told = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{line}: {output:?}");
         assert!(!told.contains("urn:factlog:error:"), "{line}: {told}");
-        let expected = if line.contains("--json") { "\"first\":1" } else { "account.opened" };
+        let expected = if line.contains("--json") { "\"first\":" } else { "account.opened" };
         assert!(told.contains(expected), "{line}: {told}");
         read += usize::from(expected == "account.opened");
     }

@@ -99,7 +99,7 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     if let (Some(stream), Some(expected)) = (stream, expected) {
         append.conditions.push(AppendCondition::revision(stream, expected));
     }
-    match api.store.append(append).await {
+    match api.gate.store(&head.extensions)?.append(append).await {
         Ok(appended) => Ok(Appended::from(&appended).answer()),
         Err(AppendError::Conflict(conflict)) => {
             let of_header = conflict.failed.iter().any(|failed| is_of_header(failed, of_body));

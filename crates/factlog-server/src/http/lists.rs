@@ -1,7 +1,9 @@
 //! What there is: the head, streams and types; and whether the server is well.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Extensions, StatusCode};
 use axum::response::Response;
 use factlog_core::{Administration, Error, Position, StreamId};
 use serde::Serialize;
@@ -29,7 +31,7 @@ pub(crate) struct Head {
 ))]
 pub(crate) async fn head(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     Params::parse(request.uri().query(), &[])?;
-    let head = api.store.head().await?;
+    let head = api.gate.store(request.extensions())?.head().await?;
     let recorded_at = head.recorded_at.map(|time| time.to_string());
     Ok(json(&Head { position: head.position.map(Position::get), recorded_at }))
 }
@@ -71,7 +73,7 @@ pub(crate) async fn streams(State(api): State<Api>, request: Request) -> Result<
     let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
     let prefix = params.one("prefix").unwrap_or_default();
     // One more than asked for tells whether there is another page.
-    let mut streams = administered(&api)?.streams(prefix, after, limit + 1).await?;
+    let mut streams = administered(&api, request.extensions())?.streams(prefix, after, limit + 1).await?;
     let more = limit < streams.len();
     streams.truncate(limit);
     let next = streams.last().filter(|_| more).map(|info| info.stream.as_str().to_owned());
@@ -108,7 +110,7 @@ pub(crate) struct TypeInfo {
 ))]
 pub(crate) async fn types(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     Params::parse(request.uri().query(), &[])?;
-    let types = administered(&api)?.types().await?;
+    let types = administered(&api, request.extensions())?.types().await?;
     let one = |info: &factlog_core::TypeInfo| TypeInfo {
         event_type: info.event_type.as_str().to_owned(),
         events: info.events,
@@ -116,8 +118,8 @@ pub(crate) async fn types(State(api): State<Api>, request: Request) -> Result<Re
     Ok(json(&Types { types: types.iter().map(one).collect() }))
 }
 
-fn administered(api: &Api) -> Result<&dyn Administration, Problem> {
-    api.administration.as_deref().ok_or_else(|| {
+fn administered(api: &Api, of: &Extensions) -> Result<Arc<dyn Administration>, Problem> {
+    api.gate.administration(of)?.ok_or_else(|| {
         Problem::invalid("the store behind this server does not offer its lists")
             .status(StatusCode::NOT_FOUND)
     })
@@ -143,9 +145,6 @@ pub(crate) async fn live() -> Response {
 pub(crate) struct Ready {
     #[schema(value_type = String, pattern = "^ready$")]
     status: &'static str,
-    /// The last position; `null` in an empty store
-    #[schema(value_type = Option<names::Position>, required = true)]
-    head: Option<u64>,
 }
 
 /// Whether the store answers, and the server is not about to stop
@@ -156,6 +155,6 @@ pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
     if *api.stopping.borrow() {
         return Err(Error::unavailable("the server is stopping; go on with another, or later").into());
     }
-    let head = api.store.head().await?;
-    Ok(json(&Ready { status: "ready", head: head.position.map(Position::get) }))
+    api.gate.answers().await?;
+    Ok(json(&Ready { status: "ready" }))
 }

@@ -21,26 +21,25 @@ mod read;
 mod spec;
 mod subscribe;
 
-use std::sync::Arc;
-
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Administration, EventStore};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::service::Routes;
 use utoipa_axum::routes;
 
-use problem::Problem;
+pub(crate) use guard::is_grpc;
+pub(crate) use problem::Problem;
 use spec::Table;
+
+use crate::access::{Gate, authenticate};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
-    pub(crate) store: Arc<dyn EventStore>,
-    pub(crate) administration: Option<Arc<dyn Administration>>,
+    pub(crate) gate: Gate,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -60,12 +59,15 @@ fn table() -> Table {
 
 /// The routes of gRPC and these, behind one guard.
 pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
+    let authenticated = api.gate.authenticates();
+    let authentication = from_fn_with_state(api.gate.clone(), authenticate);
     let http = table()
         .router()
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(for_browsers))
         .with_state(api);
-    grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard)).into()
+    let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
+    routes.layer(from_fn_with_state(authenticated, guard::guard)).into()
 }
 
 /// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.
@@ -81,7 +83,7 @@ async fn wrong_method(request: Request) -> Problem {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    if guard::is_grpc(request.headers()) {
+    if is_grpc(request.headers()) {
         return Status::unimplemented("").into_http::<axum::body::Body>();
     }
     let what = format!("there is nothing at {}; docs/http.md lists what there is", request.uri().path());

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Position, Query, ReadOptions, Revision, StreamId};
+use factlog_core::{EventStore, Position, Query, ReadOptions, Revision, StreamId};
 
 use super::Api;
 use super::append::{etag, named};
@@ -37,7 +37,8 @@ pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<R
     const KNOWN: [&str; 8] = ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
     let params = Params::parse(request.uri().query(), &KNOWN)?;
     let form = Form::of(request.headers())?;
-    let page = page(&api, params.query(None)?, &params, None).await?;
+    let store = api.gate.store(request.extensions())?;
+    let page = page(&*store, params.query(None)?, &params, None).await?;
     Ok(page.answer(form))
 }
 
@@ -66,10 +67,11 @@ pub(crate) async fn of_stream(
     let params = Params::parse(request.uri().query(), &KNOWN)?;
     let form = Form::of(request.headers())?;
     let stream = named(stream)?;
+    let store = api.gate.store(request.extensions())?;
     let page =
-        page(&api, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
+        page(&*store, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
     // As of the page's own snapshot: an append that is allowed by it has seen all that the page could show.
-    let revision = last_revision(&api, stream, page.head).await?;
+    let revision = last_revision(&*store, stream, page.head).await?;
     let mut response = page.answer(form);
     if let Some(revision) = revision {
         response.headers_mut().insert(header::ETAG, etag(revision));
@@ -78,7 +80,7 @@ pub(crate) async fn of_stream(
 }
 
 async fn last_revision(
-    api: &Api,
+    store: &dyn EventStore,
     stream: StreamId,
     head: Option<Position>,
 ) -> Result<Option<Revision>, Problem> {
@@ -86,7 +88,7 @@ async fn last_revision(
         return Ok(None);
     }
     let options = ReadOptions::default().until(head).backwards().limit(1);
-    let read = api.store.read(Query::stream(stream), options).collect().await?;
+    let read = store.read(Query::stream(stream), options).collect().await?;
     Ok(read.events.first().and_then(|event| event.revision))
 }
 
@@ -126,7 +128,12 @@ struct Page {
     next: Option<u64>,
 }
 
-async fn page(api: &Api, query: Query, params: &Params, from: Option<Revision>) -> Result<Page, Problem> {
+async fn page(
+    store: &dyn EventStore,
+    query: Query,
+    params: &Params,
+    from: Option<Revision>,
+) -> Result<Page, Problem> {
     let limit = params.limit()?;
     let backwards = params.switch("backwards")?;
     // One more than asked for tells whether there is another page.
@@ -138,7 +145,7 @@ async fn page(api: &Api, query: Query, params: &Params, from: Option<Revision>) 
         options = options.backwards();
     }
     options.from_revision = from;
-    let mut events = api.store.read(query, options);
+    let mut events = store.read(query, options);
     let mut page = Page { events: Vec::new(), head: events.head().await?, next: None };
     let (mut count, mut last) = (0, None);
     while let Some(event) = events.next().await {

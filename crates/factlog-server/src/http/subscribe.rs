@@ -57,8 +57,9 @@ pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Resul
     };
     let from = request.headers().get("last-event-id").map_or(Ok(beginning), resume)?;
     // A browser never stops asking after a stream that ends; after a refusal it does.
-    from.exclusive_bound(api.store.head().await?.position)?;
-    let frames = Frames::new(api.store.subscribe(query, from), api.stopping);
+    let store = api.gate.store(request.extensions())?;
+    from.exclusive_bound(store.head().await?.position)?;
+    let frames = Frames::new(store.subscribe(query, from), api.stopping);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // For proxies that would keep events back.

@@ -1,5 +1,6 @@
 //! Every promise of the contract over a socket: on the store in memory, and on the engine, which is closed and opened
-//! again behind a new server in the middle of each scenario.
+//! again behind a new server in the middle of each scenario; and on the store in memory for a caller with a key. Its keys are
+//! in a store of their own there, because the scenarios begin with an empty one.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use factlog_client::RemoteStore;
 use factlog_core::conformance::{ManualClock, Subject};
 use factlog_core::{Administration, BoxFuture, EventStore, MemoryStore, Timestamp};
 use factlog_engine::{Engine, Settings};
+use factlog_server::Access;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -19,6 +21,8 @@ struct Remote {
     dir: Option<TempDir>,
     clock: Arc<ManualClock>,
     open: Mutex<Option<Open>>,
+    /// The keys of the server, and one of them.
+    keys: Option<(Arc<Access>, String)>,
 }
 
 struct Open {
@@ -30,7 +34,24 @@ struct Open {
 impl Remote {
     /// `dir` says where the engine is; without one the store is in memory.
     fn new(dir: Option<TempDir>) -> Self {
-        let subject = Self { runtime: runtime(), dir, clock: Arc::default(), open: Mutex::default() };
+        let subject =
+            Self { runtime: runtime(), dir, clock: Arc::default(), open: Mutex::default(), keys: None };
+        subject.opened()
+    }
+
+    /// In memory, for a caller with a key that allows everything.
+    fn with_keys() -> Self {
+        let runtime = runtime();
+        let keys = runtime.block_on(async {
+            let access = Access::open(Arc::new(MemoryStore::new())).await.expect("open");
+            let first = access.first_key().await.expect("a key").expect("the first");
+            (access, first.secret)
+        });
+        Self { runtime, dir: None, clock: Arc::default(), open: Mutex::default(), keys: Some(keys) }.opened()
+    }
+
+    fn opened(self) -> Self {
+        let subject = self;
         let behind = subject.open_behind();
         *subject.open.lock() = Some(subject.serve(behind));
         subject
@@ -49,8 +70,18 @@ impl Remote {
 
     fn serve(&self, behind: Arc<dyn Administration>) -> Open {
         let _inside = self.runtime.enter();
-        let served = self.runtime.block_on(Served::start(behind.clone()));
-        let client = Arc::new(served.client("?deadline=60s"));
+        let starting = async {
+            match &self.keys {
+                None => Served::start(behind.clone()).await,
+                Some((access, _)) => Served::start_authenticated(behind.clone(), access.clone()).await,
+            }
+        };
+        let served = self.runtime.block_on(starting);
+        let client = match &self.keys {
+            None => served.client("?deadline=60s"),
+            Some((_, key)) => served.client_with(key),
+        };
+        let client = Arc::new(client);
         Open { behind, served, client }
     }
 }
@@ -88,6 +119,10 @@ impl Subject for Remote {
 
 mod over_the_store_in_memory {
     factlog_core::conformance_tests!(|| super::Remote::new(None));
+}
+
+mod with_a_key {
+    factlog_core::conformance_tests!(|| super::Remote::with_keys());
 }
 
 mod over_the_engine {

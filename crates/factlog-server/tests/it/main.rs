@@ -1,5 +1,6 @@
 //! The server and the client together, over real sockets on loopback: the contract, broken connections, refusals.
 
+mod access;
 mod conformance;
 mod proxy;
 mod refusals;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use factlog_client::RemoteStore;
 use factlog_core::Administration;
-use factlog_server::Server;
+use factlog_server::{Access, Server};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -31,19 +31,35 @@ impl Served {
 
     /// Serves a store at this address.
     pub(crate) async fn start_at(address: SocketAddr, store: Arc<dyn Administration>) -> Self {
+        Self::run(address, Server::administered(store)).await
+    }
+
+    /// Serves a store whose callers show keys.
+    pub(crate) async fn start_authenticated(store: Arc<dyn Administration>, access: Arc<Access>) -> Self {
+        let server = Server::administered(store).authenticated(access);
+        Self::run("127.0.0.1:0".parse().expect("an address"), server).await
+    }
+
+    async fn run(address: SocketAddr, server: Server) -> Self {
         let listener = TcpListener::bind(address).await.expect("bind");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(Server::administered(store).serve(listener, shutdown));
+        let serving = tokio::spawn(server.serve(listener, shutdown));
         Self { address, stop, serving }
     }
 
     /// A client of it.
     pub(crate) fn client(&self, parameters: &str) -> RemoteStore {
         client(self.address, parameters)
+    }
+
+    /// A client of it that shows this key.
+    pub(crate) fn client_with(&self, key: &str) -> RemoteStore {
+        let connection = format!("factlog://{}?deadline=60s", self.address);
+        RemoteStore::open_with_key(&connection, key).expect("a connection string")
     }
 
     /// Stops it and waits until it has stopped.

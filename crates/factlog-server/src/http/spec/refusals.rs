@@ -9,17 +9,6 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder,
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
-/// A code, its reason, its status and what it means.
-type Fact = (&'static str, &'static str, u16, &'static str);
-
-/// The refusal of a caller without a good key, until it is in the table.
-const UNAUTHENTICATED: Fact = (
-    "F0014",
-    "UNAUTHENTICATED",
-    401,
-    "The caller did not show who it is, or its key is unknown, expired or revoked.",
-);
-
 /// Where HTTP has a status that says more than that of the table.
 const FINER: [(u16, &str); 6] = [
     (404, "There is nothing of this name here."),
@@ -36,16 +25,6 @@ const BARE: [(u16, &str); 2] = [
     (431, "The headers are too many or too large. There is no body."),
 ];
 
-/// The table, and what is not in it.
-fn facts() -> Vec<Fact> {
-    let mut facts: Vec<Fact> =
-        TABLE.iter().map(|row| (row.code, row.reason, row.http, row.meaning)).collect();
-    if facts.iter().all(|(_, _, status, _)| *status != UNAUTHENTICATED.2) {
-        facts.push(UNAUTHENTICATED);
-    }
-    facts
-}
-
 /// The name of what a status means, among the parts of the document.
 fn name(status: u16) -> String {
     format!("Problem{status}")
@@ -54,8 +33,8 @@ fn name(status: u16) -> String {
 /// What every status of a refusal means, as parts of the document.
 pub(super) fn responses() -> BTreeMap<String, RefOr<Response>> {
     let mut meanings: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-    for (code, reason, status, meaning) in facts() {
-        meanings.entry(status).or_default().push(format!("{code} {reason}: {meaning}"));
+    for row in &TABLE {
+        meanings.entry(row.http).or_default().push(format!("{} {}: {}", row.code, row.reason, row.meaning));
     }
     for (status, meaning) in FINER {
         meanings.entry(status).or_default().push(meaning.to_owned());
@@ -81,8 +60,8 @@ impl PartialSchema for Problem {
     fn schema() -> RefOr<Schema> {
         let text = |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
         let number = |about: &str| ObjectBuilder::new().schema_type(Type::Integer).description(Some(about));
-        let codes: Vec<_> = facts().iter().map(|fact| fact.0).collect();
-        let reasons: Vec<_> = facts().iter().map(|fact| fact.1).collect();
+        let codes: Vec<_> = TABLE.iter().map(|row| row.code).collect();
+        let reasons: Vec<_> = TABLE.iter().map(|row| row.reason).collect();
         let failed = ObjectBuilder::new().schema_type(Type::Object);
         let failed =
             failed.property("condition", number("Its place, counted from 0, that of the headers last"));
