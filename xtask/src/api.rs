@@ -49,8 +49,9 @@ fn schemathesis(workspace: &Workspace, python: &Python, program: &Path) -> Resul
     if let Some(key) = server.key() {
         command.arg("--header").arg(format!("Authorization: Bearer {key}"));
     }
-    // Where Python looks for `hooks`.
-    command.current_dir(&ours).env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONDONTWRITEBYTECODE", "1");
+    // It keeps what it found where it runs, and that is not to be kept.
+    command.current_dir(server.directory()).env("PYTHONPATH", &ours).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("SCHEMATHESIS_HOOKS", "hooks");
     if !server.asks_for_keys()? {
         // Nothing to leave out a key for; where keys are asked for, these two are the point.
         command.args(["--exclude-checks", "ignored_auth,missing_required_header"]);

@@ -58,6 +58,11 @@ impl Server {
         Ok(server)
     }
 
+    /// Where it runs: its store, and what else does not outlive it.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// `127.0.0.1:4270`
     pub(super) fn address(&self) -> &str {
         &self.address
