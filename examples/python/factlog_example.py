@@ -1,11 +1,11 @@
 """Appends, reads and follows over gRPC, with stubs that are generated on the spot.
 
     pip install grpcio-tools==1.85.1
-    factlog serve --data bank.db                      # in another terminal
-    python examples/python/factlog_example.py 127.0.0.1:4270
+    factlog serve --data bank.db --admin-key-file admin.key      # in another terminal
+    FACTLOG_KEY_FILE=admin.key python examples/python/factlog_example.py 127.0.0.1:4270
 
 Every step checks what came back and the program ends with 0 only if all of it was right. FACTLOG_KEY_FILE names a
-file with an API key, for a server that wants one.
+file with an API key; without it, none is sent.
 """
 
 import importlib

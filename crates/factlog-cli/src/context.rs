@@ -15,7 +15,7 @@ use crate::contexts::{self, Contexts};
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::numbers::counted;
 use crate::opened::Opened;
-use crate::place::{self, Choice, DATA_VARIABLE, Named, Place, SERVER_VARIABLE};
+use crate::place::{self, Choice, DATA_VARIABLE, KEY_FILE_VARIABLE, Named, Place, SERVER_VARIABLE};
 
 /// Files by which a directory is known to be a store, or to have been one.
 const STORE_FILES: [&str; 3] = ["STORE", "MANIFEST.0", "MANIFEST.1"];
@@ -30,6 +30,8 @@ pub(crate) struct Context {
     line: Named,
     environment: Named,
     contexts: Option<PathBuf>,
+    /// Where the key stands that a server is shown.
+    key_file: Option<PathBuf>,
     /// Where the store is and who said so, once that was looked for.
     place: OnceCell<(Place, String)>,
 }
@@ -46,9 +48,15 @@ impl Context {
                 context: global.context.clone(),
             },
             environment: Named::in_environment(&variable),
+            key_file: global.key_file.clone().or_else(|| filled(&variable, KEY_FILE_VARIABLE)),
             contexts: contexts::file(variable),
             place: OnceCell::new(),
         }
+    }
+
+    /// The store behind a server.
+    fn remote(&self, url: &str) -> Outcome<Opened> {
+        Opened::remote(url, self.key_file.as_deref())
     }
 
     /// What the command line itself names.
@@ -153,7 +161,7 @@ impl Context {
     pub(crate) fn look(&self) -> Outcome<Opened> {
         match self.place()? {
             (Place::Data(directory), _) => open(existing(directory)?).map(Opened::embedded),
-            (Place::Server(url), _) => Opened::remote(url),
+            (Place::Server(url), _) => self.remote(url),
         }
     }
 
@@ -161,7 +169,7 @@ impl Context {
     pub(crate) fn write(&self) -> Outcome<Opened> {
         match self.place()? {
             (Place::Data(directory), _) => open(directory).map(Opened::embedded),
-            (Place::Server(url), _) => Opened::remote(url),
+            (Place::Server(url), _) => self.remote(url),
         }
     }
 
@@ -172,6 +180,11 @@ impl Context {
             Some((Place::Data(_), _)) | None => failure,
         }
     }
+}
+
+/// What a variable of the environment names; an empty one names nothing.
+fn filled(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Opens or creates the store in a directory; says what is damaged, since what is not is served.

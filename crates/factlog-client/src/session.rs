@@ -38,7 +38,7 @@ impl Ended {
             AppendError::Failed(error) => error,
         };
         match error.kind() {
-            ErrorKind::Invalid | ErrorKind::Denied => Self::Refused(error),
+            ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::Unauthenticated => Self::Refused(error),
             _ => Self::Broken(error),
         }
     }

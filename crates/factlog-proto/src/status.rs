@@ -10,7 +10,7 @@ use prost_types::Any;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
-use crate::table::{DOMAIN, Refusal, Row, TABLE};
+use crate::table::{DOMAIN, Refusal, TABLE};
 use crate::v1::{self, FailureKind};
 
 const FAILURE_URL: &str = "type.googleapis.com/factlog.v1.Failure";
@@ -59,30 +59,14 @@ impl From<v1::Failure> for AppendError {
 
 /// The gRPC status of a failure, with its details.
 pub fn status_of(error: &AppendError) -> Status {
-    status(Refusal::of(error), v1::Failure::from(error), metadata(error))
-}
-
-/// The status for a caller that did not show who it is.
-pub fn unauthenticated(message: impl Into<String>) -> Status {
-    let refusal = Refusal::Unauthenticated;
-    let row = refusal.row();
-    let failure = v1::Failure {
-        kind: row.wire.into(),
-        code: row.code.to_owned(),
-        definite: row.definite,
-        message: message.into(),
-        conflict: None,
-    };
-    status(refusal, failure, facts_of(row))
-}
-
-fn status(refusal: Refusal, mut failure: v1::Failure, metadata: HashMap<String, String>) -> Status {
-    let row = refusal.row();
+    let row = Refusal::of(error).row();
+    let mut failure = v1::Failure::from(error);
     shorten(&mut failure.message);
     if let Some(conflict) = &mut failure.conflict {
         while CONFLICT_BYTES_MAX < conflict.encoded_len() && conflict.failed.pop().is_some() {}
     }
-    let info = pb::ErrorInfo { reason: row.reason.to_owned(), domain: DOMAIN.to_owned(), metadata };
+    let info =
+        pb::ErrorInfo { reason: row.reason.to_owned(), domain: DOMAIN.to_owned(), metadata: metadata(error) };
     let message = failure.message.clone();
     let details = vec![
         Any { type_url: INFO_URL.to_owned(), value: info.encode_to_vec() },
@@ -101,10 +85,13 @@ pub fn stopping() -> Status {
 
 /// For those who know `ErrorInfo` and not our own message: the code, and the facts of the first failed condition.
 fn metadata(error: &AppendError) -> HashMap<String, String> {
-    let mut facts = facts_of(Refusal::of(error).row());
+    let row = Refusal::of(error).row();
+    let mut facts = HashMap::new();
     let mut say = |name: &str, fact: String| {
         facts.insert(name.to_owned(), fact);
     };
+    say("code", row.code.to_owned());
+    say("definite", row.definite.to_string());
     let Some(conflict) = error.conflict() else { return facts };
     say("failed_conditions", conflict.failed.len().to_string());
     match conflict.failed.first() {
@@ -126,11 +113,6 @@ fn metadata(error: &AppendError) -> HashMap<String, String> {
         Some(_) | None => {}
     }
     facts
-}
-
-fn facts_of(row: &Row) -> HashMap<String, String> {
-    let facts = [("code", row.code.to_owned()), ("definite", row.definite.to_string())];
-    facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect()
 }
 
 fn shorten(message: &mut String) {
@@ -163,7 +145,8 @@ fn bare(status: &Status) -> Error {
         Code::Unimplemented => Error::invalid(format!(
             "the server does not offer this; it may be older than the client: {message}"
         )),
-        Code::PermissionDenied | Code::Unauthenticated => Error::denied(message),
+        Code::PermissionDenied => Error::denied(message),
+        Code::Unauthenticated => Error::unauthenticated(message),
         Code::DataLoss => Error::corrupt(message),
         Code::Ok
         | Code::Cancelled

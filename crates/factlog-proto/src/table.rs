@@ -29,7 +29,7 @@ pub enum Refusal {
     Denied,
     /// [`ErrorKind::Closed`].
     Closed,
-    /// [`ErrorKind::Denied`], because it is not known who asks.
+    /// [`ErrorKind::Unauthenticated`].
     Unauthenticated,
 }
 
@@ -121,7 +121,8 @@ impl Refusal {
             Self::Unavailable => Some(Error::unavailable(message)),
             Self::Indeterminate => Some(Error::indeterminate(message)),
             Self::Corrupt => Some(Error::corrupt(message)),
-            Self::Denied | Self::Unauthenticated => Some(Error::denied(message)),
+            Self::Denied => Some(Error::denied(message)),
+            Self::Unauthenticated => Some(Error::unauthenticated(message)),
             Self::Closed => Some(Error::closed(message)),
         }
     }
@@ -135,6 +136,7 @@ impl From<ErrorKind> for Refusal {
             ErrorKind::Unavailable => Self::Unavailable,
             ErrorKind::Corrupt => Self::Corrupt,
             ErrorKind::Denied => Self::Denied,
+            ErrorKind::Unauthenticated => Self::Unauthenticated,
             ErrorKind::Closed => Self::Closed,
             _ => Self::Indeterminate,
         }

@@ -1,6 +1,7 @@
 //! One file per command, and the one place that knows them all.
 
 pub(crate) mod append;
+pub(crate) mod auth;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod context;
@@ -49,6 +50,7 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Import(_)
         | Command::Export(_)
         | Command::Schema(_)
+        | Command::Auth(_)
         | Command::Context(_)
         | Command::Explain(_)
         | Command::Completions(_) => return None,
@@ -98,6 +100,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),
+        Command::Auth(auth) => auth::run(&auth, context),
         Command::Context(contexts) => context::run(&contexts, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),

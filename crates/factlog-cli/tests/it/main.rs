@@ -3,6 +3,7 @@
 extern crate factlog_app as factlog;
 
 mod append;
+mod auth;
 mod bench;
 mod contexts;
 mod doctor;

@@ -11,7 +11,7 @@ use crate::harness::{Home, piped};
 
 /// The server, and where it is.
 fn serve(home: &Home) -> (Child, String) {
-    let mut server = piped(&mut home.command(&["serve", "--listen", "127.0.0.1:0", "--json"]));
+    let mut server = piped(&mut home.command(&["serve", "--insecure", "--listen", "127.0.0.1:0", "--json"]));
     let mut line = String::new();
     BufReader::new(server.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
     let url =

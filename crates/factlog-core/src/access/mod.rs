@@ -125,6 +125,6 @@ pub trait AccessControl: fmt::Debug + Send + Sync + 'static {
     /// Whoever asks.
     ///
     /// # Errors
-    /// `Denied` where the credential is not good; the store's.
+    /// `Unauthenticated` where the credential is not good; the store's.
     fn whoami(&self) -> BoxFuture<'_, Result<Principal>>;
 }

@@ -51,6 +51,14 @@ impl Caller {
         Some(Self { principal: kept.info.principal.clone(), credential })
     }
 
+    /// Who it is, where that had to be shown.
+    pub(crate) fn authenticated(&self) -> Option<&PrincipalName> {
+        match &self.credential {
+            Credential::None => None,
+            Credential::Key { .. } => Some(&self.principal),
+        }
+    }
+
     pub(crate) fn principal(&self) -> &PrincipalName {
         &self.principal
     }
@@ -58,7 +66,7 @@ impl Caller {
     /// What the caller may do at this moment.
     ///
     /// # Errors
-    /// `Denied` where the credential is not good any more.
+    /// `Unauthenticated` where the credential is not good any more.
     pub(super) fn grants(&self) -> Result<Arc<Grants>> {
         static EVERYTHING: LazyLock<Arc<Grants>> = LazyLock::new(|| Arc::new(Grants::everything()));
         let (access, id) = match &self.credential {
@@ -77,7 +85,10 @@ impl Caller {
     }
 
     fn lapsed(&self, how: &str) -> Error {
-        Error::denied(format!("the key of {} is {how}; nothing more is done with it", self.principal))
+        Error::unauthenticated(format!(
+            "the key of {} is {how}; nothing more is done with it",
+            self.principal
+        ))
     }
 
     /// The principal with its grants.
@@ -93,7 +104,7 @@ impl Caller {
         }
     }
 
-    /// Ready when these grants are not the caller's any more: with `Denied` when the credential is not good, with
+    /// Ready when these grants are not the caller's any more: with `Unauthenticated` when the credential is not good, with
     /// `Unavailable` when the grants are others, so that whoever resumes goes on with those.
     pub(super) async fn changed(self, grants: Arc<Grants>) -> Error {
         let Credential::Key { access, id } = &self.credential else { return std::future::pending().await };

@@ -82,6 +82,11 @@ impl Access {
         changed.then(|| self.minted(&key.id, secret)).transpose()
     }
 
+    /// Whether there ever was a key.
+    pub fn has_keys(&self) -> bool {
+        self.state().keys().next().is_some()
+    }
+
     /// Keeping them as the owner of the store's files, who needs no key.
     pub fn as_owner(self: Arc<Self>) -> Arc<dyn AccessControl> {
         Arc::new(Asked { access: self, caller: None })

@@ -36,7 +36,7 @@ impl Gate {
     /// # Errors
     /// `Denied` for a request that has not passed the layer of authentication.
     pub(crate) fn store(&self, of: &Extensions) -> Result<Arc<dyn EventStore>> {
-        let (caller, audit) = (self.caller(of)?, self.audit.clone());
+        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
         Ok(Arc::new(Guarded { caller, audit, store: self.store.clone() }))
     }
 
@@ -45,7 +45,7 @@ impl Gate {
     /// # Errors
     /// Those of [`store`](Self::store).
     pub(crate) fn administration(&self, of: &Extensions) -> Result<Option<Arc<dyn Administration>>> {
-        let (caller, audit) = (self.caller(of)?, self.audit.clone());
+        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
         let Some(store) = self.administration.clone() else { return Ok(None) };
         Ok(Some(Arc::new(Guarded { caller, audit, store })))
     }
@@ -55,7 +55,7 @@ impl Gate {
     /// # Errors
     /// Those of [`store`](Self::store).
     pub(crate) fn access(&self, of: &Extensions) -> Result<Option<Arc<dyn AccessControl>>> {
-        let caller = self.caller(of)?;
+        let caller = Self::caller(of)?;
         let Some(access) = self.access.clone() else { return Ok(None) };
         Ok(Some(Arc::new(Asked { access, caller: Some((caller, self.audit.clone())) })))
     }
@@ -77,7 +77,7 @@ impl Gate {
     ///
     /// # Errors
     /// Those of [`store`](Self::store).
-    pub(crate) fn caller(&self, of: &Extensions) -> Result<Caller> {
+    pub(crate) fn caller(of: &Extensions) -> Result<Caller> {
         of.get::<Caller>().cloned().ok_or_else(|| Error::denied("the request came past the authentication"))
     }
 }

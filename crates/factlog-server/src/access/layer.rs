@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use factlog_proto::unauthenticated;
+use factlog_core::Error;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::caller::Caller;
@@ -55,9 +55,9 @@ fn bearer(value: &str) -> Option<&str> {
 
 fn refuse(headers: &HeaderMap, why: &'static str) -> Response {
     if is_grpc(headers) {
-        return unauthenticated(why).into_http::<axum::body::Body>();
+        return crate::answers::refuse(Error::unauthenticated(why)).into_http::<axum::body::Body>();
     }
-    let mut response = Problem::unauthenticated(why).into_response();
+    let mut response = Problem::from(Error::unauthenticated(why)).into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }

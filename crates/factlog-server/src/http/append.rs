@@ -14,6 +14,7 @@ use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, names, params, refusals};
 use super::{Api, conditions};
+use crate::access::Gate;
 
 /// Appends events
 ///
@@ -78,7 +79,8 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     let (head, body) = request.into_parts();
     Params::parse(head.uri.query(), &[])?;
     let form = Form::of(&head.headers)?;
-    let ids = Ids::of(&head.headers)?;
+    let caller = Gate::caller(&head.extensions)?;
+    let ids = Ids::of(&head.headers, caller.authenticated())?;
     let expected = conditions::expected(&head.headers)?;
     let body = body::read(&head.headers, body).await?;
     let decoded = body::decode(form, &body, &ids)?;

@@ -28,12 +28,6 @@ impl Problem {
         Self::from(Error::denied(detail))
     }
 
-    /// A caller that did not show who it is.
-    pub(crate) fn unauthenticated(detail: impl Into<String>) -> Self {
-        let refusal = Refusal::Unauthenticated;
-        Self { status: StatusCode::UNAUTHORIZED, refusal, detail: detail.into(), more: Map::new() }
-    }
-
     /// The same with a status that says more than the table's.
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;

@@ -122,7 +122,7 @@ mod over_the_store_in_memory {
 }
 
 mod with_a_key {
-    factlog_core::conformance_tests!(|| super::Remote::with_keys());
+    factlog_core::conformance_tests!(super::Remote::with_keys);
 }
 
 mod over_the_engine {

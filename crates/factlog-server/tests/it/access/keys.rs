@@ -19,7 +19,7 @@ async fn without_a_good_key_nothing_is_answered() {
     let mistyped = key.replace("factlog_", "factl0g_");
     for wrong in [&*key, &*mistyped, "", "factlog_0_0"] {
         let error = kept.served.client_with(wrong).head().await.expect_err(wrong);
-        assert_eq!(error.kind(), ErrorKind::Denied, "{wrong}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{wrong}: {error}");
     }
     let error = client(kept.served.address, "").head().await.expect_err("no key");
     assert!(error.to_string().contains("no key was shown"), "{error}");
@@ -47,7 +47,7 @@ async fn a_key_ends_when_it_should_and_overlaps_with_the_next() {
     old.head().await.expect("both are good");
     next.head().await.expect("both are good");
     clock.set(second(150));
-    assert_eq!(old.head().await.expect_err("it is over").kind(), ErrorKind::Denied);
+    assert_eq!(old.head().await.expect_err("it is over").kind(), ErrorKind::Unauthenticated);
     next.head().await.expect("it never ends");
     served.stop().await;
 }

@@ -25,10 +25,10 @@ async fn a_revoked_key_ends_open_streams_and_sessions() {
     assert!(following.next_event().await.expect("it is open").is_ok());
     kept.served.client_with(&kept.first).revoke_key(&id).await.expect("revoke");
     let error = following.next_event().await.expect("a reason").expect_err("it is revoked");
-    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{error}");
     assert!(error.to_string().contains("revoked"), "{error}");
     let error = ada.append_one(event(Some("a-1"), &[], "placed")).await.expect_err("it is revoked");
-    assert_eq!(error.failed().map(factlog_core::Error::kind), Some(ErrorKind::Denied), "{error}");
+    assert_eq!(error.failed().map(factlog_core::Error::kind), Some(ErrorKind::Unauthenticated), "{error}");
     kept.served.stop().await;
 }
 
@@ -110,7 +110,7 @@ async fn conditions_and_trackings_are_for_those_who_may_know() {
         match (ada.append(append).await, may) {
             (Ok(_), true) => {}
             (Err(AppendError::Failed(error)), false) => {
-                assert_eq!(error.kind(), ErrorKind::Denied, "{shown}: {error}")
+                assert_eq!(error.kind(), ErrorKind::Denied, "{shown}: {error}");
             }
             (outcome, _) => panic!("{shown}: {outcome:?}"),
         }
