@@ -28,6 +28,10 @@ pub use bounds::{ANSWER_BYTES_MAX, BATCH_BYTES, ITEM_BYTES, REQUEST_BYTES_MAX};
 pub use status::{failure_of, status_of, stopping};
 pub use table::{DOMAIN, Refusal, Row, TABLE, markdown};
 
+/// The files of package `factlog.v1` and what they import, as an encoded `google.protobuf.FileDescriptorSet`: for servers that
+/// describe themselves.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factlog.v1.descriptors"));
+
 /// The generated messages, servers and clients of package `factlog.v1`.
 #[allow(
     missing_docs,

@@ -35,6 +35,7 @@ mod http;
 mod listen;
 mod service;
 mod session;
+mod standard;
 mod tls;
 
 use std::future::Future;
@@ -64,6 +65,7 @@ pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
     access: Option<Arc<Access>>,
+    reflect: bool,
     tls: Option<Tls>,
     limits: Limits,
     report: Report,
@@ -76,6 +78,7 @@ impl Server {
             store,
             administration: None,
             access: None,
+            reflect: false,
             tls: None,
             limits: Limits::default(),
             report: Report(Arc::new(|_| {})),
@@ -85,6 +88,13 @@ impl Server {
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
         Self { administration: Some(store.clone()), ..Self::new(store) }
+    }
+
+    /// Whether it describes its services to gRPC tools (reflection). It does not unless told to.
+    #[must_use]
+    pub fn reflect(mut self, reflect: bool) -> Self {
+        self.reflect = reflect;
+        self
     }
 
     /// The same, for callers that show a key of these only, and as far as its grants go.
@@ -146,6 +156,7 @@ impl Server {
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
                 .add_service(AdministrationServiceServer::new(administration))
                 .add_service(AccessServiceServer::new(keys));
+        let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
         let api = http::Api { gate, stopping: stopping.clone() };
         let routes = http::beside(grpc, api).prepare().into_axum_router();
         let listening =

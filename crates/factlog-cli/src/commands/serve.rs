@@ -107,6 +107,7 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     let connections = descriptors::connections(defaults.connections);
     let mut server = Server::administered(Arc::new(store.clone()))
         .limits(Limits { connections, ..defaults })
+        .reflect(settings.switch("reflection"))
         .reports(|error| say(&format!("warning: {error}")));
     if let Some(tls) = tls {
         server = server.tls(tls);

@@ -15,6 +15,7 @@ mod loans;
 mod look;
 mod moves;
 mod operators;
+mod readme;
 mod remote;
 mod schema;
 mod secured;

@@ -18,20 +18,21 @@ mod lists;
 mod params;
 mod problem;
 mod read;
+mod spec;
 mod subscribe;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::service::Routes;
+use utoipa_axum::routes;
 
 pub(crate) use guard::is_grpc;
 pub(crate) use problem::Problem;
+use spec::Table;
 
 use crate::access::{Gate, authenticate};
 
@@ -42,19 +43,26 @@ pub(crate) struct Api {
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
+/// Every route there is, with its description.
+fn table() -> Table {
+    Table::new()
+        .with(routes!(append::to_log, read::of_log))
+        .with(routes!(append::to_stream, read::of_stream))
+        .with(routes!(lists::streams))
+        .with(routes!(lists::types))
+        .with(routes!(lists::head))
+        .with(routes!(subscribe::subscribe))
+        .with(routes!(spec::openapi))
+        .with(routes!(lists::live))
+        .with(routes!(lists::ready))
+}
+
 /// The routes of gRPC and these, behind one guard.
 pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
     let authenticated = api.gate.authenticates();
     let authentication = from_fn_with_state(api.gate.clone(), authenticate);
-    let http = Router::new()
-        .route("/v1/events", post(append::to_log).get(read::of_log))
-        .route("/v1/streams/{id}/events", post(append::to_stream).get(read::of_stream))
-        .route("/v1/streams", get(lists::streams))
-        .route("/v1/types", get(lists::types))
-        .route("/v1/head", get(lists::head))
-        .route("/v1/subscribe", get(subscribe::subscribe))
-        .route("/health/live", get(lists::live))
-        .route("/health/ready", get(lists::ready))
+    let http = table()
+        .router()
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(for_browsers))
         .with_state(api);

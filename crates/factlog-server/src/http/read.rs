@@ -13,11 +13,26 @@ use super::append::{etag, named};
 use super::json;
 use super::params::Params;
 use super::problem::Problem;
+use super::spec::{bodies, params, refusals};
 
 /// Bytes of events after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// `GET /v1/events`
+/// Reads the log
+///
+/// A page from one snapshot. `Accept: application/x-ndjson` asks for an event a line.
+#[utoipa::path(get, path = "/v1/events", operation_id = "read", tag = "read",
+    params(params::Paging, params::Choosing, params::Where),
+    responses(
+        (status = 200, description = "A page", content(
+            (bodies::Page = "application/json"),
+            (bodies::RecordedLines = "application/x-ndjson"),
+        ), headers(
+            ("Factlog-Head" = String, description = "As `head`, where the answer is NDJSON; `null` in an empty store"),
+            ("Factlog-Next" = String, description = "As `next`, where the answer is NDJSON; `null` where nothing is left"),
+        )),
+        refusals::Asked, refusals::Offered,
+    ))]
 pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     const KNOWN: [&str; 8] = ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
     let params = Params::parse(request.uri().query(), &KNOWN)?;
@@ -27,7 +42,22 @@ pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<R
     Ok(page.answer(form))
 }
 
-/// `GET /v1/streams/{id}/events`
+/// Reads a stream
+///
+/// A page from one snapshot; a stream that nobody wrote to has an empty one and no `ETag`.
+#[utoipa::path(get, path = "/v1/streams/{id}/events", operation_id = "read_stream", tag = "read",
+    params(params::OfStream, params::Paging, params::From, params::Choosing),
+    responses(
+        (status = 200, description = "A page", content(
+            (bodies::Page = "application/json"),
+            (bodies::RecordedLines = "application/x-ndjson"),
+        ), headers(
+            ("ETag" = String, description = "The last revision of the stream, for `If-Match`"),
+            ("Factlog-Head" = String, description = "As `head`, where the answer is NDJSON; `null` in an empty store"),
+            ("Factlog-Next" = String, description = "As `next`, where the answer is NDJSON; `null` where nothing is left"),
+        )),
+        refusals::Asked, refusals::Found, refusals::Offered,
+    ))]
 pub(crate) async fn of_stream(
     State(api): State<Api>,
     stream: Result<Path<String>, PathRejection>,
