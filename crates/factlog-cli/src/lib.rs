@@ -13,6 +13,7 @@ mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod interrupt;
 mod lines;
 mod nearest;
@@ -27,6 +28,7 @@ mod render;
 mod selection;
 mod stopwatch;
 mod table;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -28,25 +28,36 @@
 mod admin;
 mod answers;
 mod fences;
+mod health;
 mod http;
+mod metrics;
 mod service;
 mod session;
+mod trace;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{Administration, Error, EventStore, Result};
+use factlog_core::{Administration, Error, EventStore, Result, SystemClock};
 use factlog_proto::REQUEST_BYTES_MAX;
 use factlog_proto::v1::administration_service_server::AdministrationServiceServer;
 use factlog_proto::v1::event_store_service_server::EventStoreServiceServer;
+use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
+use health::{Projections, Readiness};
+use metrics::{Metrics, Observed, counted};
+use trace::Watch;
+
+pub use health::{ProjectionHealth, ProjectionsHealth};
+pub use metrics::{DurableWrites, Host, HostReport};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
+pub use trace::Adopt;
 
 /// Calls of one connection at a time. More wait until one has ended.
 const CALLS_PER_CONNECTION: u32 = 4_096;
@@ -61,17 +72,42 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
+    host: Option<Arc<dyn Host>>,
+    projections: Projections,
+    adopt: Option<Adopt>,
 }
 
 impl Server {
     /// Serves this store.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, administration: None }
+        Self { store, administration: None, host: None, projections: Projections::default(), adopt: None }
     }
 
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
-        Self { store: store.clone(), administration: Some(store) }
+        Self { administration: Some(store.clone()), ..Self::new(store) }
+    }
+
+    /// The same with the machine that the store is on, for metrics and readiness.
+    #[must_use]
+    pub fn on(mut self, host: Arc<dyn Host>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// The same with projections that run beside it: `GET /health/projections` answers 503 where one of them does not do
+    /// what it should, or is further behind.
+    #[must_use]
+    pub fn projections(mut self, asked: Arc<dyn ProjectionsHealth>, max_lag: Duration) -> Self {
+        self.projections = Projections { asked: Some(asked), max_lag };
+        self
+    }
+
+    /// The same with the spans of requests made children of their callers' spans.
+    #[must_use]
+    pub fn traced(mut self, adopt: Adopt) -> Self {
+        self.adopt = Some(adopt);
+        self
     }
 
     /// Whether it would listen there.
@@ -99,22 +135,33 @@ impl Server {
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
         Self::check(address)?;
         let (stop, stopping) = watch::channel(false);
-        let service = service::Service::new(self.store.clone(), stopping.clone());
+        let metrics =
+            Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), self.host.clone(), Arc::new(SystemClock)));
+        let readiness = Arc::new(Readiness::new(self.store.clone(), self.host, stopping.clone()));
+        let store: Arc<dyn EventStore> = Arc::new(Observed::new(self.store, metrics.clone()));
+        let service = service::Service::new(store.clone(), stopping.clone());
         let administration = admin::Service::new(self.administration.clone(), stopping.clone());
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
                 .add_service(AdministrationServiceServer::new(administration));
-        let api = http::Api { store: self.store, administration: self.administration, stopping };
+        let watch = Watch { metrics: metrics.clone(), adopt: self.adopt };
+        let api = http::Api {
+            store,
+            administration: self.administration,
+            stopping,
+            metrics: metrics.clone(),
+            readiness,
+            projections: self.projections,
+        };
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let incoming = incoming.map(move |stream| stream.map(|stream| counted(&metrics, stream)));
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_PER_CONNECTION)
             .http2_keepalive_interval(Some(PING_EVERY))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .accept_http1(true)
-            .add_routes(http::beside(grpc, api))
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                stopped(stop.subscribe()),
-            );
+            .add_routes(http::beside(grpc, api, watch))
+            .serve_with_incoming_shutdown(incoming, stopped(stop.subscribe()));
         let mut serving = std::pin::pin!(serving);
         let ended = tokio::select! {
             ended = &mut serving => ended,

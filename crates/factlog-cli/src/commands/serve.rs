@@ -12,8 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::context::{Context, close};
 use crate::failure::{Failure, Kind, Outcome};
+use crate::host::Machine;
 use crate::interrupt;
 use crate::output::answer;
+use crate::stopwatch::Stopwatch;
+use crate::telemetry::{self, Telemetry};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -30,6 +33,8 @@ pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4270")]
     listen: SocketAddr,
+    #[command(flatten)]
+    telemetry: telemetry::Arguments,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
@@ -37,18 +42,27 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    runtime.block_on(serve(arguments.listen, context))
+    runtime.block_on(async {
+        let telemetry = telemetry::start(&arguments.telemetry)?;
+        let served = serve(arguments.listen, &telemetry, context).await;
+        telemetry.end();
+        served
+    })
 }
 
-async fn serve(listen: SocketAddr, context: &Context) -> Outcome {
+async fn serve(listen: SocketAddr, telemetry: &Telemetry, context: &Context) -> Outcome {
     let stopped = stopped()?;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| Failure::io(format_args!("listen on {listen}"), &error))?;
     let address = listener.local_addr().map_err(|error| Failure::io("name the address", &error))?;
     Server::check(address).map_err(|error| Failure::store("serve", &error))?;
+    let opening = Stopwatch::start();
     let store = context.store()?;
-    let directory = context.directory()?.display().to_string();
+    let recovery = opening.elapsed();
+    let directory = context.directory()?;
+    let machine = Machine { engine: store.clone(), directory: directory.to_owned(), recovery };
+    let directory = directory.display().to_string();
     let url = format!("factlog://{address}");
     let http = format!("http://{address}");
     answer(
@@ -56,7 +70,10 @@ async fn serve(listen: SocketAddr, context: &Context) -> Outcome {
         || json!({ "url": url, "http": http, "data": directory }),
         || format!("serving {directory} at {url} (gRPC) and {http} (HTTP and JSON)"),
     )?;
-    let served = Server::administered(Arc::new(store.clone())).serve(listener, stopped).await;
+    tracing::info!(target: "factlog::serve", version = env!("CARGO_PKG_VERSION"), address = %address, "serving");
+    let server = Server::administered(Arc::new(store.clone())).on(Arc::new(machine));
+    let served = telemetry.of(server).serve(listener, stopped).await;
+    tracing::info!(target: "factlog::serve", "stopped");
     // The store is closed whatever became of the socket.
     let closed = close(&store);
     served.map_err(|error| Failure::store("serve", &error))?;

@@ -14,6 +14,7 @@ use super::ids::Ids;
 use super::params::Params;
 use super::problem::Problem;
 use super::{Api, conditions};
+use crate::trace::TraceParent;
 
 /// `POST /v1/events`
 pub(crate) async fn to_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
@@ -45,6 +46,9 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     let decoded = body::decode(form, &body, &ids)?;
     drop(body);
     let mut append = Append::new(decoded.events);
+    if let Some(parent) = TraceParent::to_store(&head.headers, ids.are_new(append.events.len()))? {
+        parent.put_into(&mut append.events);
+    }
     append.conditions = decoded.conditions;
     append.tracking = decoded.tracking;
     let of_body = append.conditions.len();

@@ -2,6 +2,8 @@
 //!
 //! The same key gives the same ids for ever, in every store, so that a repeated request is the same append.
 
+use std::cell::Cell;
+
 use axum::http::HeaderMap;
 use factlog_core::EventId;
 use uuid::Uuid;
@@ -17,13 +19,15 @@ const KEY_BYTES_MAX: usize = 255;
 #[derive(Debug)]
 pub(crate) struct Ids {
     key: Option<Uuid>,
+    /// How many it has made that no repeat of the request would get again.
+    new: Cell<usize>,
 }
 
 impl Ids {
     /// From the headers of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut keys = headers.get_all("idempotency-key").iter();
-        let Some(key) = keys.next() else { return Ok(Self { key: None }) };
+        let Some(key) = keys.next() else { return Ok(Self { key: None, new: Cell::new(0) }) };
         let bytes = key.as_bytes();
         // Some write it as a string of structured fields, in quotes; it is the same key.
         let bare = bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")).unwrap_or(bytes);
@@ -31,7 +35,7 @@ impl Ids {
             let what = format!("header Idempotency-Key: give one key of 1 to {KEY_BYTES_MAX} bytes");
             return Err(Problem::invalid(what).with("header", "Idempotency-Key"));
         }
-        Ok(Self { key: Some(Uuid::new_v5(&NAMESPACE, bare)) })
+        Ok(Self { key: Some(Uuid::new_v5(&NAMESPACE, bare)), new: Cell::new(0) })
     }
 
     /// The id of the event at this place of the append.
@@ -39,8 +43,16 @@ impl Ids {
         match &self.key {
             // Two steps, so that no pair of key and place runs together into another pair.
             Some(key) => Uuid::new_v5(key, index.to_string().as_bytes()).into(),
-            None => EventId::generate(),
+            None => {
+                self.new.set(self.new.get() + 1);
+                EventId::generate()
+            }
         }
+    }
+
+    /// Whether all of so many events got their ids here, and others than a repeat of the request would.
+    pub(crate) fn are_new(&self, events: usize) -> bool {
+        self.new.get() == events
     }
 }
 

@@ -1,9 +1,9 @@
-//! What there is: the head, streams and types; and whether the server is well.
+//! What there is: the head, streams and types.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Administration, Error, Position, StreamId};
+use factlog_core::{Administration, Position, StreamId};
 use serde_json::{Value, json};
 
 use super::Api;
@@ -59,18 +59,4 @@ fn administered(api: &Api) -> Result<&dyn Administration, Problem> {
         Problem::invalid("the store behind this server does not offer its lists")
             .status(StatusCode::NOT_FOUND)
     })
-}
-
-/// `GET /health/live`: the process answers.
-pub(crate) async fn live() -> Response {
-    answer(&json!({ "status": "live" }))
-}
-
-/// `GET /health/ready`: the store answers, and the server is not about to stop.
-pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
-    if *api.stopping.borrow() {
-        return Err(Error::unavailable("the server is stopping; go on with another, or later").into());
-    }
-    let head = api.store.head().await?;
-    Ok(answer(&json!({ "status": "ready", "head": head.position.map(Position::get) })))
 }

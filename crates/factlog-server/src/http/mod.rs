@@ -23,9 +23,9 @@ mod subscribe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use factlog_core::{Administration, EventStore};
@@ -33,7 +33,14 @@ use tokio::sync::watch;
 use tonic::Status;
 use tonic::service::Routes;
 
-use problem::Problem;
+pub(crate) use append::json_type;
+pub(crate) use guard::is_grpc;
+pub(crate) use params::Params;
+pub(crate) use problem::Problem;
+
+use crate::health::{self, Projections, Readiness};
+use crate::metrics::{self, Metrics};
+use crate::trace::{self, Watch};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -41,10 +48,13 @@ pub(crate) struct Api {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) administration: Option<Arc<dyn Administration>>,
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) projections: Projections,
 }
 
 /// The routes of gRPC and these, behind one guard.
-pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
+pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
     let http = Router::new()
         .route("/v1/events", post(append::to_log).get(read::of_log))
         .route("/v1/streams/{id}/events", post(append::to_stream).get(read::of_stream))
@@ -52,12 +62,21 @@ pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
         .route("/v1/types", get(lists::types))
         .route("/v1/head", get(lists::head))
         .route("/v1/subscribe", get(subscribe::subscribe))
-        .route("/health/live", get(lists::live))
-        .route("/health/ready", get(lists::ready))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/health/projections", get(health::projections))
+        .route("/metrics", get(scrape))
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(for_browsers))
         .with_state(api);
-    grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard)).into()
+    let router = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard));
+    // Outermost, so that what is refused is seen as well.
+    router.layer(from_fn_with_state(watch, trace::watch)).into()
+}
+
+/// `GET /metrics`
+async fn scrape(State(api): State<Api>) -> Response {
+    metrics::scrape(&api.metrics, &*api.store, &api.projections).await
 }
 
 /// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.
@@ -73,7 +92,7 @@ async fn wrong_method(request: Request) -> Problem {
 }
 
 async fn nothing_here(request: Request) -> Response {
-    if guard::is_grpc(request.headers()) {
+    if is_grpc(request.headers()) {
         return Status::unimplemented("").into_http::<axum::body::Body>();
     }
     let what = format!("there is nothing at {}; docs/http.md lists what there is", request.uri().path());

@@ -31,13 +31,22 @@ impl Served {
 
     /// Serves a store at this address.
     pub(crate) async fn start_at(address: SocketAddr, store: Arc<dyn Administration>) -> Self {
+        Self::start_server_at(address, Server::administered(store)).await
+    }
+
+    /// Runs this server on a free port.
+    pub(crate) async fn start_server(server: Server) -> Self {
+        Self::start_server_at("127.0.0.1:0".parse().expect("an address"), server).await
+    }
+
+    async fn start_server_at(address: SocketAddr, server: Server) -> Self {
         let listener = TcpListener::bind(address).await.expect("bind");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(Server::administered(store).serve(listener, shutdown));
+        let serving = tokio::spawn(server.serve(listener, shutdown));
         Self { address, stop, serving }
     }
 

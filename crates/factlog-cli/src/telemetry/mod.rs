@@ -1,0 +1,128 @@
+//! What a server tells of itself while it runs: log lines on standard error and, with the feature `otel`, spans for a
+//! collector.
+//!
+//! * Lines of other crates below a warning are never written, whatever the filter says: they may hold headers.
+//! * A filter that cannot be read is refused before anything is opened.
+
+#[cfg(feature = "otel")]
+mod otel;
+
+use clap::{Args, ValueEnum};
+use factlog_server::Server;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt};
+
+use crate::failure::{Failure, Kind, Outcome};
+
+/// Where an OpenTelemetry collector is, by the variable that all exporters know.
+const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// What is logged where nobody says otherwise: of requests only those that failed through no fault of the caller.
+const FILTER: &str = "info,factlog::access=warn,factlog::request=warn";
+
+/// What to log, and how.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    /// Log to standard error: lines for people, a JSON object a line, or nothing
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log: Form,
+    /// What is logged: off, error, warn, info (with every request), debug, trace; also by target, such as
+    /// info,factlog::access=warn
+    #[arg(long, value_name = "FILTER", env = "FACTLOG_LOG", hide_env_values = true, default_value = FILTER)]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+    Off,
+}
+
+/// What has to be ended in order.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    #[cfg(feature = "otel")]
+    spans: Option<otel::Spans>,
+}
+
+/// Starts to tell. Within a runtime, and once in a process.
+pub(crate) fn start(arguments: &Arguments) -> Outcome<Telemetry> {
+    let lines = filter(&arguments.log_level)?;
+    let text = (arguments.log == Form::Text).then(|| {
+        fmt::layer().with_writer(std::io::stderr).with_filter(lines.clone().and(filter_fn(is_ours)))
+    });
+    let json = (arguments.log == Form::Json).then(|| {
+        let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+        layer.with_filter(lines.and(filter_fn(is_ours)))
+    });
+    let registry = Registry::default().with(text).with(json);
+    #[cfg(feature = "otel")]
+    let (spans, registry) = {
+        let spans = otel::Spans::start(std::env::var(COLLECTOR_VARIABLE).ok())?;
+        let layer = spans.as_ref().map(otel::Spans::layer);
+        (spans, registry.with(layer))
+    };
+    tracing::subscriber::set_global_default(registry)
+        .map_err(|error| Failure::new(Kind::Failure, "cannot start the log").because(error.to_string()))?;
+    #[cfg(not(feature = "otel"))]
+    if std::env::var_os(COLLECTOR_VARIABLE).is_some() {
+        tracing::warn!(
+            target: "factlog::serve",
+            "{COLLECTOR_VARIABLE} is set, but this program is built without the feature `otel`: no spans are sent"
+        );
+    }
+    Ok(Telemetry {
+        #[cfg(feature = "otel")]
+        spans,
+    })
+}
+
+impl Telemetry {
+    /// The server, with its spans made children of its callers' if they go anywhere.
+    pub(crate) fn of(&self, server: Server) -> Server {
+        #[cfg(feature = "otel")]
+        if self.spans.is_some() {
+            return server.traced(otel::adopt);
+        }
+        server
+    }
+
+    /// Hands on what is not told yet.
+    #[cfg_attr(not(feature = "otel"), expect(clippy::unused_self, reason = "nothing waits without spans"))]
+    pub(crate) fn end(&self) {
+        #[cfg(feature = "otel")]
+        if let Some(spans) = &self.spans {
+            spans.end();
+        }
+    }
+}
+
+fn filter(text: &str) -> Outcome<Targets> {
+    text.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
+        Failure::new(Kind::Usage, format!("{text:?} is no filter of log lines"))
+            .because(error.to_string())
+            .advise("give --log-level off, error, warn, info, debug or trace, or TARGET=LEVEL with commas between")
+    })
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN || metadata.target().starts_with("factlog")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_read_or_refused() {
+        for good in [FILTER, "off", "trace", "warn,factlog::access=info"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for wrong in ["loud", "factlog::access=loud"] {
+            assert!(filter(wrong).is_err(), "{wrong}");
+        }
+    }
+}
