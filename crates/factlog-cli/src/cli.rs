@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, bench, completions, context, doctor, explain, export, import, parked, processes, projections,
-    read, schema, serve, streams, tail, verify,
+    append, bench, completions, context, debug, doctor, explain, export, import, parked, processes,
+    projections, read, schema, serve, streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
@@ -72,6 +72,8 @@ pub(crate) enum Command {
     /// elsewhere. A problem ends with 1, damage with 7; a warning is for you to weigh, and ends with 0.
     #[command(before_help = doctor::EXAMPLES)]
     Doctor,
+    #[command(subcommand, before_help = debug::EXAMPLES)]
+    Debug(debug::Debug),
     #[command(subcommand, before_help = projections::EXAMPLES)]
     Projections(projections::Projections),
     #[command(subcommand, before_help = parked::EXAMPLES)]
