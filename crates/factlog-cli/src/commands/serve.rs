@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4270")]
     listen: SocketAddr,
     #[command(flatten)]
-    telemetry: telemetry::Arguments,
+    telemetry: telemetry::Logging,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {

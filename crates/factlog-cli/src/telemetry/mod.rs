@@ -10,7 +10,7 @@ mod otel;
 use clap::{Args, ValueEnum};
 use factlog_server::Server;
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, ParseError, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
@@ -24,7 +24,7 @@ const FILTER: &str = "info,factlog::access=warn,factlog::request=warn";
 
 /// What to log, and how.
 #[derive(Args, Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct Logging {
     /// Log to standard error: lines for people, a JSON object a line, or nothing
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
@@ -49,7 +49,7 @@ pub(crate) struct Telemetry {
 }
 
 /// Starts to tell. Within a runtime, and once in a process.
-pub(crate) fn start(arguments: &Arguments) -> Outcome<Telemetry> {
+pub(crate) fn start(arguments: &Logging) -> Outcome<Telemetry> {
     let lines = filter(&arguments.log_level)?;
     let text = (arguments.log == Form::Text).then(|| {
         fmt::layer().with_writer(std::io::stderr).with_filter(lines.clone().and(filter_fn(is_ours)))
@@ -101,11 +101,16 @@ impl Telemetry {
 }
 
 fn filter(text: &str) -> Outcome<Targets> {
-    text.parse().map_err(|error: tracing_subscriber::filter::ParseError| {
+    let refuse = |why: String| {
         Failure::new(Kind::Usage, format!("{text:?} is no filter of log lines"))
-            .because(error.to_string())
-            .advise("give --log-level off, error, warn, info, debug or trace, or TARGET=LEVEL with commas between")
-    })
+            .because(why)
+            .advise("give off, error, warn, info, debug or trace, or TARGET=LEVEL with commas between")
+    };
+    // Alone, a mistyped level would be taken for a target, and everything of it be logged.
+    for word in text.split(',').filter(|word| !word.contains('=')) {
+        word.trim().parse::<LevelFilter>().map_err(|_| refuse(format!("{word:?} is no level")))?;
+    }
+    text.parse().map_err(|error: ParseError| refuse(error.to_string()))
 }
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
@@ -121,7 +126,7 @@ mod tests {
         for good in [FILTER, "off", "trace", "warn,factlog::access=info"] {
             assert!(filter(good).is_ok(), "{good}");
         }
-        for wrong in ["loud", "factlog::access=loud"] {
+        for wrong in ["loud", "info,loud", "factlog::access=loud", ""] {
             assert!(filter(wrong).is_err(), "{wrong}");
         }
     }

@@ -64,7 +64,7 @@ impl Logged {
     }
 }
 
-const CANARY: &str = "c4n4ry";
+pub(crate) const CANARY: &str = "c4n4ry";
 
 /// Asks over HTTP and gRPC, with a secret in every place that callers fill.
 fn ask(server: &Logged) {
@@ -105,7 +105,7 @@ fn no_log_at_any_level_holds_what_callers_send() {
             "{}",
             log.lines().find(|line| line.contains(CANARY)).unwrap_or_default()
         );
-        for told in ["POST", "/v1/streams/{id}/events", "403", "factlog.v1.EventStoreService", "append"] {
+        for told in ["POST", "/v1/streams/{id}/events", "403", "factlog.v1.EventStoreService/AppendSession"] {
             assert!(log.contains(told), "{told} is not in\n{log}");
         }
     }

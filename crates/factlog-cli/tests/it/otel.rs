@@ -16,7 +16,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::harness::Home;
-use crate::logs::Logged;
+use crate::logs::{CANARY, Logged};
 
 /// Hands on the spans it is sent.
 struct Collector(mpsc::Sender<Span>);
@@ -45,7 +45,8 @@ fn text(value: &str) -> Option<Value> {
     Some(Value::StringValue(value.to_owned()))
 }
 
-/// Would fail if spans did not arrive, or arrived without what they are about or whose children they are.
+/// Would fail if spans did not arrive, or arrived without what they are about or whose children they are,
+/// or with what callers keep secret.
 #[test]
 fn a_collector_gets_the_span_of_a_request_below_its_callers() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -59,11 +60,10 @@ fn a_collector_gets_the_span_of_a_request_below_its_callers() {
     let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
     let server = Logged::start(&home, &["--log", "off"], &variables);
     let traced = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let answer = server.http(
-        "POST /v1/streams/secret-1/events?",
-        &["content-type: application/json", traced],
-        "{\"type\":\"t\"}",
-    );
+    let secret = format!("authorization: Bearer {CANARY}");
+    let headers = ["content-type: application/json", traced, &secret];
+    let path = format!("POST /v1/streams/person-{CANARY}/events");
+    let answer = server.http(&path, &headers, &format!("{{\"type\":\"t\",\"data\":\"{CANARY}\"}}"));
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     server.stop();
 
@@ -77,12 +77,13 @@ fn a_collector_gets_the_span_of_a_request_below_its_callers() {
     let named = |name: &str| {
         seen.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name} in {seen:?}"))
     };
+    assert!(!format!("{seen:?}").contains(CANARY), "{seen:?}");
     let (request, append) = (named("POST /v1/streams/{id}/events"), named("append"));
     assert_eq!(request.trace_id, 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes());
     assert_eq!(request.parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
     assert_eq!(attribute(request, "http.route"), text("/v1/streams/{id}/events"));
     assert_eq!(attribute(request, "http.response.status_code"), Some(Value::IntValue(201)));
     assert_eq!(append.parent_span_id, request.span_id);
-    assert_eq!(attribute(append, "db.collection.name"), text("secret"), "the category and not the stream");
+    assert_eq!(attribute(append, "db.collection.name"), text("person"), "the category and not the stream");
     assert_eq!(attribute(append, "db.operation.batch.size"), Some(Value::IntValue(1)));
 }

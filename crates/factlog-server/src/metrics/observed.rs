@@ -41,7 +41,7 @@ impl EventStore for Observed {
             otel.kind = "client",
             db.system.name = "factlog",
             db.operation.name = "append",
-            db.operation.batch.size = events,
+            db.operation.batch.size = i64::try_from(events).unwrap_or(i64::MAX),
             db.collection.name = tracing::field::Empty,
         );
         if !span.is_disabled()

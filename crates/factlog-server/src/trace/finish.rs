@@ -94,7 +94,7 @@ impl Finish {
             self.span.record("error.type", code.as_str());
         }
         match self.code {
-            Code::Http(status) => self.span.record("http.response.status_code", status),
+            Code::Http(status) => self.span.record("http.response.status_code", i64::from(status)),
             Code::Grpc(_) | Code::Cancelled => self.span.record("rpc.response.status_code", code.as_str()),
         };
         tracing::info!(
