@@ -74,7 +74,7 @@ pub(super) fn run(debug: &Debug, context: &Context) -> Outcome {
             output.document(&json!({ "pieces": list, "output": written }))?;
         }
         (Some(path), false) => {
-            output.line(format!("\nwritten to {}; look at it before you send it", path.display()))?
+            output.line(format!("\nwritten to {}; look at it before you send it", path.display()))?;
         }
         (None, false) => output.line("\nnothing was written")?,
     }

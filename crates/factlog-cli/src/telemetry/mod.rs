@@ -80,6 +80,10 @@ pub(crate) fn start(arguments: &Logging) -> Outcome<Telemetry> {
     })
 }
 
+#[cfg_attr(
+    not(feature = "otel"),
+    expect(clippy::unused_self, reason = "there is nothing to end without spans")
+)]
 impl Telemetry {
     /// The server, with its spans made children of its callers' if they go anywhere.
     pub(crate) fn of(&self, server: Server) -> Server {
@@ -91,7 +95,6 @@ impl Telemetry {
     }
 
     /// Hands on what is not told yet.
-    #[cfg_attr(not(feature = "otel"), expect(clippy::unused_self, reason = "nothing waits without spans"))]
     pub(crate) fn end(&self) {
         #[cfg(feature = "otel")]
         if let Some(spans) = &self.spans {

@@ -60,16 +60,16 @@ impl Collected {
     /// What depends on the head.
     fn log(&self, encoder: &mut DescriptorEncoder<'_>, head: Option<u64>, durable: bool) -> fmt::Result {
         let following = self.followers.following(head.unwrap_or(0));
-        gauge(encoder, "subscriptions", "Subscriptions that are open", None, following.open)?;
+        gauge(encoder, "subscriptions", "Subscriptions that are open", None, &following.open)?;
         let Some(head) = head else { return Ok(()) };
         let lag = "Events that the subscription which is furthest behind is yet to be given or to pass over";
-        gauge(encoder, "subscription_lag_events", lag, None, following.lag)?;
+        gauge(encoder, "subscription_lag_events", lag, None, &following.lag)?;
         let behind = format!("Subscriptions that are {BEHIND} events or more behind");
-        gauge(encoder, "subscriptions_behind", &behind, None, following.behind)?;
-        gauge(encoder, "log_head_position", "The last committed position; 0 for none", None, head)?;
+        gauge(encoder, "subscriptions_behind", &behind, None, &following.behind)?;
+        gauge(encoder, "log_head_position", "The last committed position; 0 for none", None, &head)?;
         if durable {
             let help = "The last position that survives a loss of power: nothing above it is visible";
-            gauge(encoder, "durable_position", help, None, head)?;
+            gauge(encoder, "durable_position", help, None, &head)?;
         }
         Ok(())
     }
@@ -77,19 +77,19 @@ impl Collected {
     fn machine(&self, encoder: &mut DescriptorEncoder<'_>, report: &HostReport) -> fmt::Result {
         if let Some(free) = report.disk_free_bytes {
             let help = "Bytes the store can still take on its disk";
-            gauge(encoder, "disk_free", help, Some(&Unit::Bytes), free)?;
+            gauge(encoder, "disk_free", help, Some(&Unit::Bytes), &free)?;
             let now =
                 u64::try_from(self.clock.now().as_micros()).map_or(Duration::ZERO, Duration::from_micros);
             let to_full = self.trend.lock().seconds_to_full(now, free);
             if let Some(seconds) = to_full {
                 let help =
                     "Until the disk is full at the rate of the last hour; absent while it does not fill";
-                gauge(encoder, "disk_seconds_to_full", help, None, seconds)?;
+                gauge(encoder, "disk_seconds_to_full", help, None, &seconds)?;
             }
         }
         if let Some(took) = report.recovery {
             let help = "How long opening the store took";
-            gauge(encoder, "recovery", help, Some(&Unit::Seconds), took.as_secs_f64())?;
+            gauge(encoder, "recovery", help, Some(&Unit::Seconds), &took.as_secs_f64())?;
         }
         if let Some(places) = report.damaged_places {
             let help = "Damaged places that were found since the store was opened";
@@ -146,7 +146,7 @@ impl Collector for Collected {
         let expires = self.certificate_expires.load(Ordering::Relaxed);
         if 0 < expires {
             let help = "When the certificate in use expires, in seconds since 1970";
-            gauge(&mut encoder, "cert_expiry_timestamp", help, Some(&Unit::Seconds), expires)?;
+            gauge(&mut encoder, "cert_expiry_timestamp", help, Some(&Unit::Seconds), &expires)?;
         }
         Self::projections(&mut encoder, &gathered.projections)
     }
@@ -166,9 +166,9 @@ fn gauge(
     name: &str,
     help: &str,
     unit: Option<&Unit>,
-    value: impl EncodeGaugeValue,
+    value: &impl EncodeGaugeValue,
 ) -> fmt::Result {
-    described(encoder, name, help, unit, MetricType::Gauge)?.encode_gauge(&value)
+    described(encoder, name, help, unit, MetricType::Gauge)?.encode_gauge(value)
 }
 
 fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
