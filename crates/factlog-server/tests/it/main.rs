@@ -1,9 +1,12 @@
 //! The server and the client together, over real sockets on loopback: the contract, broken connections, refusals.
 
+extern crate factlog_app as factlog;
+
 mod conformance;
 mod health;
 mod metrics;
 mod proxy;
+mod read_model;
 mod refusals;
 mod served;
 mod torn;
