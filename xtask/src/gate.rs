@@ -6,6 +6,7 @@
 //!
 //! It does not know what the checks check.
 
+mod deployments;
 mod steps;
 mod tests_run;
 

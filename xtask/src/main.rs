@@ -1,5 +1,6 @@
 //! Chores of the factlog repository: `cargo xtask <command>`.
 //!
+//! * `api` plays other languages' programs against the real server.
 //! * `tidy` checks what a compiler cannot: the crate table, file sizes, first lines, documents, absences.
 //! * `bench` measures the engine and its peers with the programs of `benches/`.
 //! * `evidence` runs the simulator and reports.
@@ -12,6 +13,7 @@
     reason = "a command-line tool speaks on its standard output"
 )]
 
+mod api;
 mod bench;
 mod evidence;
 mod finding;
@@ -29,7 +31,8 @@ use anyhow::{Result, bail};
 use crate::{gate::Scope, workspace::Workspace};
 
 /// Every command with its one line of help. Documents may name these and no others.
-const COMMANDS: [(&str, &str); 4] = [
+const COMMANDS: [(&str, &str); 5] = [
+    ("api", "random requests against docs/openapi.json, and the example in Python; needs PyPI"),
     ("bench", "measure: `bench engine`, `bench peers` or `bench scale`; alone it says what they take"),
     ("evidence", "run the simulator: `--size ci` or `--size full`, with `--record` for a dated report"),
     ("tidy", "check the crate table, sizes, first lines, documents and absences"),
@@ -51,6 +54,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let passed = match arguments.as_slice() {
         ["tidy"] => tidy_alone()?,
+        ["api"] => {
+            println!("api: {}", api::run(&Workspace::load()?)?);
+            true
+        }
         ["test"] => gate::run(&Workspace::load()?, Scope::Full),
         ["test", "--quick"] => gate::run(&Workspace::load()?, Scope::Quick),
         ["bench", words @ ..] => {

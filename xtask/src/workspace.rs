@@ -35,6 +35,11 @@ impl Workspace {
         Ok(Self { root, metadata })
     }
 
+    /// Where Cargo builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        self.metadata.target_directory.clone().into_std_path_buf()
+    }
+
     /// The names of every crate that would be linked with `package`, with all of its features and without the
     /// features that other members of the workspace switch on. What only runs in the compiler does not count.
     pub(crate) fn linked_with(&self, package: &str) -> Result<BTreeSet<String>> {

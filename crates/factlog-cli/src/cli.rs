@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, bench, completions, context, debug, doctor, explain, export, import, parked, processes,
-    projections, read, schema, serve, streams, tail, verify,
+    append, auth, bench, completions, config, context, debug, doctor, explain, export, generate, health,
+    import, parked, processes, projections, read, schema, serve, streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
@@ -33,11 +33,14 @@ pub(crate) struct Global {
     /// A name that `factlog context` keeps for one of them; otherwise the one in FACTLOG_CONTEXT, or in use
     #[arg(long, global = true, value_name = "NAME", display_order = 902)]
     pub(crate) context: Option<String>,
+    /// The file with the key to show to a server; otherwise the one that FACTLOG_KEY_FILE names
+    #[arg(long, global = true, value_name = "FILE", display_order = 903)]
+    pub(crate) key_file: Option<PathBuf>,
     /// Answer, and fail, in JSON: one document on one line
-    #[arg(long, global = true, display_order = 903)]
+    #[arg(long, global = true, display_order = 904)]
     pub(crate) json: bool,
     /// Colour and moving progress; auto heeds the terminal, NO_COLOR, CLICOLOR_FORCE and TERM
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 904)]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 905)]
     color: ColorChoice,
 }
 
@@ -64,6 +67,12 @@ pub(crate) enum Command {
     Stats,
     #[command(before_help = serve::EXAMPLES)]
     Serve(serve::Arguments),
+    #[command(subcommand, before_help = config::EXAMPLES)]
+    Config(config::Config),
+    #[command(before_help = health::EXAMPLES)]
+    Health(health::Arguments),
+    #[command(subcommand, before_help = generate::EXAMPLES)]
+    Gen(generate::Wanted),
     #[command(before_help = verify::EXAMPLES)]
     Verify(verify::Arguments),
     /// Is the disk honest, the directory fit, the store well? What was found, and what to do
@@ -88,6 +97,8 @@ pub(crate) enum Command {
     Export(export::Arguments),
     #[command(subcommand, before_help = bench::EXAMPLES)]
     Bench(bench::Bench),
+    #[command(subcommand, before_help = auth::EXAMPLES)]
+    Auth(auth::Auth),
     #[command(subcommand, before_help = context::EXAMPLES)]
     Context(context::Contexts),
     #[command(before_help = explain::EXAMPLES)]

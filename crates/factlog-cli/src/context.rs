@@ -15,7 +15,7 @@ use crate::contexts::{self, Contexts};
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::numbers::counted;
 use crate::opened::Opened;
-use crate::place::{self, Choice, DATA_VARIABLE, Named, Place, SERVER_VARIABLE};
+use crate::place::{self, Choice, DATA_VARIABLE, KEY_FILE_VARIABLE, Named, Place, SERVER_VARIABLE};
 
 /// Files by which a directory is known to be a store, or to have been one.
 const STORE_FILES: [&str; 3] = ["STORE", "MANIFEST.0", "MANIFEST.1"];
@@ -30,6 +30,8 @@ pub(crate) struct Context {
     line: Named,
     environment: Named,
     contexts: Option<PathBuf>,
+    /// Where the key stands that a server is shown.
+    key_file: Option<PathBuf>,
     /// Where the store is and who said so, once that was looked for.
     place: OnceCell<(Place, String)>,
 }
@@ -46,9 +48,15 @@ impl Context {
                 context: global.context.clone(),
             },
             environment: Named::in_environment(&variable),
+            key_file: global.key_file.clone().or_else(|| filled(&variable, KEY_FILE_VARIABLE)),
             contexts: contexts::file(variable),
             place: OnceCell::new(),
         }
+    }
+
+    /// The store behind a server.
+    fn remote(&self, url: &str) -> Outcome<Opened> {
+        Opened::remote(url, self.key_file.as_deref())
     }
 
     /// What the command line itself names.
@@ -88,20 +96,36 @@ impl Context {
         })
     }
 
+    /// Whether the command line or the environment says where the store is.
+    pub(crate) fn names_a_store(&self) -> bool {
+        [&self.line, &self.environment]
+            .iter()
+            .any(|named| named.data.is_some() || named.server.is_some() || named.context.is_some())
+    }
+
+    /// The data directory and who named it, the context in use at last; none where a command may do without one.
+    pub(crate) fn directory_by(&self) -> Outcome<Option<(&Path, &str)>> {
+        match self.find()? {
+            Some((Place::Data(directory), by)) => Ok(Some((directory, by))),
+            Some((Place::Server(_), by)) => match &self.on_files {
+                Some(on_files) => Err(on_files.refuse(by)),
+                None => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// The server, where it is one that is named.
+    pub(crate) fn server_named(&self) -> Outcome<Option<&str>> {
+        Ok(match self.find()? {
+            Some((Place::Server(url), _)) => Some(url),
+            Some((Place::Data(_), _)) | None => None,
+        })
+    }
+
     /// Where the store is, and who said so.
     fn place(&self) -> Outcome<&(Place, String)> {
-        if let Some(place) = self.place.get() {
-            return Ok(place);
-        }
-        let place = match place::choose(&self.line, &self.environment)? {
-            Choice::Place(place, by) => Some((place, by.to_owned())),
-            Choice::Context(name, by) => {
-                let contexts = Contexts::load(self.contexts_file()?)?;
-                Some((contexts.place(&name)?.clone(), format!("{by} {name}")))
-            }
-            Choice::Open => self.in_use()?,
-        };
-        let place = place.ok_or_else(|| {
+        self.find()?.ok_or_else(|| {
             let advice = match self.on_files {
                 Some(_) => format!("give --data DIR, or set {DATA_VARIABLE}"),
                 None => {
@@ -111,8 +135,23 @@ impl Context {
             let what =
                 if self.on_files.is_some() { "no data directory is named" } else { "no store is named" };
             Failure::new(Kind::Usage, what).advise(advice)
-        })?;
-        Ok(self.place.get_or_init(|| place))
+        })
+    }
+
+    /// Where the store is, and who said so, if anybody did.
+    fn find(&self) -> Outcome<Option<&(Place, String)>> {
+        if let Some(place) = self.place.get() {
+            return Ok(Some(place));
+        }
+        let place = match place::choose(&self.line, &self.environment)? {
+            Choice::Place(place, by) => Some((place, by.to_owned())),
+            Choice::Context(name, by) => {
+                let contexts = Contexts::load(self.contexts_file()?)?;
+                Some((contexts.place(&name)?.clone(), format!("{by} {name}")))
+            }
+            Choice::Open => self.in_use()?,
+        };
+        Ok(place.map(|place| self.place.get_or_init(|| place)))
     }
 
     /// The place of the context in use.
@@ -144,16 +183,11 @@ impl Context {
         open(self.existing_directory()?)
     }
 
-    /// The store to write to as files, created if there is none.
-    pub(crate) fn store(&self) -> Outcome<Engine> {
-        open(self.directory()?)
-    }
-
     /// The store that is there, to look at, wherever it is.
     pub(crate) fn look(&self) -> Outcome<Opened> {
         match self.place()? {
             (Place::Data(directory), _) => open(existing(directory)?).map(Opened::embedded),
-            (Place::Server(url), _) => Opened::remote(url),
+            (Place::Server(url), _) => self.remote(url),
         }
     }
 
@@ -161,7 +195,7 @@ impl Context {
     pub(crate) fn write(&self) -> Outcome<Opened> {
         match self.place()? {
             (Place::Data(directory), _) => open(directory).map(Opened::embedded),
-            (Place::Server(url), _) => Opened::remote(url),
+            (Place::Server(url), _) => self.remote(url),
         }
     }
 
@@ -174,9 +208,19 @@ impl Context {
     }
 }
 
+/// What a variable of the environment names; an empty one names nothing.
+fn filled(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
 /// Opens or creates the store in a directory; says what is damaged, since what is not is served.
 pub(crate) fn open(directory: &Path) -> Outcome<Engine> {
-    let engine = Engine::open(directory, Settings::default())
+    open_with(directory, Settings::default())
+}
+
+/// The same with settings of the caller's.
+pub(crate) fn open_with(directory: &Path, settings: Settings) -> Outcome<Engine> {
+    let engine = Engine::open(directory, settings)
         .map_err(|error| Failure::store(format!("open the store in {}", directory.display()), &error))?;
     let (lost, mended): (Vec<_>, Vec<_>) =
         engine.damage().into_iter().partition(|damage| damage.first.is_some());

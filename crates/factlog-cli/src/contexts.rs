@@ -1,10 +1,12 @@
 //! The file of contexts: names for stores, and which of them is in use.
 //!
-//! It is replaced as a whole, by renaming, readable by its owner only. A file that cannot be understood is told by its
+//! It is replaced as a whole, by renaming, readable by its owner only; whoever changes it holds a lock from reading to
+//! replacing, so that two at once lose nothing. A file that cannot be understood is told by its
 //! line and never written over.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -25,11 +27,30 @@ pub(crate) struct Contexts {
     pub(crate) contexts: BTreeMap<String, Place>,
 }
 
-/// Where the file is: below `$XDG_CONFIG_HOME`, or else `~/.config`. What is not absolute counts as absent there.
-pub(crate) fn file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// The folder of this user's files: below `$XDG_CONFIG_HOME`, or else `~/.config`. What is not absolute counts as absent there.
+pub(crate) fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || absolute("HOME").map(|home| home.join(".config"));
-    absolute("XDG_CONFIG_HOME").or_else(home).map(|base| base.join("factlog").join("contexts.toml"))
+    absolute("XDG_CONFIG_HOME").or_else(home).map(|base| base.join("factlog"))
+}
+
+/// Where the file is.
+pub(crate) fn file(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    folder(variable).map(|folder| folder.join("contexts.toml"))
+}
+
+/// Lets one process at a time read, change and replace the file, until the answer is dropped.
+///
+/// The lock is on a file beside it: the one that is replaced would be locked under a name that is another's by then.
+pub(crate) fn lock(path: &Path) -> Outcome<File> {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).with_extension("lock");
+    let locked = || -> io::Result<File> {
+        std::fs::create_dir_all(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        let file = File::options().create(true).append(true).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|error| Failure::io(format!("lock {}", path.display()), &error))
 }
 
 impl Contexts {

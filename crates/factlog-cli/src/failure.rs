@@ -66,6 +66,9 @@ impl Failure {
                 (Kind::Indeterminate, "it may have been written; run it again with the same event ids")
             }
             ErrorKind::Corrupt => (Kind::Damage, "run `factlog verify` to see all that is damaged"),
+            ErrorKind::Unauthenticated => {
+                (Kind::Unauthenticated, "give a good key: --key-file FILE, or FACTLOG_KEY_FILE")
+            }
             ErrorKind::Denied => (Kind::Denied, "ask the owner of the data for access"),
             ErrorKind::Closed => (Kind::Closed, "run it again; the store is opened anew"),
             _ => (Kind::Failure, "see what the sentence above says"),
@@ -106,7 +109,13 @@ impl Failure {
             Kind::Closed => "the operator has to start the server again",
             Kind::Damage => "run `factlog verify` on the machine of the server to see all that is damaged",
             Kind::Indeterminate => "it may have been written; run it again with the same event ids",
-            Kind::Failure | Kind::Usage | Kind::NotFound | Kind::Conflict | Kind::Denied | Kind::Partial => {
+            Kind::Failure
+            | Kind::Usage
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Denied
+            | Kind::Unauthenticated
+            | Kind::Partial => {
                 return self;
             }
             Kind::Invalid | Kind::Mendable | Kind::Incompatible | Kind::BrokenPipe => return self,
@@ -253,6 +262,7 @@ mod tests {
             (Error::indeterminate(""), factlog_proto::Refusal::Indeterminate),
             (Error::corrupt(""), factlog_proto::Refusal::Corrupt),
             (Error::denied(""), factlog_proto::Refusal::Denied),
+            (Error::unauthenticated(""), factlog_proto::Refusal::Unauthenticated),
             (Error::closed(""), factlog_proto::Refusal::Closed),
         ] {
             assert_eq!(store(error), (refusal.row().code, refusal.row().exit));

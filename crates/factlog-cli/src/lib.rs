@@ -9,6 +9,8 @@ mod cli;
 mod commands;
 mod context;
 mod contexts;
+mod deploy;
+mod descriptors;
 mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -26,7 +28,9 @@ mod progress;
 mod read_model;
 mod render;
 mod selection;
+mod settings;
 mod stopwatch;
+mod supervisor;
 mod table;
 mod telemetry;
 

@@ -3,12 +3,15 @@
 use std::cell::OnceCell;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use factlog_client::RemoteStore;
+use factlog_core::access::AccessControl;
 use factlog_core::{Administration, EventStore as _};
 use factlog_engine::Engine;
+use factlog_server::Access;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -41,9 +44,8 @@ impl Opened {
     }
 
     /// The store behind a server, which must be there: what waits for one that is not would look as if it hung.
-    pub(crate) fn remote(url: &str) -> Outcome<Self> {
-        let remote = Remote::new(url)?;
-        reach(url)?;
+    pub(crate) fn remote(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
+        let remote = Remote::reached(url, key_file)?;
         Ok(Self { store: remote.store.clone(), id: OnceCell::new(), remote: Some(remote) })
     }
 
@@ -69,6 +71,14 @@ impl Opened {
         }
     }
 
+    /// Its keys and grants: as the owner of the files, or as the key that the server is shown allows.
+    pub(crate) fn access(&self) -> factlog_core::Result<Arc<dyn AccessControl>> {
+        match &self.remote {
+            Some(remote) => Ok(remote.store.clone()),
+            None => Ok(pollster::block_on(Access::open(self.store.clone()))?.as_owner()),
+        }
+    }
+
     /// Finishes with it; a failure to do so is the command's failure.
     pub(crate) fn close(&self) -> Outcome {
         pollster::block_on(self.store.close()).map_err(|error| Failure::store("close the store", &error))
@@ -84,15 +94,33 @@ impl Deref for Opened {
 }
 
 impl Remote {
-    fn new(url: &str) -> Outcome<Self> {
+    /// The store behind a server, if something listens there.
+    pub(crate) fn reached(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
+        let remote = Self::new(url, key_file)?;
+        reach(url)?;
+        Ok(remote)
+    }
+
+    /// Whether the server takes requests now.
+    pub(crate) fn ready(&self) -> factlog_core::Result<()> {
+        pollster::block_on(self.store.ready())
+    }
+
+    fn new(url: &str, key_file: Option<&Path>) -> Outcome<Self> {
+        let key = key_file.map(key_in).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Failure::io("start the runtime", &error))?;
         let entered = runtime.enter();
-        let store = RemoteStore::open(url).map_err(|error| {
-            Failure::new(Kind::Usage, format!("{url:?} names no server")).because(error.to_string())
+        let store = match &key {
+            Some(key) => RemoteStore::open_with_key(url, key),
+            None => RemoteStore::open(url),
+        };
+        let store = store.map_err(|error| {
+            Failure::new(Kind::Usage, format!("{url:?} cannot be used as a server"))
+                .because(error.to_string())
         })?;
         drop(entered);
         Ok(Self { url: url.to_owned(), store: Arc::new(store), runtime })
@@ -106,12 +134,24 @@ impl Remote {
 
 /// Refuses what is no connection string, without connecting.
 pub(crate) fn check_url(url: &str) -> Outcome {
-    Remote::new(url).map(drop)
+    Remote::new(url, None).map(drop)
+}
+
+/// The key in a file: its first line.
+pub(crate) fn key_in(path: &Path) -> Outcome<String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::io(format_args!("read the key in {}", path.display()), &error))?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    if key.is_empty() {
+        return Err(Failure::new(Kind::Usage, format!("there is no key in {}", path.display()))
+            .advise("its first line is the key, as `factlog auth keys create --output FILE` writes it"));
+    }
+    Ok(key.to_owned())
 }
 
 /// Whether something listens where a connection string says, which is known to be one.
 fn reach(url: &str) -> Outcome {
-    let place = url.strip_prefix("factlog://").unwrap_or(url);
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
     let authority = place.split(['/', '?']).next().unwrap_or(place);
     let mut why = "its name has no address".to_owned();
     match authority.to_socket_addrs() {

@@ -14,6 +14,8 @@ use crate::failure::{Failure, Kind, Outcome};
 /// What names the place where the command line does not.
 pub(crate) const DATA_VARIABLE: &str = "FACTLOG_DATA";
 pub(crate) const SERVER_VARIABLE: &str = "FACTLOG_SERVER";
+/// What names the key where the command line does not.
+pub(crate) const KEY_FILE_VARIABLE: &str = "FACTLOG_KEY_FILE";
 pub(crate) const CONTEXT_VARIABLE: &str = "FACTLOG_CONTEXT";
 
 /// Where a store is. The names of the variants are keys in the file of contexts.

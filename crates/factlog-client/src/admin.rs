@@ -1,10 +1,10 @@
 //! Lists and numbers of a remote store, where its server offers them.
 
+use crate::bearer::Channel;
 use factlog_core::{Administration, BoxFuture, Error, Result, Stats, StreamId, StreamInfo, TypeInfo};
 use factlog_proto::v1::administration_service_client::AdministrationServiceClient;
 use factlog_proto::{ANSWER_BYTES_MAX, v1};
 use tonic::Response;
-use tonic::transport::Channel;
 
 use crate::calls::repeated;
 use crate::remote::RemoteStore;

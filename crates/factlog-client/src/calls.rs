@@ -2,13 +2,14 @@
 
 use std::future::Future;
 
+use crate::bearer::Channel;
 use factlog_core::{AppendError, Error, ErrorKind, Head, Position, Result, Timestamp};
+use factlog_proto::v1;
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
-use factlog_proto::{failure_of, v1};
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tonic::transport::Channel;
 use tonic::{Response, Status};
 
+use crate::refused::failure_of;
 use crate::retry::{Backoff, from_now};
 use crate::session::client;
 

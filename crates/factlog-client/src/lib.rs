@@ -11,7 +11,10 @@
 //!   what a stream has fetched ahead (about 1.5 MiB, or two large events), the time of every call.
 //!
 //! Futures and streams may be polled anywhere; the work is done by tasks on the tokio runtime that
-//! [`RemoteStore::open`] was called in. There is no TLS and no authentication yet.
+//! [`RemoteStore::open`] was called in.
+//!
+//! `factlogs://` connects over TLS 1.3. It trusts the authorities of the system or those in the file that `ca` names, and
+//! shows the certificate that `cert` and `cert-key` name; `docs/tls.md` has the steps. There is no authentication yet.
 //!
 //! # One thing to know
 //!
@@ -30,17 +33,23 @@
 //! # Ok(()) }
 //! ```
 
+mod access;
 mod admin;
 mod batches;
+mod bearer;
 mod calls;
+mod connect;
 mod follow;
 mod pipeline;
 mod queue;
 mod reading;
+mod ready;
+mod refused;
 mod remote;
 mod retry;
 mod session;
 mod target;
+mod tls;
 mod waiting;
 
 pub use queue::{HELD_APPENDS, HELD_BYTES};

@@ -1,9 +1,9 @@
 //! The task that does appends in the order of calls, over one session after another.
 
+use crate::bearer::Channel;
 use factlog_core::{BoxFuture, EventId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
-use tonic::transport::Channel;
 
 use crate::calls;
 use crate::queue::{Item, Mark};

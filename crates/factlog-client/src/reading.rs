@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use crate::bearer::Channel;
 use factlog_core::{
     Direction, Error, ErrorKind, Position, Query, ReadOptions, ReadStep, RecordedEvent, Result,
 };
 use factlog_proto::v1;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tonic::transport::Channel;
 
 use crate::batches::Fetched;
 use crate::calls::error_of;

@@ -1,5 +1,6 @@
 //! [`RemoteStore`]: the contract, each operation handed to what does it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +11,13 @@ use factlog_core::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
+
+use crate::bearer::{Bearer, Channel};
 
 use crate::batches::Batches;
 use crate::calls;
+use crate::connect::Connector;
 use crate::follow::Following;
 use crate::pipeline::Pipeline;
 use crate::queue::{Queue, closed};
@@ -60,12 +64,36 @@ impl Shared {
 
 impl RemoteStore {
     /// A store at `factlog://host:port`, with `?deadline=10s&resume=5m` where those defaults do not fit: how long a call
-    /// may take with all its retries, and how long a subscription tries to resume. It connects with the first call.
+    /// may take with all its retries, and how long a subscription tries to resume. `key-file=FILE` names the file with the key
+    /// to show, read now. It connects with the first call.
+    ///
+    /// With `factlogs://` over TLS: `ca=FILE` names the authorities to trust in place of the system's, `cert=FILE` and
+    /// `cert-key=FILE` the certificate to show. The files are PEM, read anew for each connection; `%26` is an ampersand.
     ///
     /// # Errors
-    /// `Invalid` for what is no connection string, and outside of a tokio runtime.
+    /// `Invalid` for what is no connection string, for files that are not in order, where a key would travel in the open to
+    /// another machine, and outside of a tokio runtime.
     pub fn open(connection: &str) -> Result<Self> {
         let target = Target::parse(connection)?;
+        let key = target.key_file.as_deref().map(key_in).transpose()?;
+        Self::connect(connection, target, key.as_deref())
+    }
+
+    /// The same, showing this key, for programs that keep it elsewhere than in a file.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with_key(connection: &str, key: &str) -> Result<Self> {
+        Self::connect(connection, Target::parse(connection)?, Some(key))
+    }
+
+    fn connect(connection: &str, target: Target, key: Option<&str>) -> Result<Self> {
+        if key.is_some() && !target.keeps_secrets() {
+            return Err(Error::invalid(format!(
+                "{connection:?} would send the key to another machine for everybody on the way to read; use TLS"
+            )));
+        }
+        let bearer = Bearer::new(key)?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::invalid("a remote store needs a tokio runtime; open it inside of one").because(error)
         })?;
@@ -78,7 +106,16 @@ impl RemoteStore {
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true);
-        let channel = endpoint.connect_lazy();
+        let channel = match &target.tls {
+            None => endpoint.connect_lazy(),
+            Some(files) => {
+                let origin = format!("https://{}", target.authority).parse().map_err(|error| {
+                    Error::invalid(format!("{connection:?} names no server")).because(error)
+                })?;
+                endpoint.origin(origin).connect_with_connector_lazy(Connector::new(&target, files)?)
+            }
+        };
+        let channel = Channel::new(channel, bearer);
         let (queue, items) = Queue::new();
         let (finish, finished) = watch::channel(false);
         runtime.spawn(Pipeline::new(channel.clone(), items).run(finish));
@@ -193,4 +230,16 @@ impl EventStore for RemoteStore {
             Ok(())
         })
     }
+}
+
+/// The key in a file: its first line.
+fn key_in(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::invalid(format!("cannot read the key in {}", path.display())).because(error)
+    })?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    if key.is_empty() {
+        return Err(Error::invalid(format!("there is no key in {}", path.display())));
+    }
+    Ok(key.to_owned())
 }

@@ -2,17 +2,18 @@
 
 use std::pin::Pin;
 
+use crate::bearer::Channel;
 use factlog_core::{AppendError, BoxFuture, Error, ErrorKind};
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
-use factlog_proto::{ANSWER_BYTES_MAX, failure_of, v1};
+use factlog_proto::{ANSWER_BYTES_MAX, v1};
 use futures_util::stream::poll_fn;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use crate::pipeline::Pipeline;
 use crate::queue::Item;
+use crate::refused::failure_of;
 use crate::retry::now;
 use crate::waiting::Heard;
 
@@ -38,7 +39,7 @@ impl Ended {
             AppendError::Failed(error) => error,
         };
         match error.kind() {
-            ErrorKind::Invalid | ErrorKind::Denied => Self::Refused(error),
+            ErrorKind::Invalid | ErrorKind::Denied | ErrorKind::Unauthenticated => Self::Refused(error),
             _ => Self::Broken(error),
         }
     }

@@ -21,7 +21,9 @@ pub enum ErrorKind {
     Indeterminate,
     /// Stored bytes are not what was written: stop and run `factlog verify`.
     Corrupt,
-    /// The caller may not do this.
+    /// It is not known who asks: no key was shown, or it is not good (any more). Get a good one.
+    Unauthenticated,
+    /// The caller may not do this: ask for a grant.
     Denied,
     /// This handle is finished (closed, or poisoned by a failed write): reopen the store.
     Closed,
@@ -56,7 +58,7 @@ macro_rules! constructors {
 impl Error {
     constructors! {
         invalid => Invalid, unavailable => Unavailable, indeterminate => Indeterminate,
-        corrupt => Corrupt, denied => Denied, closed => Closed
+        corrupt => Corrupt, unauthenticated => Unauthenticated, denied => Denied, closed => Closed
     }
 
     /// The same error with the failure that led to it.

@@ -32,6 +32,7 @@
 //! # Ok(()) }) }
 //! ```
 
+pub mod access;
 mod append;
 #[cfg(feature = "conformance")]
 pub mod conformance;

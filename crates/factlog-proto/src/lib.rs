@@ -9,6 +9,7 @@
 //!
 //! It knows no socket, no server and no client.
 
+mod access;
 mod admin;
 mod append;
 mod bounds;
@@ -22,9 +23,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use access::minted;
 pub use bounds::{ANSWER_BYTES_MAX, BATCH_BYTES, ITEM_BYTES, REQUEST_BYTES_MAX};
 pub use status::{failure_of, status_of, stopping};
 pub use table::{DOMAIN, Refusal, Row, TABLE, markdown};
+
+/// The files of package `factlog.v1` and what they import, as an encoded `google.protobuf.FileDescriptorSet`: for servers that
+/// describe themselves.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factlog.v1.descriptors"));
 
 /// The generated messages, servers and clients of package `factlog.v1`.
 #[allow(

@@ -145,7 +145,8 @@ fn bare(status: &Status) -> Error {
         Code::Unimplemented => Error::invalid(format!(
             "the server does not offer this; it may be older than the client: {message}"
         )),
-        Code::PermissionDenied | Code::Unauthenticated => Error::denied(message),
+        Code::PermissionDenied => Error::denied(message),
+        Code::Unauthenticated => Error::unauthenticated(message),
         Code::DataLoss => Error::corrupt(message),
         Code::Ok
         | Code::Cancelled

@@ -29,6 +29,8 @@ pub enum Refusal {
     Denied,
     /// [`ErrorKind::Closed`].
     Closed,
+    /// [`ErrorKind::Unauthenticated`].
+    Unauthenticated,
 }
 
 /// What one refusal is on every surface.
@@ -57,7 +59,7 @@ pub struct Row {
 
 /// Every refusal, once. The codes are those of the command line, which has a few more of its own.
 #[rustfmt::skip]
-pub const TABLE: [Row; 7] = [
+pub const TABLE: [Row; 8] = [
     row(Refusal::Conflict, FailureKind::Conflict, ("F0004", "CONFLICT"), (Code::Aborted, 409, 4), true,
         "A condition of the append did not hold: what the caller decided on is no longer so.",
         "Read again, decide again, append with what you read. The details say which condition failed and what broke it."),
@@ -79,6 +81,9 @@ pub const TABLE: [Row; 7] = [
     row(Refusal::Closed, FailureKind::Closed, ("F0011", "CLOSED"), (Code::FailedPrecondition, 503, 6), true,
         "The store is closed, or its handle is finished after a failed write.",
         "Open it again; over the network, the operator has to start the server again."),
+    row(Refusal::Unauthenticated, FailureKind::Unauthenticated, ("F0014", "UNAUTHENTICATED"), (Code::Unauthenticated, 401, 5), true,
+        "The caller did not show who it is, or its key is unknown, expired or revoked.",
+        "Send a good key as `authorization: Bearer KEY`; `factlog auth keys create` makes one."),
 ];
 
 const fn row(
@@ -117,6 +122,7 @@ impl Refusal {
             Self::Indeterminate => Some(Error::indeterminate(message)),
             Self::Corrupt => Some(Error::corrupt(message)),
             Self::Denied => Some(Error::denied(message)),
+            Self::Unauthenticated => Some(Error::unauthenticated(message)),
             Self::Closed => Some(Error::closed(message)),
         }
     }
@@ -130,6 +136,7 @@ impl From<ErrorKind> for Refusal {
             ErrorKind::Unavailable => Self::Unavailable,
             ErrorKind::Corrupt => Self::Corrupt,
             ErrorKind::Denied => Self::Denied,
+            ErrorKind::Unauthenticated => Self::Unauthenticated,
             ErrorKind::Closed => Self::Closed,
             _ => Self::Indeterminate,
         }

@@ -9,6 +9,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::service::unimplemented;
 
@@ -18,17 +19,19 @@ const PAGE_MAX: usize = 10_000;
 /// The service.
 #[derive(Debug)]
 pub(crate) struct Service {
-    store: Option<Arc<dyn Administration>>,
+    gate: Gate,
     stopping: watch::Receiver<bool>,
 }
 
 impl Service {
-    pub(crate) fn new(store: Option<Arc<dyn Administration>>, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, stopping }
+    pub(crate) fn new(gate: Gate, stopping: watch::Receiver<bool>) -> Self {
+        Self { gate, stopping }
     }
 
-    fn store(&self) -> Result<&dyn Administration, Status> {
-        self.store.as_deref().ok_or_else(|| unimplemented("its lists and numbers"))
+    /// The store, as whoever sent this may use it.
+    fn store<T>(&self, request: &Request<T>) -> Result<Arc<dyn Administration>, Status> {
+        let store = self.gate.administration(request.extensions()).map_err(refuse)?;
+        store.ok_or_else(|| unimplemented("its lists and numbers"))
     }
 }
 
@@ -44,9 +47,10 @@ impl AdministrationService for Service {
         &self,
         request: Request<v1::ListStreamsRequest>,
     ) -> Result<Response<v1::ListStreamsResponse>, Status> {
+        let store = self.store(&request)?;
         let v1::ListStreamsRequest { prefix, after, limit } = request.into_inner();
         let after = after.map(StreamId::new).transpose().map_err(refuse)?;
-        let streams = self.store()?.streams(&prefix, after, PAGE_MAX.min(limit as usize)).await;
+        let streams = store.streams(&prefix, after, PAGE_MAX.min(limit as usize)).await;
         let streams = streams.map_err(refuse)?.into_iter().map(Into::into).collect();
         Ok(Response::new(v1::ListStreamsResponse { streams }))
     }
@@ -55,16 +59,17 @@ impl AdministrationService for Service {
         &self,
         request: Request<v1::GetStreamRequest>,
     ) -> Result<Response<v1::GetStreamResponse>, Status> {
+        let store = self.store(&request)?;
         let stream = StreamId::new(request.into_inner().stream).map_err(refuse)?;
-        let stream = self.store()?.stream(stream).await.map_err(refuse)?.map(Into::into);
+        let stream = store.stream(stream).await.map_err(refuse)?.map(Into::into);
         Ok(Response::new(v1::GetStreamResponse { stream }))
     }
 
     async fn list_types(
         &self,
-        _: Request<v1::ListTypesRequest>,
+        request: Request<v1::ListTypesRequest>,
     ) -> Result<Response<Self::ListTypesStream>, Status> {
-        let types = self.store()?.types().await.map_err(refuse)?;
+        let types = self.store(&request)?.types().await.map_err(refuse)?;
         let message = |types: Vec<TypeInfo>| v1::ListTypesResponse {
             types: types.into_iter().map(Into::into).collect(),
         };
@@ -75,9 +80,9 @@ impl AdministrationService for Service {
 
     async fn get_stats(
         &self,
-        _: Request<v1::GetStatsRequest>,
+        request: Request<v1::GetStatsRequest>,
     ) -> Result<Response<v1::GetStatsResponse>, Status> {
-        let stats = self.store()?.stats().await.map_err(refuse)?;
+        let stats = self.store(&request)?.stats().await.map_err(refuse)?;
         Ok(Response::new(v1::GetStatsResponse { stats: Some(stats.into()) }))
     }
 }

@@ -8,7 +8,9 @@
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
-//! * There is no authentication and no TLS yet. Therefore it listens on loopback addresses only.
+//! * What one peer may cost has [`Limits`], and whoever is over one is refused or cut without a wait for the others.
+//! * With [`Access`], every caller shows a key and may do what its grants say, event by event; without, whoever reaches it may do
+//!   everything. It listens on addresses that other machines can reach with [`Access`] and [`Tls`] only.
 //!
 //! It knows no store's files. Reads of an embedded store do their I/O on the runtime's threads, a batch at a time.
 //!
@@ -25,14 +27,18 @@
 //! # Ok(()) }
 //! ```
 
+mod access;
 mod admin;
 mod answers;
 mod fences;
 mod health;
 mod http;
+mod listen;
 mod metrics;
 mod service;
 mod session;
+mod standard;
+mod tls;
 mod trace;
 
 use std::future::Future;
@@ -42,36 +48,37 @@ use std::time::Duration;
 
 use factlog_core::{Administration, Error, EventStore, Result, SystemClock};
 use factlog_proto::REQUEST_BYTES_MAX;
+use factlog_proto::v1::access_service_server::AccessServiceServer;
 use factlog_proto::v1::administration_service_server::AdministrationServiceServer;
 use factlog_proto::v1::event_store_service_server::EventStoreServiceServer;
-use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 
+use access::{Audit, Gate};
 use health::{Projections, Readiness};
-use metrics::{Metrics, Observed, counted};
+use listen::{Listening, Report};
+use metrics::{Metrics, Observed};
 use trace::Watch;
 
+pub use access::{Access, FIRST_PRINCIPAL};
 pub use health::{ProjectionHealth, ProjectionsHealth};
+pub use listen::{DRAIN, Limits};
 pub use metrics::{DurableWrites, Host, HostReport};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
+pub use tls::{ClientCertificates, Tls};
 pub use trace::Adopt;
-
-/// Calls of one connection at a time. More wait until one has ended.
-const CALLS_PER_CONNECTION: u32 = 4_096;
-/// How often a silent connection is asked whether its peer is alive, and how long it may take to answer.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long calls under way may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// A store to be served.
 #[derive(Clone, Debug)]
 pub struct Server {
     store: Arc<dyn EventStore>,
     administration: Option<Arc<dyn Administration>>,
+    access: Option<Arc<Access>>,
+    reflect: bool,
+    tls: Option<Tls>,
+    limits: Limits,
+    report: Report,
     host: Option<Arc<dyn Host>>,
     projections: Projections,
     adopt: Option<Adopt>,
@@ -80,7 +87,18 @@ pub struct Server {
 impl Server {
     /// Serves this store.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, administration: None, host: None, projections: Projections::default(), adopt: None }
+        Self {
+            store,
+            administration: None,
+            access: None,
+            reflect: false,
+            tls: None,
+            limits: Limits::default(),
+            report: Report(Arc::new(|_| {})),
+            host: None,
+            projections: Projections::default(),
+            adopt: None,
+        }
     }
 
     /// Serves this store and its lists of streams and types.
@@ -110,69 +128,119 @@ impl Server {
         self
     }
 
-    /// Whether it would listen there.
+    /// Whether it describes its services to gRPC tools (reflection). It does not unless told to.
+    #[must_use]
+    pub fn reflect(mut self, reflect: bool) -> Self {
+        self.reflect = reflect;
+        self
+    }
+
+    /// The same, for callers that show a key of these only, and as far as its grants go.
+    #[must_use]
+    pub fn authenticated(mut self, access: Arc<Access>) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    /// The same over TLS only.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// The same with other bounds on connections.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same, telling this of what an operator should know: the listener is in trouble, new certificates are not in
+    /// order.
+    #[must_use]
+    pub fn reports(mut self, report: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.report = Report(Arc::new(report));
+        self
+    }
+
+    /// Whether it would listen there, with or without TLS and authentication.
     ///
     /// # Errors
-    /// `Invalid` for an address that can be reached from another machine.
-    pub fn check(address: SocketAddr) -> Result<()> {
-        if address.ip().to_canonical().is_loopback() {
-            return Ok(());
-        }
-        Err(Error::invalid(format!(
-            "refusing to listen on {address}: other machines can reach it and there is no authentication yet; \
-             listen on 127.0.0.1 or [::1]"
-        )))
+    /// `Invalid` for an address that can be reached from another machine, unless there are both.
+    pub fn check(address: SocketAddr, tls: bool, authenticated: bool) -> Result<()> {
+        listen::check(address, tls, authenticated)
     }
 
     /// Serves until `shutdown` is ready and the calls under way have ended, ten seconds at most. The store stays
     /// open: it is the caller's to close.
     ///
     /// # Errors
-    /// `Invalid` where the listener's address can be reached from another machine; `Unavailable` where the socket fails.
+    /// `Invalid` where the listener's address can be reached from another machine and there is no TLS or no authentication;
+    /// `Unavailable` where it has none; why keys and grants cannot be followed any more. A listener in trouble is reported and
+    /// asked again.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let address = listener
             .local_addr()
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
-        Self::check(address)?;
+        Self::check(address, self.tls.is_some(), self.access.is_some())?;
         let (stop, stopping) = watch::channel(false);
-        let metrics =
-            Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), self.host.clone(), Arc::new(SystemClock)));
-        let readiness = Arc::new(Readiness::new(self.store.clone(), self.host, stopping.clone()));
-        let store: Arc<dyn EventStore> = Arc::new(Observed::new(self.store, metrics.clone()));
-        let service = service::Service::new(store.clone(), stopping.clone());
-        let administration = admin::Service::new(self.administration.clone(), stopping.clone());
+        let expires = self.tls.as_ref().map(Tls::expires).unwrap_or_default();
+        let version = env!("CARGO_PKG_VERSION");
+        let metrics = Arc::new(Metrics::new(version, self.host.clone(), Arc::new(SystemClock), expires));
+        let audit = Audit::default();
+        let routes = self.routes(&metrics, audit.clone(), &stopping)?.prepare().into_axum_router();
+        let Self { store, access, tls, limits, report, .. } = self;
+        let listening = Listening { routes, tls, limits, report, stopping, metrics };
+        let mut serving = std::pin::pin!(listening.run(listener));
+        let ended = tokio::select! {
+            () = &mut serving => Ok(()),
+            never = audit.record(&*store) => match never {},
+            error = following(access.as_deref()) => Err(error),
+            () = shutdown => Ok(()),
+        };
+        // Nobody listens any more only where serving has ended by itself.
+        let _ = stop.send(true);
+        serving.await;
+        audit.flush(&*store).await;
+        ended
+    }
+
+    /// Everything that is answered, behind its guards.
+    fn routes(
+        &self,
+        metrics: &Arc<Metrics>,
+        audit: Audit,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Routes> {
+        let readiness = Arc::new(Readiness::new(self.store.clone(), self.host.clone(), stopping.clone()));
+        let observed: Arc<dyn EventStore> = Arc::new(Observed::new(self.store.clone(), metrics.clone()));
+        let (administration, access) = (self.administration.clone(), self.access.clone());
+        let gate = Gate::new(observed, administration, access, audit, metrics.clone());
+        let service = service::Service::new(gate.clone(), stopping.clone());
+        let administration = admin::Service::new(gate.clone(), stopping.clone());
+        let keys = access::Service::new(gate.clone());
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
-                .add_service(AdministrationServiceServer::new(administration));
-        let watch = Watch { metrics: metrics.clone(), adopt: self.adopt };
+                .add_service(AdministrationServiceServer::new(administration))
+                .add_service(AccessServiceServer::new(keys));
+        let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
         let api = http::Api {
-            store,
-            administration: self.administration,
-            stopping,
+            gate,
+            stopping: stopping.clone(),
             metrics: metrics.clone(),
             readiness,
-            projections: self.projections,
+            projections: self.projections.clone(),
         };
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let incoming = incoming.map(move |stream| stream.map(|stream| counted(&metrics, stream)));
-        let serving = tonic::transport::Server::builder()
-            .max_concurrent_streams(CALLS_PER_CONNECTION)
-            .http2_keepalive_interval(Some(PING_EVERY))
-            .http2_keepalive_timeout(Some(PING_TIMEOUT))
-            .accept_http1(true)
-            .add_routes(http::beside(grpc, api, watch))
-            .serve_with_incoming_shutdown(incoming, stopped(stop.subscribe()));
-        let mut serving = std::pin::pin!(serving);
-        let ended = tokio::select! {
-            ended = &mut serving => ended,
-            () = shutdown => {
-                // Nobody listens any more only where serving has ended by itself.
-                let _ = stop.send(true);
-                // What has not ended by then hangs on a peer that does not read: its connection is left to itself.
-                tokio::time::timeout(DRAIN, serving).await.unwrap_or(Ok(()))
-            }
-        };
-        ended.map_err(|error| Error::unavailable("the server's socket failed").because(error))
+        Ok(http::beside(grpc, api, Watch { metrics: metrics.clone(), adopt: self.adopt }))
+    }
+}
+
+/// Ready when what is recorded of keys cannot be followed any more: on a guess nobody is let in.
+async fn following(access: Option<&Access>) -> Error {
+    match access {
+        Some(access) => access.follow().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -11,6 +11,7 @@ use futures_util::stream::poll_fn;
 use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::fences::Fences;
 use crate::session::{ANSWERS, Session};
@@ -21,14 +22,19 @@ type Answer<T> = Result<Response<T>, Status>;
 /// The service.
 #[derive(Debug)]
 pub(crate) struct Service {
-    store: Arc<dyn EventStore>,
+    gate: Gate,
     fences: Arc<Fences>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Service {
-    pub(crate) fn new(store: Arc<dyn EventStore>, stopping: watch::Receiver<bool>) -> Self {
-        Self { store, fences: Arc::default(), stopping }
+    pub(crate) fn new(gate: Gate, stopping: watch::Receiver<bool>) -> Self {
+        Self { gate, fences: Arc::default(), stopping }
+    }
+
+    /// The store, as whoever sent this may use it.
+    fn store<T>(&self, request: &Request<T>) -> Result<Arc<dyn EventStore>, Status> {
+        self.gate.store(request.extensions()).map_err(refuse)
     }
 }
 
@@ -50,13 +56,14 @@ impl EventStoreService for Service {
     type SubscribeStream = Messages<v1::SubscribeResponse>;
 
     async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {
+        let store = self.store(&request)?;
         // Its callers give the ids, so that what they send may be a repeat.
         let parent = TraceParent::to_store(request.metadata().as_ref(), false).map_err(refuse)?;
         let mut append = Append::try_from(request.into_inner()).map_err(refuse)?;
         if let Some(parent) = parent {
             parent.put_into(&mut append.events);
         }
-        let appended = self.store.append(append).await.map_err(|error| status_of(&error))?;
+        let appended = store.append(append).await.map_err(|error| status_of(&error))?;
         Ok(Response::new(appended.into()))
     }
 
@@ -65,15 +72,16 @@ impl EventStoreService for Service {
         request: Request<Streaming<v1::AppendSessionRequest>>,
     ) -> Answer<Self::AppendSessionStream> {
         let (sender, mut answers) = mpsc::channel(ANSWERS);
-        let session = Session { store: self.store.clone(), fences: self.fences.clone(), answers: sender };
+        let session = Session { store: self.store(&request)?, fences: self.fences.clone(), answers: sender };
         // On its own, because what was begun is finished also when the caller is gone.
         tokio::spawn(session.run(request.into_inner(), self.stopping.clone()));
         Ok(Response::new(Box::pin(poll_fn(move |context| answers.poll_recv(context)))))
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Answer<Self::ReadStream> {
+        let store = self.store(&request)?;
         let (query, options) = <(Query, ReadOptions)>::try_from(request.into_inner()).map_err(refuse)?;
-        let mut events = self.store.read(query, options);
+        let mut events = store.read(query, options);
         let mut snapshot = Some(events.head().await.map_err(refuse)?.into());
         let message = move |events: Vec<RecordedEvent>| v1::ReadResponse {
             snapshot: snapshot.take(),
@@ -84,17 +92,18 @@ impl EventStoreService for Service {
     }
 
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Answer<Self::SubscribeStream> {
+        let store = self.store(&request)?;
         let (query, from) = <(Query, StartFrom)>::try_from(request.into_inner()).map_err(refuse)?;
         let message = |deliveries: Vec<Delivery>| v1::SubscribeResponse {
             deliveries: deliveries.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: delivery_size, message, announce: false };
-        let deliveries = self.store.subscribe(query, from);
+        let deliveries = store.subscribe(query, from);
         Ok(Response::new(answers(deliveries, batching, self.stopping.clone())))
     }
 
-    async fn get_head(&self, _: Request<v1::GetHeadRequest>) -> Answer<v1::GetHeadResponse> {
-        let head = self.store.head().await.map_err(refuse)?;
+    async fn get_head(&self, request: Request<v1::GetHeadRequest>) -> Answer<v1::GetHeadResponse> {
+        let head = self.store(&request)?.head().await.map_err(refuse)?;
         Ok(Response::new(v1::GetHeadResponse { head: Some(head.into()) }))
     }
 
@@ -102,7 +111,8 @@ impl EventStoreService for Service {
         &self,
         request: Request<v1::GetTrackingRequest>,
     ) -> Answer<v1::GetTrackingResponse> {
-        let position = self.store.tracking(&request.into_inner().source).await.map_err(refuse)?;
+        let store = self.store(&request)?;
+        let position = store.tracking(&request.into_inner().source).await.map_err(refuse)?;
         Ok(Response::new(v1::GetTrackingResponse { position: position.map(Position::get) }))
     }
 
@@ -110,8 +120,9 @@ impl EventStoreService for Service {
         &self,
         request: Request<v1::GetPositionAtRequest>,
     ) -> Answer<v1::GetPositionAtResponse> {
+        let store = self.store(&request)?;
         let time = Timestamp::from_micros(request.into_inner().time_micros);
-        let position = self.store.position_at(time).await.map_err(refuse)?;
+        let position = store.position_at(time).await.map_err(refuse)?;
         Ok(Response::new(v1::GetPositionAtResponse { position: position.map(Position::get) }))
     }
 }

@@ -7,8 +7,8 @@ use super::markdown;
 use crate::{finding::Finding, tree::Tree};
 
 /// What a path of this repository begins with.
-const TOPS: [&str; 8] =
-    ["benches/", "crates/", "docs/", "examples/", "xtask/", ".ci/", ".config/", ".cargo/"];
+const TOPS: [&str; 9] =
+    ["benches/", "crates/", "deploy/", "docs/", "examples/", "xtask/", ".ci/", ".config/", ".cargo/"];
 
 pub(super) fn check(tree: &Tree, commands: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();

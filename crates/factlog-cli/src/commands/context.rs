@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::contexts::Contexts as Kept;
+use crate::contexts::{self as kept_file, Contexts as Kept};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::opened::check_url;
 use crate::output::{answer, printable};
@@ -60,6 +60,11 @@ pub(crate) struct Shown {
 
 pub(super) fn run(contexts: &Contexts, context: &Context) -> Outcome {
     let file = context.contexts_file()?;
+    let changes = match contexts {
+        Contexts::Add(_) | Contexts::Use(_) | Contexts::Remove(_) => true,
+        Contexts::List | Contexts::Show(_) => false,
+    };
+    let _lock = if changes { Some(kept_file::lock(file)?) } else { None };
     let kept = Kept::load(file)?;
     match contexts {
         Contexts::Add(One { name }) => add(name, kept, file, context),

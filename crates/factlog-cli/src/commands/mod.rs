@@ -1,14 +1,18 @@
 //! One file per command, and the one place that knows them all.
 
 pub(crate) mod append;
+pub(crate) mod auth;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod generate;
 mod head;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod parked;
 pub(crate) mod processes;
@@ -50,7 +54,11 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Import(_)
         | Command::Export(_)
         | Command::Schema(_)
+        | Command::Auth(_)
         | Command::Context(_)
+        | Command::Config(_)
+        | Command::Gen(_)
+        | Command::Health(_)
         | Command::Explain(_)
         | Command::Completions(_) => return None,
         Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
@@ -101,7 +109,11 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Bench(bench) => bench::run(&bench, context),
+        Command::Auth(auth) => auth::run(&auth, context),
         Command::Context(contexts) => context::run(&contexts, context),
+        Command::Config(config) => config::run(&config, context),
+        Command::Gen(wanted) => generate::run(&wanted, context),
+        Command::Health(arguments) => health::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
     }

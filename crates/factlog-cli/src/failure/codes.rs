@@ -18,13 +18,15 @@ pub(crate) enum Kind {
     Mendable,
     /// A change of events' shapes that breaks what is required.
     Incompatible,
+    /// It is not known who asks.
+    Unauthenticated,
     /// Whoever read our output went away: no failure of ours, and nothing to say.
     BrokenPipe,
 }
 
 /// Kind → code → exit code. Codes are for people to look up, exit codes for scripts; neither ever changes its meaning.
 #[rustfmt::skip]
-pub(super) const TABLE: [(Kind, &str, u8); 14] = [
+pub(super) const TABLE: [(Kind, &str, u8); 15] = [
     (Kind::Failure,       "F0001", 1),
     (Kind::Usage,         "F0002", 2),
     (Kind::NotFound,      "F0003", 3),
@@ -38,6 +40,7 @@ pub(super) const TABLE: [(Kind, &str, u8); 14] = [
     (Kind::Closed,        "F0011", 6),
     (Kind::Mendable,      "F0012", 9),
     (Kind::Incompatible,  "F0013", 4),
+    (Kind::Unauthenticated, "F0014", 5),
     (Kind::BrokenPipe,    "",      0),
 ];
 
@@ -60,7 +63,7 @@ Exit codes:
   2    the command line is wrong
   3    not found
   4    conflict: a condition of the append did not hold, nothing was written; or a change of shapes breaks what is required
-  5    not allowed
+  5    not allowed, or it is not known who asks
   6    unavailable: try again (an append with the same event ids)
   7    stored data is damaged
   8    done in part: some input was refused

@@ -7,39 +7,25 @@
 #[cfg(feature = "otel")]
 mod otel;
 
-use clap::{Args, ValueEnum};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use factlog_server::Server;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, ParseError, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry, fmt};
 
-use crate::failure::{Failure, Kind, Outcome};
+use crate::failure::{Failure, Kind, Outcome, say};
+use crate::settings::Resolved;
 
 /// Where an OpenTelemetry collector is, by the variable that all exporters know.
 const COLLECTOR_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// What is logged where nobody says otherwise: of requests only those that failed through no fault of the caller.
-const FILTER: &str = "info,factlog::access=warn,factlog::request=warn";
+pub(crate) const FILTER: &str = "info,factlog::access=warn,factlog::request=warn";
 
-/// What to log, and how.
-#[derive(Args, Debug)]
-pub(crate) struct Logging {
-    /// Log to standard error: lines for people, a JSON object a line, or nothing
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    log: Form,
-    /// What is logged: off, error, warn, info (with every request), debug, trace; also by target, such as
-    /// info,factlog::access=warn
-    #[arg(long, value_name = "FILTER", env = "FACTLOG_LOG", hide_env_values = true, default_value = FILTER)]
-    log_level: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Text,
-    Json,
-    Off,
-}
+/// Whether every line is a JSON object.
+static IN_JSON: AtomicBool = AtomicBool::new(false);
 
 /// What has to be ended in order.
 #[derive(Debug)]
@@ -49,12 +35,12 @@ pub(crate) struct Telemetry {
 }
 
 /// Starts to tell. Within a runtime, and once in a process.
-pub(crate) fn start(arguments: &Logging) -> Outcome<Telemetry> {
-    let lines = filter(&arguments.log_level)?;
-    let text = (arguments.log == Form::Text).then(|| {
+pub(crate) fn start(settings: &Resolved) -> Outcome<Telemetry> {
+    let (form, lines) = (settings.word("log"), filter(settings.text("log-level").unwrap_or(FILTER))?);
+    let text = (form == "text").then(|| {
         fmt::layer().with_writer(std::io::stderr).with_filter(lines.clone().and(filter_fn(is_ours)))
     });
-    let json = (arguments.log == Form::Json).then(|| {
+    let json = (form == "json").then(|| {
         let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
         layer.with_filter(lines.and(filter_fn(is_ours)))
     });
@@ -67,6 +53,7 @@ pub(crate) fn start(arguments: &Logging) -> Outcome<Telemetry> {
     };
     tracing::subscriber::set_global_default(registry)
         .map_err(|error| Failure::new(Kind::Failure, "cannot start the log").because(error.to_string()))?;
+    IN_JSON.store(form == "json", Ordering::Relaxed);
     #[cfg(not(feature = "otel"))]
     if std::env::var_os(COLLECTOR_VARIABLE).is_some() {
         tracing::warn!(
@@ -100,6 +87,15 @@ impl Telemetry {
         if let Some(spans) = &self.spans {
             spans.end();
         }
+    }
+}
+
+/// Tells whoever runs the server what should not be as it is: whatever is logged, but in JSON where lines are JSON.
+pub(crate) fn warn(text: &str) {
+    if IN_JSON.load(Ordering::Relaxed) {
+        tracing::warn!(target: "factlog::serve", "{text}");
+    } else {
+        say(&format!("warning: {text}"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::harness::{Home, Ran, bare, run};
+use crate::harness::{Home, Ran, bare, piped, run};
 
 /// Runs it with no variable but the home's file of contexts.
 fn plain(home: &Home, arguments: &[&str], context: &str) -> Ran {
@@ -86,4 +86,63 @@ fn a_file_that_cannot_be_understood_is_told_by_its_line_and_left_as_it_is() {
     // What needs no context does not care.
     assert_eq!(plain(&home, &["head", "--data", "nothing"], "").code, 3);
     assert_eq!(std::fs::read_to_string(home.path("config/factlog/contexts.toml")).expect("there"), text);
+}
+
+/// Would fail if two programs that keep a name at the same time lost one of them.
+#[test]
+fn names_that_are_kept_at_the_same_time_are_all_kept() {
+    let home = Home::new();
+    let names: Vec<String> = (0..12).map(|n| format!("n{n:02}")).collect();
+    let adding: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let mut command = bare(&["context", "add", name, "--data", name]);
+            command.env("XDG_CONFIG_HOME", home.path("config")).current_dir(home.path(""));
+            piped(&mut command)
+        })
+        .collect();
+    for child in adding {
+        let ended = child.wait_with_output().expect("it ends");
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    let listed = plain(&home, &["context", "list", "--json"], "").json();
+    let kept: Vec<&str> = listed["contexts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(kept, names);
+}
+
+/// Would fail if one that reads, changes and replaces the file did not keep another from doing so meanwhile.
+#[test]
+fn a_name_is_kept_only_after_the_other_program_has_let_go() {
+    let home = Home::new();
+    assert_eq!(plain(&home, &["context", "add", "first", "--data", "a"], "").code, 0);
+    let lock = std::fs::File::open(home.path("config/factlog/contexts.lock")).expect("a file to lock");
+    lock.lock().expect("the lock");
+    let mut command = bare(&["context", "add", "second", "--data", "b"]);
+    command.env("XDG_CONFIG_HOME", home.path("config")).current_dir(home.path(""));
+    let mut waiting = piped(&mut command);
+    // It is waiting once the kernel says so, in a line with an arrow; that it would end instead is what must not be.
+    let pid = format!(" {} ", waiting.id());
+    let waits = || {
+        std::fs::read_to_string("/proc/locks")
+            .is_ok_and(|locks| locks.lines().any(|line| line.contains("->") && line.contains(&pid)))
+    };
+    while !waits() {
+        assert!(waiting.try_wait().expect("a state").is_none(), "it did not wait");
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        plain(&home, &["context", "list", "--json"], "").json()["contexts"].as_array().map(Vec::len),
+        Some(1)
+    );
+    drop(lock);
+    assert!(waiting.wait().expect("it ends").success());
+    assert_eq!(
+        plain(&home, &["context", "list", "--json"], "").json()["contexts"].as_array().map(Vec::len),
+        Some(2)
+    );
 }

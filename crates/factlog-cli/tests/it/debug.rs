@@ -80,6 +80,10 @@ fn a_bundle_tells_how_the_store_is_and_no_secret() {
     };
     assert_eq!(piece("stats.json")["events"], 4);
     assert_eq!(piece("verify.json")["clean"], true);
+    assert!(
+        piece("settings.json")["serve"]["not_told"].is_string(),
+        "a file with a key that no setting has may hold a secret"
+    );
     assert_eq!(piece("settings.json")["environment"]["FACTLOG_KEY"], "[set, not shown]");
     assert_eq!(
         piece("settings.json")["contexts"]["contexts"]["prod"]["server"],

@@ -109,6 +109,8 @@ pub(crate) fn bare(arguments: &[&str]) -> Command {
         .env_remove("FACTLOG_CONTEXT")
         .env("XDG_CONFIG_HOME", "/nonexistent/of-no-developer")
         .env_remove("FACTLOG_READ_MODEL")
+        .env_remove("FACTLOG_CONFIG")
+        .env_remove("NOTIFY_SOCKET")
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100");
     command

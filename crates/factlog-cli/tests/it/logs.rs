@@ -16,14 +16,21 @@ pub(crate) struct Logged {
     server: Child,
     /// Host and port.
     pub(crate) at: String,
+    /// The first key, where keys are asked for.
+    pub(crate) key: Option<String>,
     log: JoinHandle<String>,
 }
 
 impl Logged {
+    /// One that asks for no key.
     pub(crate) fn start(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::serve(home, &[&["--insecure"], arguments].concat(), variables)
+    }
+
+    fn serve(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command =
             home.command(&[&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat());
-        command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("FACTLOG_LOG");
+        command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("FACTLOG_LOG_LEVEL");
         command.envs(variables.iter().copied());
         let mut server = piped(&mut command);
         let mut log = server.stderr.take().expect("a pipe");
@@ -37,7 +44,8 @@ impl Logged {
         let document: Value = serde_json::from_str(&line).expect("a document");
         let at =
             document["http"].as_str().and_then(|url| url.strip_prefix("http://")).expect("a url").to_owned();
-        Self { server, at, log }
+        let key = document["admin_key"].as_str().map(str::to_owned);
+        Self { server, at, key, log }
     }
 
     /// Sends a request of HTTP and reads the answer to its end.
@@ -115,7 +123,7 @@ fn no_log_at_any_level_holds_what_callers_send() {
 #[test]
 fn every_request_that_is_over_has_a_line() {
     let home = Home::new();
-    let server = Logged::start(&home, &["--log", "json"], &[("FACTLOG_LOG", "info")]);
+    let server = Logged::start(&home, &["--log", "json"], &[("FACTLOG_LOG_LEVEL", "info")]);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let headers = ["content-type: application/json", &format!("traceparent: {trace}")];
     server.http("POST /v1/streams/a-1/events", &headers, "{\"type\":\"t\"}");
@@ -142,6 +150,25 @@ fn every_request_that_is_over_has_a_line() {
     assert!(first["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
 }
 
+/// Would fail if a log did not say who asked, or held the key that says so.
+#[test]
+fn a_line_names_who_asked() {
+    let home = Home::new();
+    let server = Logged::serve(&home, &["--log", "json", "--log-level", "trace"], &[]);
+    let key = server.key.clone().expect("a first key");
+    let shown = format!("authorization: Bearer {key}");
+    assert!(server.http("GET /v1/head", &[&shown], "").starts_with("HTTP/1.1 200"));
+    assert!(server.http("GET /v1/head", &[], "").starts_with("HTTP/1.1 401"));
+    let log = server.stop();
+    assert!(!log.contains(&key), "{log}");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let told: Vec<_> = lines
+        .filter(|line| line["target"] == "factlog::access")
+        .map(|line| (line["code"].clone(), line["principal"].clone()))
+        .collect();
+    assert_eq!(told, [("200".into(), "admin".into()), ("401".into(), Value::Null)]);
+}
+
 /// Would fail if a busy server filled a disk with lines that nobody asked for.
 #[test]
 fn what_went_well_is_logged_only_when_asked_for() {
@@ -151,7 +178,8 @@ fn what_went_well_is_logged_only_when_asked_for() {
         server.http("GET /v1/head", &[], "");
         let log = server.stop();
         assert!(!log.contains("factlog::access"), "{log}");
-        assert_eq!(log.is_empty(), !arguments.is_empty(), "{log}");
+        let mut lines = log.lines().filter(|line| !line.starts_with("warning: no key is asked for"));
+        assert_eq!(lines.next().is_none(), !arguments.is_empty(), "{log}");
     }
     let ran = home.run(&["serve", "--listen", "127.0.0.1:0", "--log-level", "loud"]);
     assert_eq!(ran.code, 2, "{ran:?}");

@@ -3,6 +3,7 @@
 extern crate factlog_app as factlog;
 
 mod append;
+mod auth;
 mod bench;
 mod contexts;
 mod debug;
@@ -18,7 +19,11 @@ mod moves;
 mod operators;
 #[cfg(feature = "otel")]
 mod otel;
+mod readme;
 mod remote;
 mod schema;
+mod secured;
 mod serve;
+mod settings;
+mod supervised;
 mod verify;

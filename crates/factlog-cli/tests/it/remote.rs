@@ -20,7 +20,7 @@ impl Served {
     }
 
     fn start_at(home: &Home, address: &str) -> Self {
-        let mut process = piped(&mut home.command(&["serve", "--listen", address, "--json"]));
+        let mut process = piped(&mut home.command(&["serve", "--insecure", "--listen", address, "--json"]));
         let mut line = String::new();
         BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
         let document: Value = serde_json::from_str(&line).expect("a document");

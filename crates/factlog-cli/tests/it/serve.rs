@@ -11,7 +11,18 @@ use crate::harness::{Home, piped};
 
 /// The server, and where it is.
 fn serve(home: &Home) -> (Child, String) {
-    let mut server = piped(&mut home.command(&["serve", "--listen", "127.0.0.1:0", "--json"]));
+    serve_with(home, &["--insecure"], |_| {})
+}
+
+/// The same with more arguments, and with what its surroundings are changed to.
+pub(crate) fn serve_with(home: &Home, more: &[&str], change: impl FnOnce(&mut Command)) -> (Child, String) {
+    let mut command = home.command(&[&["serve", "--listen", "127.0.0.1:0", "--json"], more].concat());
+    change(&mut command);
+    started(piped(&mut command))
+}
+
+/// A server that was started, and where it is.
+pub(crate) fn started(mut server: Child) -> (Child, String) {
     let mut line = String::new();
     BufReader::new(server.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
     let url =
@@ -19,7 +30,7 @@ fn serve(home: &Home) -> (Child, String) {
     (server, url)
 }
 
-fn signal(server: &Child, name: &str) {
+pub(crate) fn signal(server: &Child, name: &str) {
     let kill = Command::new("kill").args([name, &server.id().to_string()]).status().expect("kill runs");
     assert!(kill.success());
 }

@@ -12,8 +12,15 @@ use super::values;
 use crate::table::{Refusal, TABLE, markdown};
 use crate::{failure_of, status_of, v1};
 
-const KINDS: [fn(String) -> Error; 6] =
-    [Error::invalid, Error::unavailable, Error::indeterminate, Error::corrupt, Error::denied, Error::closed];
+const KINDS: [fn(String) -> Error; 7] = [
+    Error::invalid,
+    Error::unavailable,
+    Error::indeterminate,
+    Error::corrupt,
+    Error::denied,
+    Error::unauthenticated,
+    Error::closed,
+];
 
 /// Would fail if two refusals shared a code or a status, so that the client could not give back the right one.
 #[test]
@@ -110,7 +117,7 @@ fn a_bare_status_promises_nothing() {
     }
     let kind = |code| failure_of(&Status::new(code, "")).failed().expect("no conflict").kind();
     assert_eq!(kind(Code::Unavailable), ErrorKind::Indeterminate);
-    assert_eq!(kind(Code::Unauthenticated), ErrorKind::Denied);
+    assert_eq!(kind(Code::Unauthenticated), ErrorKind::Unauthenticated);
     assert_eq!(kind(Code::Unimplemented), ErrorKind::Invalid);
 }
 

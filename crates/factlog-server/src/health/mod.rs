@@ -4,24 +4,31 @@
 //!   written, and whatever would refuse a real one refuses it.
 //! * Who is not known learns the status only. Why it is not ready stands in the log.
 
-mod projections;
-mod ready;
+pub(crate) mod projections;
+pub(crate) mod ready;
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+pub(crate) use projections::Projections;
 pub use projections::{ProjectionHealth, ProjectionsHealth};
-pub(crate) use projections::{Projections, projections};
-pub(crate) use ready::{Readiness, ready};
+pub(crate) use ready::Readiness;
 
-use crate::http::json_type;
+use crate::http::json;
+use crate::http::spec::refusals;
 
-fn answer(status: StatusCode, body: &Value) -> Response {
-    (status, json_type(), body.to_string()).into_response()
+/// That the process answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Live {
+    #[schema(value_type = String, pattern = "^live$")]
+    status: &'static str,
 }
 
-/// `GET /health/live`: the process answers.
+/// Whether the process answers
+#[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "about", security(()), responses(
+    (status = 200, description = "It does", body = Live), refusals::Open,
+))]
 pub(crate) async fn live() -> Response {
-    answer(StatusCode::OK, &json!({ "status": "live" }))
+    json(&Live { status: "live" })
 }

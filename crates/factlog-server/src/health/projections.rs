@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use factlog_core::{BoxFuture, Position};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::answer;
-use crate::http::{Api, Params, Problem};
+use crate::http::spec::{names, params, refusals};
+use crate::http::{Api, Params, Problem, json};
 
 /// How long they may take to say how they are.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,12 +57,17 @@ impl ProjectionHealth {
         self.problem.is_none() && self.lag <= max_lag
     }
 
-    fn json(&self, max_lag: Duration) -> Value {
-        json!({
-            "name": self.name, "state": self.state, "well": self.is_well(max_lag),
-            "applied": self.applied.map(Position::get), "lag_events": self.lag_events,
-            "lag_seconds": self.lag.as_secs_f64(), "parked": self.parked, "problem": self.problem,
-        })
+    fn told(self, max_lag: Duration) -> Projection {
+        Projection {
+            well: self.is_well(max_lag),
+            applied: self.applied.map(Position::get),
+            lag_events: self.lag_events,
+            lag_seconds: self.lag.as_secs_f64(),
+            parked: self.parked,
+            name: self.name,
+            state: self.state,
+            problem: self.problem,
+        }
     }
 }
 
@@ -82,20 +88,58 @@ impl Projections {
     }
 }
 
-/// `GET /health/projections`
+/// How all of them are.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AllProjections {
+    /// `no answer`: their program has not said how they are
+    #[schema(value_type = String, pattern = "^(well|not well|no answer)$")]
+    status: &'static str,
+    /// How far behind one may be
+    max_lag_seconds: u64,
+    projections: Vec<Projection>,
+}
+
+/// A read model.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Projection {
+    name: String,
+    /// What it is doing
+    state: String,
+    /// Whether it does what it should and is not too far behind
+    well: bool,
+    /// Every event up to here is in it
+    #[schema(value_type = Option<names::Position>, required = true)]
+    applied: Option<u64>,
+    /// Positions between that and the head
+    lag_events: u64,
+    /// How long the first event that is not in it has been recorded
+    lag_seconds: f64,
+    /// Keys that stand still because one of their events failed
+    parked: u64,
+    /// Why it does not do what it should
+    #[schema(required = true)]
+    problem: Option<String>,
+}
+
+/// How the projections beside this server are
+#[utoipa::path(get, path = "/health/projections", operation_id = "projections", tag = "about", params(params::Lagging),
+    responses(
+        (status = 200, description = "All do what they should, none is too far behind", body = AllProjections),
+        refusals::Seen,
+        (status = 503, description = "One does not, is too far behind, or nobody says", body = AllProjections),
+    ))]
 pub(crate) async fn projections(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let params = Params::parse(request.uri().query(), &["max_lag_seconds"])?;
     let max_lag = params.parsed::<u32>("max_lag_seconds")?;
     let max_lag = max_lag.map_or(api.projections.max_lag, |seconds| Duration::from_secs(seconds.into()));
-    let Ok(all) = tokio::time::timeout(PATIENCE, api.projections.ask()).await else {
-        return Ok(answer(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &json!({ "status": "no answer", "projections": [] }),
-        ));
+    let told = tokio::time::timeout(PATIENCE, api.projections.ask()).await.ok();
+    let well = told.as_ref().map(|all| all.iter().all(|one| one.is_well(max_lag)));
+    let (code, status) = match well {
+        Some(true) => (StatusCode::OK, "well"),
+        Some(false) => (StatusCode::SERVICE_UNAVAILABLE, "not well"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no answer"),
     };
-    let well = all.iter().all(|one| one.is_well(max_lag));
-    let (status, word) =
-        if well { (StatusCode::OK, "well") } else { (StatusCode::SERVICE_UNAVAILABLE, "not well") };
-    let all: Vec<Value> = all.iter().map(|one| one.json(max_lag)).collect();
-    Ok(answer(status, &json!({ "status": word, "max_lag_seconds": max_lag.as_secs(), "projections": all })))
+    let projections = told.into_iter().flatten().map(|one| one.told(max_lag)).collect();
+    let all = AllProjections { status, max_lag_seconds: max_lag.as_secs(), projections };
+    Ok((code, json(&all)).into_response())
 }

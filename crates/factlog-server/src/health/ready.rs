@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use factlog_core::{
     Append, AppendCondition, AppendError, Event, EventStore, EventType, ExpectedRevision, StreamId, limits,
 };
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::{Mutex, watch};
+use utoipa::ToSchema;
 
-use super::answer;
-use crate::http::Api;
+use crate::http::spec::refusals;
+use crate::http::{Api, json};
 use crate::metrics::Host;
 
 /// How long it may take; a load balancer asks again before it has lost its patience.
@@ -80,13 +81,25 @@ async fn try_append(store: &dyn EventStore) -> Result<(), String> {
     }
 }
 
-/// `GET /health/ready`
+/// Whether something can be appended and read.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ready {
+    #[schema(value_type = String, pattern = "^(not )?ready$")]
+    status: &'static str,
+}
+
+/// Whether something can be appended and read, and the server is not about to stop
+#[utoipa::path(get, path = "/health/ready", operation_id = "ready", tag = "about", security(()), responses(
+    (status = 200, description = "It can", body = Ready),
+    (status = 503, description = "It cannot; why stands in the log", body = Ready),
+    refusals::Open,
+))]
 pub(crate) async fn ready(State(api): State<Api>) -> Response {
     match api.readiness.check().await {
-        Ok(()) => answer(StatusCode::OK, &json!({ "status": "ready" })),
+        Ok(()) => json(&Ready { status: "ready" }),
         Err(why) => {
             tracing::warn!(target: "factlog::health", why, "not ready");
-            answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not ready" }))
+            (StatusCode::SERVICE_UNAVAILABLE, json(&Ready { status: "not ready" })).into_response()
         }
     }
 }

@@ -4,24 +4,64 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{
-    Append, AppendCondition, AppendError, Appended, Conflict, FailedCondition, Revision, StreamId,
-};
-use serde_json::json;
+use factlog_core::{Append, AppendCondition, AppendError, Conflict, FailedCondition, Revision, StreamId};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::{self, Form};
 use super::ids::Ids;
 use super::params::Params;
 use super::problem::Problem;
+use super::spec::{bodies, names, params, refusals};
 use super::{Api, conditions};
+use crate::access::Gate;
 use crate::trace::TraceParent;
 
-/// `POST /v1/events`
+/// Appends events
+///
+/// All events are written together, or none. Events without an `id` are given one; repeat a request whose answer was lost under the
+/// same `Idempotency-Key`, or with the same ids, and it is written once. If-Match is for streams: append there, or give conditions.
+#[utoipa::path(post, path = "/v1/events", operation_id = "append", tag = "append",
+    params(params::Idempotent),
+    request_body(description = "Events, 96 MiB at most", content(
+        (bodies::Append = "application/json", example = json!({"type": "account.opened", "data": {"owner": "Ada"}})),
+        (bodies::Lines = "application/x-ndjson"),
+        (bodies::CloudEvent = "application/cloudevents+json"),
+        (bodies::Events = "application/cloudevents-batch+json"),
+    )),
+    responses(
+        (status = 201, description = "They are written, and durable", body = Appended, headers(
+            ("ETag" = String, description = "The revision of the stream, where one was written to"),
+        )),
+        (status = 200, description = "The same events were there already", body = Appended, headers(
+            ("ETag" = String, description = "The revision of the stream, where one was written to"),
+        )),
+        refusals::Asked, refusals::Appended,
+    ))]
 pub(crate) async fn to_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     append(&api, None, request).await
 }
 
-/// `POST /v1/streams/{id}/events`
+/// Appends events to a stream
+///
+/// As the append to the log; events without a `stream` get that of the path, with another one they are refused.
+#[utoipa::path(post, path = "/v1/streams/{id}/events", operation_id = "append_to_stream", tag = "append",
+    params(params::OfStream, params::Matching, params::Idempotent),
+    request_body(description = "Events, 96 MiB at most", content(
+        (bodies::Append = "application/json", example = json!({"type": "account.opened", "data": {"owner": "Ada"}})),
+        (bodies::Lines = "application/x-ndjson"),
+        (bodies::CloudEvent = "application/cloudevents+json"),
+        (bodies::Events = "application/cloudevents-batch+json"),
+    )),
+    responses(
+        (status = 201, description = "They are written, and durable", body = Appended, headers(
+            ("ETag" = String, description = "The revision of the stream"),
+        )),
+        (status = 200, description = "The same events were there already", body = Appended, headers(
+            ("ETag" = String, description = "The revision of the stream, as of these events"),
+        )),
+        refusals::Asked, refusals::Found, refusals::Appended, refusals::Matched,
+    ))]
 pub(crate) async fn to_stream(
     State(api): State<Api>,
     stream: Result<Path<String>, PathRejection>,
@@ -40,7 +80,8 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     let (head, body) = request.into_parts();
     Params::parse(head.uri.query(), &[])?;
     let form = Form::of(&head.headers)?;
-    let ids = Ids::of(&head.headers)?;
+    let caller = Gate::caller(&head.extensions)?;
+    let ids = Ids::of(&head.headers, caller.authenticated())?;
     let expected = conditions::expected(&head.headers)?;
     let body = body::read(&head.headers, body).await?;
     let decoded = body::decode(form, &body, &ids)?;
@@ -64,8 +105,8 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     if let (Some(stream), Some(expected)) = (stream, expected) {
         append.conditions.push(AppendCondition::revision(stream, expected));
     }
-    match api.store.append(append).await {
-        Ok(appended) => Ok(answer(&appended)),
+    match api.gate.store(&head.extensions)?.append(append).await {
+        Ok(appended) => Ok(Appended::from(&appended).answer()),
         Err(AppendError::Conflict(conflict)) => {
             let of_header = conflict.failed.iter().any(|failed| is_of_header(failed, of_body));
             Err(refused(conflict, of_header))
@@ -100,22 +141,60 @@ fn refused(conflict: Conflict, of_header: bool) -> Problem {
     if of_header { problem.status(StatusCode::PRECONDITION_FAILED) } else { problem }
 }
 
-fn answer(appended: &Appended) -> Response {
-    let status = if appended.deduplicated { StatusCode::OK } else { StatusCode::CREATED };
-    let revisions: Vec<_> = appended
-        .revisions
-        .iter()
-        .map(|of| json!({ "stream": of.stream.as_str(), "revision": of.revision.get() }))
-        .collect();
-    let body = json!({
-        "first": appended.first.get(), "last": appended.last.get(), "revisions": revisions,
-        "deduplicated": appended.deduplicated,
-    });
-    let mut response = (status, json_type(), body.to_string()).into_response();
-    if let [one] = appended.revisions.as_slice() {
-        response.headers_mut().insert(header::ETAG, etag(one.revision));
+/// Where events were written.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Appended {
+    /// The position of the first event
+    #[schema(value_type = names::Position)]
+    first: u64,
+    /// The position of the last event
+    #[schema(value_type = names::Position)]
+    last: u64,
+    /// The streams written to, each with its revision after that
+    revisions: Vec<StreamRevision>,
+    /// Whether the same events were there already
+    deduplicated: bool,
+}
+
+/// The last revision of a stream.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StreamRevision {
+    #[schema(value_type = names::StreamId)]
+    stream: String,
+    #[schema(value_type = names::Revision)]
+    revision: u64,
+}
+
+impl From<&factlog_core::Appended> for Appended {
+    fn from(appended: &factlog_core::Appended) -> Self {
+        let one = |of: &factlog_core::StreamRevision| StreamRevision {
+            stream: of.stream.as_str().to_owned(),
+            revision: of.revision.get(),
+        };
+        Self {
+            first: appended.first.get(),
+            last: appended.last.get(),
+            revisions: appended.revisions.iter().map(one).collect(),
+            deduplicated: appended.deduplicated,
+        }
     }
-    response
+}
+
+impl Appended {
+    fn answer(&self) -> Response {
+        let status = if self.deduplicated { StatusCode::OK } else { StatusCode::CREATED };
+        let mut response = (status, json(self)).into_response();
+        if let [one] = self.revisions.as_slice() {
+            response.headers_mut().insert(header::ETAG, etag(Revision::new(one.revision)));
+        }
+        response
+    }
+}
+
+/// An answer in JSON.
+pub(crate) fn json(body: &impl Serialize) -> Response {
+    let text = serde_json::to_string(body).expect("an answer of strings and numbers can be written");
+    (json_type(), text).into_response()
 }
 
 /// The header that says JSON.

@@ -6,8 +6,10 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use factlog_core::{AppendCondition, Event, Tracking, limits};
+use factlog_proto::failure_of;
 use futures_util::StreamExt as _;
 use serde_json::value::RawValue;
+use tonic::Status;
 
 use super::conditions::Wrapper;
 use super::ids::Ids;
@@ -73,13 +75,22 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Pro
     let mut bytes = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Problem::invalid(format!("the body broke off: {error}")))?;
+        let chunk = chunk.map_err(|error| broke_off(&error))?;
         if BODY_BYTES_MAX < bytes.len() + chunk.len() {
             return Err(too_large());
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// Why a body did not come whole: it was too slow, as the status says that ended it, or its sender is gone.
+fn broke_off(error: &axum::Error) -> Problem {
+    let status = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Status>());
+    match status {
+        Some(status) => Problem::from(failure_of(status)).status(StatusCode::REQUEST_TIMEOUT),
+        None => Problem::invalid(format!("the body broke off: {error}")),
+    }
 }
 
 /// Reads a body.

@@ -7,20 +7,68 @@ use factlog_core::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::body::List;
 use super::json::AtMost;
 use super::problem::Problem;
+use super::spec::{bodies, names};
 
-/// `{"events":[...],"conditions":[...],"tracking":{...}}`
-#[derive(Deserialize)]
+/// Events with the conditions under which they are appended.
+// `{"events":[...],"conditions":[...],"tracking":{...}}`
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ConditionalAppend)]
 pub(crate) struct Wrapper<'a> {
     #[serde(borrow)]
+    #[schema(value_type = bodies::Events)]
     pub(crate) events: List<'a>,
+    /// All of them have to hold
     #[serde(default)]
+    #[schema(value_type = Vec<OneCondition>, max_items = 1000)]
     conditions: AtMost<Condition, { limits::CONDITIONS_MAX }>,
     tracking: Option<Consumed>,
+}
+
+/// What has to hold for an append.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described; the handler reads a `Condition`")]
+pub(crate) enum OneCondition {
+    /// The stream is there
+    #[serde(deny_unknown_fields)]
+    Revision {
+        #[schema(value_type = names::StreamId)]
+        stream: String,
+        expected: Expected,
+    },
+    /// No event above the position matches one of the items
+    #[serde(deny_unknown_fields)]
+    NoneMatch {
+        #[schema(value_type = Vec<Item>, max_items = 1000)]
+        none_match: Vec<Item>,
+        #[schema(value_type = names::After, required = false)]
+        after: u64,
+    },
+}
+
+/// A revision, or `no_stream`, `exists`, `any`.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described")]
+pub(crate) enum Expected {
+    #[schema(value_type = names::Revision)]
+    At(u64),
+    Word(ExpectedWord),
+}
+
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it is only described")]
+pub(crate) enum ExpectedWord {
+    NoStream,
+    Exists,
+    Any,
 }
 
 /// `{"stream":"account-1","expected":7}`, or `{"none_match":[{"tags":["seat:1"]}],"after":12}`.
@@ -34,22 +82,30 @@ struct Condition {
 }
 
 /// Any of the types (or any type), all of the tags, in the stream or category.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Item {
+#[schema(as = QueryItem)]
+pub(crate) struct Item {
     #[serde(default)]
+    #[schema(value_type = Vec<names::EventType>, max_items = 1000)]
     types: AtMost<String, { limits::QUERY_TYPES_MAX }>,
     #[serde(default)]
+    #[schema(value_type = Vec<names::Tag>, max_items = 64)]
     tags: AtMost<String, { limits::TAGS_MAX }>,
+    #[schema(value_type = Option<names::StreamId>)]
     stream: Option<String>,
+    #[schema(value_type = Option<names::Category>)]
     category: Option<String>,
 }
 
 /// How far a consumer of another log has come.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Consumed {
+#[schema(as = Tracking)]
+pub(crate) struct Consumed {
+    #[schema(value_type = names::TrackingSource)]
     source: String,
+    #[schema(value_type = names::Position)]
     position: u64,
 }
 

@@ -1,11 +1,13 @@
 //! The ids of events that come without one: derived from the `Idempotency-Key`, or new.
 //!
-//! The same key gives the same ids for ever, in every store, so that a repeated request is the same append.
+//! The same key of the same principal gives the same ids for ever, in every store, so that a repeated request is the same
+//! append; keys of different principals are different keys. Without authentication there is one sender of all keys.
 
 use std::cell::Cell;
 
 use axum::http::HeaderMap;
 use factlog_core::EventId;
+use factlog_core::access::PrincipalName;
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -25,7 +27,7 @@ pub(crate) struct Ids {
 
 impl Ids {
     /// From the headers of a request.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(headers: &HeaderMap, sender: Option<&PrincipalName>) -> Result<Self, Problem> {
         let mut keys = headers.get_all("idempotency-key").iter();
         let Some(key) = keys.next() else { return Ok(Self { key: None, new: Cell::new(0) }) };
         let bytes = key.as_bytes();
@@ -35,7 +37,11 @@ impl Ids {
             let what = format!("header Idempotency-Key: give one key of 1 to {KEY_BYTES_MAX} bytes");
             return Err(Problem::invalid(what).with("header", "Idempotency-Key"));
         }
-        Ok(Self { key: Some(Uuid::new_v5(&NAMESPACE, bare)), new: Cell::new(0) })
+        let namespace = sender.map_or(NAMESPACE, |sender| {
+            // No key has a zero byte, so that no namespace is a key's.
+            Uuid::new_v5(&NAMESPACE, &[b"\0", sender.as_str().as_bytes()].concat())
+        });
+        Ok(Self { key: Some(Uuid::new_v5(&namespace, bare)), new: Cell::new(0) })
     }
 
     /// The id of the event at this place of the append.
@@ -63,17 +69,23 @@ mod tests {
     /// Would fail if the derivation changed: requests repeated across an upgrade would then be written twice.
     #[test]
     fn ids_of_a_key_are_for_ever() {
-        let of = |key: &'static str| {
+        let by = |key: &'static str, sender: Option<&str>| {
             let headers = HeaderMap::from_iter([(
                 "idempotency-key".parse().expect("a name"),
                 axum::http::HeaderValue::from_static(key),
             )]);
-            Ids::of(&headers)
+            let sender = sender.map(|name| name.parse().expect("a name"));
+            Ids::of(&headers, sender.as_ref())
         };
+        let of = |key| by(key, None);
         let ids = of("order-17").expect("a key");
         assert_eq!(ids.id(0).to_string(), "924716fb-cd37-511b-bc27-7d6a2f3de5a9");
         assert_eq!(ids.id(1).to_string(), "5e52e779-d612-58aa-8547-4f70d4464cbc");
         assert_eq!(of("\"order-17\"").expect("the same key").id(1), ids.id(1));
         assert!(of("\"\"").is_err());
+        // Would fail if one principal could take the keys of another, or learn of them.
+        let (ada, bob) = (by("order-17", Some("ada")), by("order-17", Some("bob")));
+        assert_eq!(ada.expect("a key").id(0).to_string(), "28cc5c2c-b001-522a-a687-883b2baf69be");
+        assert_ne!(bob.expect("a key").id(0).to_string(), "28cc5c2c-b001-522a-a687-883b2baf69be");
     }
 }

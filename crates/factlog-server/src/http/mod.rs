@@ -18,65 +18,70 @@ mod lists;
 mod params;
 mod problem;
 mod read;
+pub(crate) mod spec;
 mod subscribe;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use factlog_core::{Administration, EventStore};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::service::Routes;
+use utoipa_axum::routes;
 
-pub(crate) use append::json_type;
+pub(crate) use append::json;
 pub(crate) use guard::is_grpc;
 pub(crate) use params::Params;
 pub(crate) use problem::Problem;
+use spec::Table;
 
+use crate::access::{Gate, authenticate};
 use crate::health::{self, Projections, Readiness};
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Metrics, scrape};
 use crate::trace::{self, Watch};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
-    pub(crate) store: Arc<dyn EventStore>,
-    pub(crate) administration: Option<Arc<dyn Administration>>,
+    pub(crate) gate: Gate,
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) projections: Projections,
 }
 
+/// Every route there is, with its description.
+fn table() -> Table {
+    Table::new()
+        .with(routes!(append::to_log, read::of_log))
+        .with(routes!(append::to_stream, read::of_stream))
+        .with(routes!(lists::streams))
+        .with(routes!(lists::types))
+        .with(routes!(lists::head))
+        .with(routes!(subscribe::subscribe))
+        .with(routes!(spec::openapi))
+        .with(routes!(health::live))
+        .with(routes!(health::ready::ready))
+        .with(routes!(health::projections::projections))
+        .with(routes!(scrape::metrics))
+}
+
 /// The routes of gRPC and these, behind one guard.
 pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
-    let http = Router::new()
-        .route("/v1/events", post(append::to_log).get(read::of_log))
-        .route("/v1/streams/{id}/events", post(append::to_stream).get(read::of_stream))
-        .route("/v1/streams", get(lists::streams))
-        .route("/v1/types", get(lists::types))
-        .route("/v1/head", get(lists::head))
-        .route("/v1/subscribe", get(subscribe::subscribe))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/health/projections", get(health::projections))
-        .route("/metrics", get(scrape))
+    let authenticated = api.gate.authenticates();
+    let authentication = from_fn_with_state(api.gate.clone(), authenticate);
+    let http = table()
+        .router()
         .method_not_allowed_fallback(wrong_method)
         .layer(map_response(for_browsers))
         .with_state(api);
-    let router = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(from_fn(guard::guard));
+    let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
+    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard));
     // Outermost, so that what is refused is seen as well.
-    router.layer(from_fn_with_state(watch, trace::watch)).into()
-}
-
-/// `GET /metrics`
-async fn scrape(State(api): State<Api>) -> Response {
-    metrics::scrape(&api.metrics, &*api.store, &api.projections).await
+    routes.layer(from_fn_with_state(watch, trace::watch)).into()
 }
 
 /// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.

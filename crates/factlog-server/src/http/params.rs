@@ -11,7 +11,7 @@ use super::problem::Problem;
 /// Names that may stand more than once.
 const REPEATABLE: [&str; 2] = ["type", "tag"];
 /// Events or streams of a page, where the caller says nothing.
-const LIMIT: u64 = 100;
+pub(crate) const LIMIT: u64 = 100;
 /// The most a caller may ask for.
 pub(crate) const LIMIT_MAX: u64 = 1_000;
 

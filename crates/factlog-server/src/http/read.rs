@@ -6,27 +6,58 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Position, Query, ReadOptions, Revision, StreamId};
+use factlog_core::{EventStore, Position, Query, ReadOptions, Revision, StreamId};
 
 use super::Api;
 use super::append::{etag, named};
 use super::json;
 use super::params::Params;
 use super::problem::Problem;
+use super::spec::{bodies, params, refusals};
 
 /// Bytes of events after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// `GET /v1/events`
+/// Reads the log
+///
+/// A page from one snapshot. `Accept: application/x-ndjson` asks for an event a line.
+#[utoipa::path(get, path = "/v1/events", operation_id = "read", tag = "read",
+    params(params::Paging, params::Choosing, params::Where),
+    responses(
+        (status = 200, description = "A page", content(
+            (bodies::Page = "application/json"),
+            (bodies::RecordedLines = "application/x-ndjson"),
+        ), headers(
+            ("Factlog-Head" = String, description = "As `head`, where the answer is NDJSON; `null` in an empty store"),
+            ("Factlog-Next" = String, description = "As `next`, where the answer is NDJSON; `null` where nothing is left"),
+        )),
+        refusals::Asked, refusals::Offered,
+    ))]
 pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     const KNOWN: [&str; 8] = ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
     let params = Params::parse(request.uri().query(), &KNOWN)?;
     let form = Form::of(request.headers())?;
-    let page = page(&api, params.query(None)?, &params, None).await?;
+    let store = api.gate.store(request.extensions())?;
+    let page = page(&*store, params.query(None)?, &params, None).await?;
     Ok(page.answer(form))
 }
 
-/// `GET /v1/streams/{id}/events`
+/// Reads a stream
+///
+/// A page from one snapshot; a stream that nobody wrote to has an empty one and no `ETag`.
+#[utoipa::path(get, path = "/v1/streams/{id}/events", operation_id = "read_stream", tag = "read",
+    params(params::OfStream, params::Paging, params::From, params::Choosing),
+    responses(
+        (status = 200, description = "A page", content(
+            (bodies::Page = "application/json"),
+            (bodies::RecordedLines = "application/x-ndjson"),
+        ), headers(
+            ("ETag" = String, description = "The last revision of the stream, for `If-Match`"),
+            ("Factlog-Head" = String, description = "As `head`, where the answer is NDJSON; `null` in an empty store"),
+            ("Factlog-Next" = String, description = "As `next`, where the answer is NDJSON; `null` where nothing is left"),
+        )),
+        refusals::Asked, refusals::Found, refusals::Offered,
+    ))]
 pub(crate) async fn of_stream(
     State(api): State<Api>,
     stream: Result<Path<String>, PathRejection>,
@@ -36,10 +67,11 @@ pub(crate) async fn of_stream(
     let params = Params::parse(request.uri().query(), &KNOWN)?;
     let form = Form::of(request.headers())?;
     let stream = named(stream)?;
+    let store = api.gate.store(request.extensions())?;
     let page =
-        page(&api, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
+        page(&*store, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
     // As of the page's own snapshot: an append that is allowed by it has seen all that the page could show.
-    let revision = last_revision(&api, stream, page.head).await?;
+    let revision = last_revision(&*store, stream, page.head).await?;
     let mut response = page.answer(form);
     if let Some(revision) = revision {
         response.headers_mut().insert(header::ETAG, etag(revision));
@@ -48,7 +80,7 @@ pub(crate) async fn of_stream(
 }
 
 async fn last_revision(
-    api: &Api,
+    store: &dyn EventStore,
     stream: StreamId,
     head: Option<Position>,
 ) -> Result<Option<Revision>, Problem> {
@@ -56,7 +88,7 @@ async fn last_revision(
         return Ok(None);
     }
     let options = ReadOptions::default().until(head).backwards().limit(1);
-    let read = api.store.read(Query::stream(stream), options).collect().await?;
+    let read = store.read(Query::stream(stream), options).collect().await?;
     Ok(read.events.first().and_then(|event| event.revision))
 }
 
@@ -96,7 +128,12 @@ struct Page {
     next: Option<u64>,
 }
 
-async fn page(api: &Api, query: Query, params: &Params, from: Option<Revision>) -> Result<Page, Problem> {
+async fn page(
+    store: &dyn EventStore,
+    query: Query,
+    params: &Params,
+    from: Option<Revision>,
+) -> Result<Page, Problem> {
     let limit = params.limit()?;
     let backwards = params.switch("backwards")?;
     // One more than asked for tells whether there is another page.
@@ -108,7 +145,7 @@ async fn page(api: &Api, query: Query, params: &Params, from: Option<Revision>) 
         options = options.backwards();
     }
     options.from_revision = from;
-    let mut events = api.store.read(query, options);
+    let mut events = store.read(query, options);
     let mut page = Page { events: Vec::new(), head: events.head().await?, next: None };
     let (mut count, mut last) = (0, None);
     while let Some(event) = events.next().await {

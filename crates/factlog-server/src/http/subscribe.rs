@@ -25,6 +25,7 @@ use super::Api;
 use super::json;
 use super::params::Params;
 use super::problem::Problem;
+use super::spec::{bodies, params, refusals};
 use crate::stopped;
 
 /// How long a line is silent before a comment is sent.
@@ -32,22 +33,33 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What a browser waits before it connects again.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
-/// `GET /v1/subscribe`
+/// Follows the log
+///
+/// Server-Sent Events, for ever: an event each (`id` is its position), `event: caught-up` when all that there is was sent, a comment every
+/// fifteen silent seconds, and `event: end` with a problem where it ends.
+#[utoipa::path(get, path = "/v1/subscribe", operation_id = "subscribe", tag = "follow",
+    params(params::Beginning, params::Choosing, params::Where, params::GoingOn),
+    responses(
+        (status = 200, description = "Events as they come", body = bodies::Message, content_type = "text/event-stream"),
+        refusals::Asked,
+    ))]
 pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let params =
         Params::parse(request.uri().query(), &["after", "from", "type", "tag", "category", "stream"])?;
     let query = params.query(None)?;
-    let from = match (request.headers().get("last-event-id"), params.one("from")) {
-        (Some(id), _) => resume(id)?,
-        (None, None) => params.after()?.into(),
-        (None, Some("end")) if params.one("after").is_none() => StartFrom::End,
-        (None, Some(_)) => {
-            return Err(Problem::invalid("parameter `from`: only `end` is known, without `after`"));
+    let beginning = match (params.one("from"), params.after()?) {
+        (None, after) => after.into(),
+        (Some("end"), None) if params.one("after").is_none() => StartFrom::End,
+        (Some(_), _) => {
+            let what = "parameter `from`: only `end` is known, without `after`";
+            return Err(Problem::invalid(what).with("parameter", "from"));
         }
     };
+    let from = request.headers().get("last-event-id").map_or(Ok(beginning), resume)?;
     // A browser never stops asking after a stream that ends; after a refusal it does.
-    from.exclusive_bound(api.store.head().await?.position)?;
-    let frames = Frames::new(api.store.subscribe(query, from), api.stopping);
+    let store = api.gate.store(request.extensions())?;
+    from.exclusive_bound(store.head().await?.position)?;
+    let frames = Frames::new(store.subscribe(query, from), api.stopping);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // For proxies that would keep events back.

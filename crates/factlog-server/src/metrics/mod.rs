@@ -14,13 +14,13 @@ mod observed;
 #[cfg(test)]
 mod page;
 mod requests;
-mod scrape;
+pub(crate) mod scrape;
 #[cfg(test)]
 mod tests;
 mod trend;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use factlog_core::{AppendError, Appended, Clock, ErrorKind};
@@ -33,12 +33,11 @@ use prometheus_client::registry::{Registry, Unit};
 use buckets::Buckets;
 pub(crate) use clock::Stopwatch;
 use collected::Collected;
-pub(crate) use connections::counted;
+pub(crate) use connections::Open;
 pub use host::{DurableWrites, Host, HostReport};
 use observed::Followers;
 pub(crate) use observed::Observed;
 pub(crate) use requests::{Code, Labels, Method, UNKNOWN};
-pub(crate) use scrape::scrape;
 
 type Reason = [(&'static str, &'static str); 1];
 
@@ -52,8 +51,6 @@ pub(crate) struct Metrics {
     connections: Gauge,
     auth_failures: Family<Reason, Counter>,
     followers: Arc<Followers>,
-    /// Seconds since 1970; 0 for none.
-    certificate_expires: Arc<AtomicU64>,
     collected: Arc<Collected>,
 }
 
@@ -87,7 +84,13 @@ fn result(outcome: &Result<Appended, AppendError>) -> usize {
 }
 
 impl Metrics {
-    pub(crate) fn new(version: &'static str, host: Option<Arc<dyn Host>>, clock: Arc<dyn Clock>) -> Self {
+    /// `certificate_expires` is told in seconds since 1970; 0 is none.
+    pub(crate) fn new(
+        version: &'static str,
+        host: Option<Arc<dyn Host>>,
+        clock: Arc<dyn Clock>,
+        certificate_expires: Arc<AtomicU64>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("factlog");
         let append_duration = Buckets::default();
         registry.register_with_unit(
@@ -110,8 +113,8 @@ impl Metrics {
             auth_failures.clone(),
         );
         registry.register("build", "The server's version", Info::new([("version", version)]));
-        let (followers, certificate_expires) = (Arc::<Followers>::default(), Arc::<AtomicU64>::default());
-        let collected = Arc::new(Collected::new(followers.clone(), certificate_expires.clone(), host, clock));
+        let followers = Arc::<Followers>::default();
+        let collected = Arc::new(Collected::new(followers.clone(), certificate_expires, host, clock));
         registry.register_collector(Box::new(collected.clone()));
         Self {
             registry,
@@ -121,7 +124,6 @@ impl Metrics {
             connections,
             auth_failures,
             followers,
-            certificate_expires,
             collected,
         }
     }
@@ -137,15 +139,8 @@ impl Metrics {
         self.requests.get_or_create(labels).inc();
     }
 
-    /// A request was refused because of who asked: `reason` is one of a few words, such as `unknown_key`.
-    #[allow(dead_code, reason = "for the authentication in front of every route")]
+    /// A request was refused because of who asked: `reason` is one of a few words, such as `bad_key`.
     pub(crate) fn auth_failed(&self, reason: &'static str) {
         self.auth_failures.get_or_create(&[("reason", reason)]).inc();
-    }
-
-    /// The certificate in use is valid until so many seconds after 1970.
-    #[allow(dead_code, reason = "for whoever loads the certificate")]
-    pub(crate) fn certificate_expires(&self, seconds: u64) {
-        self.certificate_expires.store(seconds, Ordering::Relaxed);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use factlog_core::{
@@ -46,9 +47,9 @@ impl Clock for Minutes {
 }
 
 fn full() -> Metrics {
-    let metrics = Metrics::new("1.2.3", Some(Arc::new(Machine::default())), Arc::new(Minutes::default()));
-    metrics.auth_failed("unknown_key");
-    metrics.certificate_expires(1_900_000_000);
+    let (host, expires) = (Arc::new(Machine::default()), Arc::new(AtomicU64::new(1_900_000_000)));
+    let metrics = Metrics::new("1.2.3", Some(host), Arc::new(Minutes::default()), expires);
+    metrics.auth_failed("bad_key");
     let method = Method::Grpc("factlog.v1.EventStoreService/Append");
     metrics.requested(&Labels { protocol: "grpc", method, code: Code::Grpc(0) });
     let mut orders = ProjectionHealth::new("orders", "live");
@@ -76,7 +77,7 @@ fn the_page_of_metrics_is_the_registry() {
 
 #[test]
 fn what_has_no_source_is_left_out() {
-    let bare = Metrics::new("1.2.3", None, Arc::new(Minutes::default())).text();
+    let bare = Metrics::new("1.2.3", None, Arc::new(Minutes::default()), Arc::default()).text();
     for name in ["disk", "recovery", "fsync", "durable", "cert", "projection", "integrity", "head", "lag"] {
         assert!(!bare.contains(name), "{name} in {bare}");
     }
@@ -99,7 +100,7 @@ fn what_is_known_is_told_in_base_units() {
         "factlog_fsync_duration_seconds_sum 0.03",
         "factlog_fsync_failures_total 1",
         "factlog_cert_expiry_timestamp_seconds 1900000000",
-        "factlog_auth_failures_total{reason=\"unknown_key\"} 1",
+        "factlog_auth_failures_total{reason=\"bad_key\"} 1",
         "factlog_projection_lag_seconds{projection=\"orders\"} 2.5",
         "factlog_failed_partitions{projection=\"orders\"} 1.0",
         "factlog_requests_total{protocol=\"grpc\",method=\"factlog.v1.EventStoreService/Append\",code=\"OK\"} 1",
@@ -111,7 +112,7 @@ fn what_is_known_is_told_in_base_units() {
 /// Would fail if a subscription that has all there is were told as slow, or one whose consumer sleeps as well.
 #[test]
 fn a_subscription_is_behind_only_while_its_consumer_does_not_ask() {
-    let metrics = Arc::new(Metrics::new("1", None, Arc::new(Minutes::default())));
+    let metrics = Arc::new(Metrics::new("1", None, Arc::new(Minutes::default()), Arc::default()));
     let store = Observed::new(Arc::new(MemoryStore::new()), metrics.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {

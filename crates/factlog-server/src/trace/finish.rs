@@ -9,6 +9,7 @@ use axum::Error;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use factlog_core::access::PrincipalName;
 use http_body::{Body as _, Frame, SizeHint};
 use tracing::Span;
 
@@ -24,7 +25,7 @@ pub(super) struct Finish {
     started: Stopwatch,
     peer: Option<SocketAddr>,
     parent: Option<TraceParent>,
-    principal: Option<Arc<str>>,
+    principal: Option<PrincipalName>,
     request_bytes: Option<u64>,
     response_bytes: u64,
     code: Code,
@@ -109,7 +110,7 @@ impl Finish {
             request_bytes = self.request_bytes,
             response_bytes = self.response_bytes,
             peer = self.peer.map(tracing::field::display),
-            principal = self.principal.as_deref(),
+            principal = self.principal.as_ref().map(PrincipalName::as_str),
             trace_id = self.parent.as_ref().map(TraceParent::trace_id),
         );
     }

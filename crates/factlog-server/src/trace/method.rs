@@ -6,7 +6,14 @@ use crate::http::is_grpc;
 use crate::metrics::{Method, UNKNOWN};
 
 /// Every method that this server may serve; a test compares it with the `.proto` files.
-pub(super) const METHODS: [&str; 16] = [
+pub(super) const METHODS: [&str; 23] = [
+    "factlog.v1.AccessService/CreateKey",
+    "factlog.v1.AccessService/ListKeys",
+    "factlog.v1.AccessService/ListPrincipals",
+    "factlog.v1.AccessService/RevokeKey",
+    "factlog.v1.AccessService/RotateKey",
+    "factlog.v1.AccessService/SetGrants",
+    "factlog.v1.AccessService/WhoAmI",
     "factlog.v1.AdministrationService/GetStats",
     "factlog.v1.AdministrationService/GetStream",
     "factlog.v1.AdministrationService/ListStreams",

@@ -19,9 +19,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use tonic::transport::server::TcpConnectInfo;
+use factlog_core::access::PrincipalName;
 use tracing::{Instrument as _, Span, field::Empty};
 
+use crate::listen::PeerAddress;
 use crate::metrics::{Method, Metrics};
 use finish::{Finish, Finishing};
 pub(crate) use parent::TraceParent;
@@ -37,14 +38,8 @@ pub(crate) struct Watch {
 }
 
 /// Who asked, for the access log: authentication puts it into the extensions of the answer.
-#[allow(dead_code, reason = "for the authentication in front of every route")]
 #[derive(Clone, Debug)]
-pub(crate) struct Principal(pub(crate) Arc<str>);
-
-/// Where a request came from, for an accept loop that says it in this way.
-#[allow(dead_code, reason = "for an accept loop of our own")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Principal(pub(crate) PrincipalName);
 
 /// Watches one request from its beginning to its end.
 pub(crate) async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> Response {
@@ -66,8 +61,7 @@ pub(crate) async fn watch(State(watch): State<Watch>, request: Request, next: Ne
 }
 
 fn peer(request: &Request) -> Option<SocketAddr> {
-    let told = request.extensions().get::<Peer>().map(|peer| peer.0);
-    told.or_else(|| request.extensions().get::<TcpConnectInfo>()?.remote_addr())
+    request.extensions().get::<PeerAddress>().map(|peer| peer.0)
 }
 
 /// What the caller says the body has.

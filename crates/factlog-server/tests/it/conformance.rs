@@ -1,5 +1,6 @@
 //! Every promise of the contract over a socket: on the store in memory, and on the engine, which is closed and opened
-//! again behind a new server in the middle of each scenario.
+//! again behind a new server in the middle of each scenario; on the engine over TLS and with a key as well. The keys are in a
+//! store of their own there, because the scenarios begin with an empty one.
 
 use std::sync::Arc;
 
@@ -7,18 +8,23 @@ use factlog_client::RemoteStore;
 use factlog_core::conformance::{ManualClock, Subject};
 use factlog_core::{Administration, BoxFuture, EventStore, MemoryStore, Timestamp};
 use factlog_engine::{Engine, Settings};
+use factlog_server::{Access, ClientCertificates};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::certificates::Authority;
 use crate::served::{Served, runtime};
 
 /// A remote store, and what is behind it.
 struct Remote {
     runtime: Runtime,
     dir: Option<TempDir>,
+    authority: Option<Authority>,
     clock: Arc<ManualClock>,
     open: Mutex<Option<Open>>,
+    /// The keys of a secured server, and one of them.
+    keys: Option<(Arc<Access>, String)>,
 }
 
 struct Open {
@@ -28,9 +34,18 @@ struct Open {
 }
 
 impl Remote {
-    /// `dir` says where the engine is; without one the store is in memory.
-    fn new(dir: Option<TempDir>) -> Self {
-        let subject = Self { runtime: runtime(), dir, clock: Arc::default(), open: Mutex::default() };
+    /// `dir` says where the engine is; without one the store is in memory. `authority` secures it with TLS and keys.
+    fn new(dir: Option<TempDir>, authority: Option<Authority>) -> Self {
+        let (clock, open) = (Arc::default(), Mutex::default());
+        let runtime = runtime();
+        let keys = authority.is_some().then(|| {
+            runtime.block_on(async {
+                let access = Access::open(Arc::new(MemoryStore::new())).await.expect("open");
+                let first = access.first_key().await.expect("a key").expect("the first");
+                (access, first.secret)
+            })
+        });
+        let subject = Self { runtime, dir, authority, clock, open, keys };
         let behind = subject.open_behind();
         *subject.open.lock() = Some(subject.serve(behind));
         subject
@@ -49,8 +64,23 @@ impl Remote {
 
     fn serve(&self, behind: Arc<dyn Administration>) -> Open {
         let _inside = self.runtime.enter();
-        let served = self.runtime.block_on(Served::start(behind.clone()));
-        let client = Arc::new(served.client("?deadline=60s"));
+        let served = self.runtime.block_on(async {
+            let behind = behind.clone();
+            match &self.authority {
+                None => Served::start(behind).await,
+                Some(authority) => {
+                    let certificate = authority.server();
+                    let identity = (&certificate, ClientCertificates::Unasked);
+                    let (access, _) = self.keys.clone().expect("keys");
+                    Served::secured(behind, authority, identity, |server| server.authenticated(access)).await
+                }
+            }
+        });
+        let client = match &self.keys {
+            None => served.client("?deadline=60s"),
+            Some((_, key)) => served.client_with(key),
+        };
+        let client = Arc::new(client);
         Open { behind, served, client }
     }
 }
@@ -87,9 +117,19 @@ impl Subject for Remote {
 }
 
 mod over_the_store_in_memory {
-    factlog_core::conformance_tests!(|| super::Remote::new(None));
+    factlog_core::conformance_tests!(|| super::Remote::new(None, None));
 }
 
 mod over_the_engine {
-    factlog_core::conformance_tests!(|| super::Remote::new(Some(tempfile::tempdir().expect("a directory"))));
+    factlog_core::conformance_tests!(|| super::Remote::new(
+        Some(tempfile::tempdir().expect("a directory")),
+        None
+    ));
+}
+
+mod over_the_engine_with_tls_and_keys {
+    factlog_core::conformance_tests!(|| super::Remote::new(
+        Some(tempfile::tempdir().expect("a directory")),
+        Some(super::Authority::new())
+    ));
 }

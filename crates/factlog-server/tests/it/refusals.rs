@@ -34,7 +34,10 @@ fn an_address_that_others_can_reach_is_refused() {
         let served = Server::new(Arc::new(MemoryStore::new())).serve(listener, std::future::pending()).await;
         let error = served.expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().contains("there is no authentication yet; listen on 127.0.0.1"), "{error}");
+        assert!(
+            error.to_string().contains("there is no TLS and authentication; listen on 127.0.0.1"),
+            "{error}"
+        );
     });
 }
 

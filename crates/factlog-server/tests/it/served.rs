@@ -1,15 +1,18 @@
 //! A store behind a server of its own, and a client of it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use factlog_client::RemoteStore;
 use factlog_core::Administration;
-use factlog_server::Server;
+use factlog_server::{Access, ClientCertificates, Server, Tls};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::certificates::{Authority, Issued};
 
 /// A runtime for servers and clients.
 pub(crate) fn runtime() -> Runtime {
@@ -19,6 +22,8 @@ pub(crate) fn runtime() -> Runtime {
 /// A server that runs.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
+    /// The authority of its certificate, where it has one.
+    authority: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<factlog_core::Result<()>>,
 }
@@ -31,15 +36,41 @@ impl Served {
 
     /// Serves a store at this address.
     pub(crate) async fn start_at(address: SocketAddr, store: Arc<dyn Administration>) -> Self {
-        Self::start_server_at(address, Server::administered(store)).await
+        Self::run(address, Server::administered(store), None).await
     }
 
     /// Runs this server on a free port.
     pub(crate) async fn start_server(server: Server) -> Self {
-        Self::start_server_at("127.0.0.1:0".parse().expect("an address"), server).await
+        Self::run("127.0.0.1:0".parse().expect("an address"), server, None).await
     }
 
-    async fn start_server_at(address: SocketAddr, server: Server) -> Self {
+    /// Serves a store on a free port as `change` says, without TLS.
+    pub(crate) async fn start_with(
+        store: Arc<dyn Administration>,
+        change: impl FnOnce(Server) -> Server,
+    ) -> Self {
+        let address = "127.0.0.1:0".parse().expect("an address");
+        Self::run(address, change(Server::administered(store)), None).await
+    }
+
+    /// Serves a store whose callers show keys.
+    pub(crate) async fn start_authenticated(store: Arc<dyn Administration>, access: Arc<Access>) -> Self {
+        Self::start_with(store, |server| server.authenticated(access)).await
+    }
+
+    /// The same over TLS, with a certificate of this authority.
+    pub(crate) async fn secured(
+        store: Arc<dyn Administration>,
+        authority: &Authority,
+        (certificate, clients): (&Issued, ClientCertificates),
+        change: impl FnOnce(Server) -> Server,
+    ) -> Self {
+        let tls = Tls::open(&certificate.certificate, &certificate.key, clients).expect("in order");
+        let server = change(Server::administered(store).tls(tls));
+        Self::run("127.0.0.1:0".parse().expect("an address"), server, Some(authority.file())).await
+    }
+
+    async fn run(address: SocketAddr, server: Server, authority: Option<PathBuf>) -> Self {
         let listener = TcpListener::bind(address).await.expect("bind");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -47,12 +78,25 @@ impl Served {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(server.serve(listener, shutdown));
-        Self { address, stop, serving }
+        Self { address, authority, stop, serving }
     }
 
     /// A client of it.
     pub(crate) fn client(&self, parameters: &str) -> RemoteStore {
-        client(self.address, parameters)
+        client_of(&self.url(self.address, parameters))
+    }
+
+    /// Where it is, for one who reaches it by way of this address.
+    pub(crate) fn url(&self, address: SocketAddr, parameters: &str) -> String {
+        let Some(authority) = &self.authority else { return format!("factlog://{address}{parameters}") };
+        let more = parameters.replacen('?', "&", 1);
+        format!("factlogs://{address}?ca={}{more}", authority.display())
+    }
+
+    /// A client of it that shows this key.
+    pub(crate) fn client_with(&self, key: &str) -> RemoteStore {
+        RemoteStore::open_with_key(&self.url(self.address, "?deadline=60s"), key)
+            .expect("a connection string")
     }
 
     /// Stops it and waits until it has stopped.
@@ -64,5 +108,10 @@ impl Served {
 
 /// A client of whatever listens there.
 pub(crate) fn client(address: SocketAddr, parameters: &str) -> RemoteStore {
-    RemoteStore::open(&format!("factlog://{address}{parameters}")).expect("a connection string")
+    client_of(&format!("factlog://{address}{parameters}"))
+}
+
+/// A client with this connection string.
+pub(crate) fn client_of(url: &str) -> RemoteStore {
+    RemoteStore::open(url).expect("a connection string")
 }

@@ -1,7 +1,6 @@
 //! Connections that are cut, delayed, held and repeated while appends, reads and subscriptions run: no event is lost
 //! or doubled, what was refused is not there, and subscribers see all of it once, in order.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,10 +11,12 @@ use factlog_core::{
     RecordedEvent, Revision, StartFrom, StreamId, Tags,
 };
 use factlog_engine::{Engine, Settings};
+use factlog_server::ClientCertificates;
 use tokio::task::JoinSet;
 
+use crate::certificates::Authority;
 use crate::proxy::Proxy;
-use crate::served::{Served, client, runtime};
+use crate::served::{Served, client_of, runtime};
 
 const WRITERS: u64 = 4;
 
@@ -95,8 +96,8 @@ async fn write_many_at_once(store: RemoteStore) -> Vec<EventId> {
 }
 
 /// Follows until it has seen so many events.
-async fn follow(address: SocketAddr, query: Query, count: usize) -> (Vec<RecordedEvent>, u64) {
-    let store = client(address, "?deadline=540s");
+async fn follow(url: String, query: Query, count: usize) -> (Vec<RecordedEvent>, u64) {
+    let store = client_of(&url);
     let mut subscription = store.subscribe(query, StartFrom::Beginning);
     let mut seen = Vec::new();
     let mut caught_up = None;
@@ -119,18 +120,18 @@ async fn follow(address: SocketAddr, query: Query, count: usize) -> (Vec<Recorde
     (seen, store.resumed())
 }
 
-async fn torn(behind: Arc<dyn Administration>, seed: u64) {
-    let served = Served::start(behind.clone()).await;
+async fn torn(behind: Arc<dyn Administration>, served: Served, seed: u64) {
     // A few appends of 1 KiB each pass over one connection; or two batches of 256 KiB.
     let proxy = Proxy::start(served.address, 40_000, seed).await;
     let wider = Proxy::start(served.address, 600_000, seed).await;
-    let remote = || client(proxy.address, "?deadline=540s");
+    let remote = || client_of(&served.url(proxy.address, "?deadline=540s"));
+    let wide = || served.url(wider.address, "?deadline=540s");
 
     let rare = Query::any_of([QueryItem::tagged(Tags::new(["rare"]).expect("a tag"))]).expect("a query");
     let rare_count = (WRITERS * appends().div_ceil(5)) as usize;
-    let follow_rare = tokio::spawn(follow(wider.address, rare.clone(), rare_count));
+    let follow_rare = tokio::spawn(follow(wide(), rare.clone(), rare_count));
     let own = Query::category(factlog_core::Category::new("own").expect("a category"));
-    let follow_own = tokio::spawn(follow(wider.address, own.clone(), (WRITERS * appends()) as usize));
+    let follow_own = tokio::spawn(follow(wide(), own.clone(), (WRITERS * appends()) as usize));
 
     let mut alone = JoinSet::new();
     (0..WRITERS).for_each(|writer| drop(alone.spawn(write_alone(remote(), writer))));
@@ -166,10 +167,10 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
     assert_eq!(followed_own, direct(own).await.expect("read").events);
     assert_eq!(followed_rare, direct(rare).await.expect("read").events);
     // From the beginning, so that connections break between batches of events and not only at the head.
-    let (followed, resumed) = follow(wider.address, Query::All, recorded.len()).await;
+    let (followed, resumed) = follow(wide(), Query::All, recorded.len()).await;
     assert!(followed == recorded, "{} followed, {} recorded", followed.len(), recorded.len());
     assert!(0 < resumed, "the late subscription was not torn");
-    let remote = client(wider.address, "?deadline=540s");
+    let remote = client_of(&wide());
     for options in [
         ReadOptions::default(),
         ReadOptions::default().backwards(),
@@ -190,12 +191,30 @@ async fn torn(behind: Arc<dyn Administration>, seed: u64) {
 
 #[test]
 fn torn_connections_lose_and_double_nothing_in_memory() {
-    runtime().block_on(torn(Arc::new(MemoryStore::new()), 7));
+    runtime().block_on(async {
+        let behind = Arc::new(MemoryStore::new());
+        torn(behind.clone(), Served::start(behind).await, 7).await;
+    });
 }
 
 #[test]
 fn torn_connections_lose_and_double_nothing_on_the_engine() {
     let dir = tempfile::tempdir().expect("a directory");
     let engine = Engine::open(dir.path(), Settings::default()).expect("open");
-    runtime().block_on(torn(Arc::new(engine), 8));
+    runtime().block_on(async {
+        let behind = Arc::new(engine);
+        torn(behind.clone(), Served::start(behind).await, 8).await;
+    });
+}
+
+/// Would fail if TLS hid from a client that its connection was cut, or let what is sent a second time in.
+#[test]
+fn torn_connections_lose_and_double_nothing_over_tls() {
+    runtime().block_on(async {
+        let (behind, authority) = (Arc::new(MemoryStore::new()), Authority::new());
+        let certificate = authority.server();
+        let identity = (&certificate, ClientCertificates::Unasked);
+        let served = Served::secured(behind.clone(), &authority, identity, |server| server).await;
+        torn(behind, served, 9).await;
+    });
 }

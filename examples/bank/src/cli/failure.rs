@@ -106,7 +106,7 @@ fn code_of_store(error: &factlog::Error) -> u8 {
     match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Indeterminate | ErrorKind::Closed => UNAVAILABLE,
         ErrorKind::Corrupt => DAMAGE,
-        ErrorKind::Denied => DENIED,
+        ErrorKind::Denied | ErrorKind::Unauthenticated => DENIED,
         _ => FAILURE,
     }
 }

@@ -12,6 +12,7 @@ use crate::commands::doctor;
 use crate::context::Context;
 use crate::contexts::Contexts;
 use crate::failure::Outcome;
+use crate::settings::{self, Flags, Found};
 
 /// Up to this size a store is verified for a bundle, as a sample.
 const VERIFIED_BYTES_MAX: u64 = 1 << 30;
@@ -77,7 +78,13 @@ fn settings(context: &Context) -> Value {
         },
         Ok(_) | Err(_) => json!({}),
     };
-    json!({ "environment": redact::variables(std::env::vars_os()), "contexts": contexts })
+    let served = settings::files(None).and_then(|files| settings::look(&Flags::default(), context, &files));
+    let served = match served {
+        Ok(found) => found.all().iter().map(Found::json).collect(),
+        // What is wrong may be a secret in the wrong place.
+        Err(_) => json!({ "not_told": "the settings cannot be read: see `factlog config check`" }),
+    };
+    json!({ "serve": served, "environment": redact::variables(std::env::vars_os()), "contexts": contexts })
 }
 
 fn stats(context: &Context, checkup: &Checkup) -> Value {

@@ -7,10 +7,10 @@ use std::ffi::OsString;
 use serde_json::{Map, Value, json};
 
 use crate::place::Place;
+use crate::settings::TABLE;
 
 /// Variables whose values are shown.
-const SHOWN: [&str; 6] =
-    ["FACTLOG_CONTEXT", "FACTLOG_DATA", "FACTLOG_LOG", "FACTLOG_READ_MODEL", "NO_COLOR", "TERM"];
+const SHOWN: [&str; 4] = ["FACTLOG_CONTEXT", "FACTLOG_READ_MODEL", "NO_COLOR", "TERM"];
 /// Variables that are told of, by how they begin.
 const TOLD: [&str; 4] = ["FACTLOG_", "OTEL_", "NO_COLOR", "TERM"];
 const HIDDEN: &str = "[set, not shown]";
@@ -22,7 +22,9 @@ pub(super) fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Valu
     let shown = |(name, value): (String, OsString)| {
         let text = match name.as_str() {
             "FACTLOG_SERVER" => value.to_str().map(server),
-            known if SHOWN.contains(&known) => Some(value.to_string_lossy().into_owned()),
+            known if SHOWN.contains(&known) || is_open_setting(known) => {
+                Some(value.to_string_lossy().into_owned())
+            }
             _ => None,
         };
         (name, json!(text.unwrap_or_else(|| HIDDEN.to_owned())))
@@ -30,6 +32,11 @@ pub(super) fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Valu
     let mut variables: Vec<(String, Value)> = told.map(shown).collect();
     variables.sort_by(|one, other| one.0.cmp(&other.0));
     Value::Object(variables.into_iter().collect::<Map<_, _>>())
+}
+
+/// Whether it is the variable of a setting that is no secret.
+fn is_open_setting(name: &str) -> bool {
+    TABLE.iter().any(|setting| !setting.secret && setting.variable() == name)
 }
 
 /// Where a store is.

@@ -1,0 +1,311 @@
+//! [`Access`]: the keys and grants of a store, kept in the store itself.
+//!
+//! * What was changed is appended under the revision that was seen, and folded before it is answered.
+//! * Whoever holds a [`Caller`](super::caller::Caller) asks for its grants anew each time, or is told of a change.
+
+use std::sync::Arc;
+
+use factlog_core::access::{AccessControl, Grants, KeyInfo, MintedKey, NewKey, Principal, PrincipalName};
+use factlog_core::{
+    Append, AppendCondition, AppendError, Clock, Error, EventStore, ExpectedRevision, Query, ReadOptions,
+    Result, StartFrom, StreamId, SystemClock, Timestamp,
+};
+use tokio::sync::{Mutex, watch};
+
+use super::facts::{Fact, STREAM, State};
+use super::local::Asked;
+use super::secret::Key;
+
+/// The principal of a store's first key.
+pub const FIRST_PRINCIPAL: &str = "admin";
+/// How often a change is tried while others change the same.
+const ATTEMPTS: usize = 16;
+
+/// The keys and grants of a store, as the facts in its stream `$server-access` say.
+///
+/// ```
+/// use std::sync::Arc;
+/// use factlog_core::MemoryStore;
+/// use factlog_server::Access;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> factlog_core::Result<()> {
+/// let access = Access::open(Arc::new(MemoryStore::new())).await?;
+/// let first = access.first_key().await?.expect("a new store has no key");
+/// assert!(first.secret.starts_with("factlog_"));
+/// assert!(access.first_key().await?.is_none(), "it is made once");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Access {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    state: watch::Sender<Arc<State>>,
+    /// Held by whoever reads on, so that the state never goes back.
+    reading: Mutex<()>,
+}
+
+impl Access {
+    /// Reads what the store says of keys and grants.
+    ///
+    /// # Errors
+    /// `Corrupt` for a fact of access that this version cannot read; the store's.
+    pub async fn open(store: Arc<dyn EventStore>) -> Result<Arc<Self>> {
+        Self::open_with(store, Arc::new(SystemClock)).await
+    }
+
+    /// The same, with another clock to tell when keys expire.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub async fn open_with(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let access = Self { store, clock, state: watch::Sender::default(), reading: Mutex::default() };
+        access.refresh().await?;
+        Ok(Arc::new(access))
+    }
+
+    /// The key of a store that never had one, for the principal `admin`, who may do everything. `None` if it has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn first_key(&self) -> Result<Option<MintedKey>> {
+        let (key, secret) = Key::mint()?;
+        let made = self.begin(&key).await?;
+        made.then(|| self.minted(&key.id, secret)).transpose()
+    }
+
+    /// The same with a key that was made before, such as by `factlog auth keys generate`. Whether the store had none.
+    ///
+    /// # Errors
+    /// `Invalid` for what is no key; the store's.
+    pub async fn first_key_is(&self, secret: &str) -> Result<bool> {
+        let key = Key::parse(secret).ok_or_else(|| {
+            Error::invalid(
+                "that is no key; `factlog auth keys generate` makes one, or name a file that is not there",
+            )
+        })?;
+        self.begin(&key).await
+    }
+
+    async fn begin(&self, key: &Key) -> Result<bool> {
+        let principal = PrincipalName::new(FIRST_PRINCIPAL)?;
+        let change = |state: &State| {
+            if state.keys().next().is_some() {
+                return Ok(Vec::new());
+            }
+            let by = "the first start".to_owned();
+            Ok(vec![set(&principal, &Grants::everything(), &by), created(key, &principal, None, &by)])
+        };
+        self.change(change).await
+    }
+
+    /// The text of a new key that no store knows yet.
+    ///
+    /// # Errors
+    /// `Unavailable` where the operating system gives no random bytes.
+    pub fn generate_key() -> Result<String> {
+        Key::mint().map(|(_, secret)| secret)
+    }
+
+    /// Whether there ever was a key.
+    pub fn has_keys(&self) -> bool {
+        self.state().keys().next().is_some()
+    }
+
+    /// Keeping them as the owner of the store's files, who needs no key.
+    pub fn as_owner(self: Arc<Self>) -> Arc<dyn AccessControl> {
+        Arc::new(Asked { access: self, caller: None })
+    }
+
+    /// Follows what others record of keys and grants until the store fails.
+    pub(crate) async fn follow(&self) -> Error {
+        let from = StartFrom::from(self.state().position);
+        let stream = match StreamId::new(STREAM) {
+            Ok(stream) => stream,
+            Err(error) => return error,
+        };
+        let mut facts = self.store.subscribe(Query::stream(stream), from);
+        loop {
+            match facts.next_event().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                None => return Error::closed("the store ended a subscription without a reason"),
+            }
+            if let Err(error) = self.refresh().await {
+                return error;
+            }
+        }
+    }
+
+    /// Reads on from where the state is.
+    async fn refresh(&self) -> Result<()> {
+        let _reading = self.reading.lock().await;
+        let mut state = State::clone(&self.state());
+        let options = ReadOptions::default().after(state.position);
+        let mut facts = self.store.read(Query::stream(StreamId::new(STREAM)?), options);
+        let mut changed = false;
+        while let Some(fact) = facts.next().await {
+            state.apply(&fact?)?;
+            changed = true;
+        }
+        if changed {
+            self.state.send_replace(Arc::new(state));
+        }
+        Ok(())
+    }
+
+    /// Appends what follows from the state, and folds it; whether there was anything.
+    async fn change(&self, facts: impl Fn(&State) -> Result<Vec<Fact>>) -> Result<bool> {
+        let stream = StreamId::new(STREAM)?;
+        for _ in 0..ATTEMPTS {
+            let state = self.state();
+            let events = facts(&state)?.iter().map(Fact::event).collect::<Result<Vec<_>>>()?;
+            if events.is_empty() {
+                return Ok(false);
+            }
+            let expected = state.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::At);
+            let append = Append::new(events).when(AppendCondition::revision(stream.clone(), expected));
+            let appended = self.store.append(append).await;
+            self.refresh().await?;
+            match appended {
+                Ok(_) => return Ok(true),
+                Err(AppendError::Conflict(_)) => {}
+                Err(AppendError::Failed(error)) => return Err(error),
+            }
+        }
+        Err(Error::unavailable(
+            "others change keys and grants at the same time; nothing was changed, try again",
+        ))
+    }
+
+    pub(super) fn state(&self) -> Arc<State> {
+        self.state.borrow().clone()
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<State>> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn minted(&self, id: &str, secret: String) -> Result<MintedKey> {
+        let state = self.state();
+        let kept =
+            state.key(id).ok_or_else(|| Error::unavailable("the key just made is not there; try again"))?;
+        Ok(MintedKey { info: kept.info.clone(), secret })
+    }
+
+    pub(super) async fn create_key(&self, new: NewKey, by: &str) -> Result<MintedKey> {
+        let (key, secret) = Key::mint()?;
+        let principal = &new.principal;
+        self.in_future(new.expires_at)?;
+        let change = |state: &State| {
+            let mut facts = Vec::new();
+            match (state.grants(principal), &new.grants) {
+                (None, Some(grants)) => facts.push(set(principal, grants, by)),
+                (Some(_), None) => {}
+                (None, None) => {
+                    return Err(Error::invalid(format!(
+                        "there is no principal {principal}; say what it may do"
+                    )));
+                }
+                (Some(grants), Some(_)) => {
+                    return Err(Error::invalid(format!(
+                        "the principal {principal} exists and may do: {grants}; leave the grants out, or change them first"
+                    )));
+                }
+            }
+            facts.push(created(&key, principal, new.expires_at, by));
+            Ok(facts)
+        };
+        self.change(change).await?;
+        self.minted(&key.id, secret)
+    }
+
+    pub(super) async fn rotate_key(
+        &self,
+        id: &str,
+        old_expires_at: Timestamp,
+        new_expires_at: Option<Timestamp>,
+        by: &str,
+    ) -> Result<MintedKey> {
+        let (key, secret) = Key::mint()?;
+        self.in_future(new_expires_at)?;
+        let change = |state: &State| {
+            let old = state.key(id).ok_or_else(|| unknown(id))?;
+            if !old.info.is_good(self.now()) {
+                return Err(Error::invalid(format!("key {id} is not good any more; create one instead")));
+            }
+            let mut facts = vec![created(&key, &old.info.principal, new_expires_at, by)];
+            if old.info.expires_at.is_none_or(|expires_at| old_expires_at < expires_at) {
+                let expires_at_micros = old_expires_at.as_micros();
+                facts.push(Fact::KeyExpires { key: id.to_owned(), expires_at_micros, by: by.to_owned() });
+            }
+            Ok(facts)
+        };
+        self.change(change).await?;
+        self.minted(&key.id, secret)
+    }
+
+    pub(super) async fn revoke_key(&self, id: &str, by: &str) -> Result<()> {
+        let change = |state: &State| {
+            let kept = state.key(id).ok_or_else(|| unknown(id))?;
+            let fact = Fact::KeyRevoked { key: id.to_owned(), by: by.to_owned() };
+            Ok(if kept.info.revoked_at.is_some() { Vec::new() } else { vec![fact] })
+        };
+        self.change(change).await.map(drop)
+    }
+
+    pub(super) async fn set_grants(
+        &self,
+        principal: &PrincipalName,
+        grants: &Grants,
+        by: &str,
+    ) -> Result<()> {
+        let change = |state: &State| {
+            let same = state.grants(principal).is_some_and(|present| **present == *grants);
+            Ok(if same { Vec::new() } else { vec![set(principal, grants, by)] })
+        };
+        self.change(change).await.map(drop)
+    }
+
+    pub(super) async fn keys(&self) -> Result<Vec<KeyInfo>> {
+        self.refresh().await?;
+        Ok(self.state().keys().cloned().collect())
+    }
+
+    pub(super) async fn principals(&self) -> Result<Vec<Principal>> {
+        self.refresh().await?;
+        Ok(self.state().principals().collect())
+    }
+
+    fn in_future(&self, expires_at: Option<Timestamp>) -> Result<()> {
+        match expires_at {
+            Some(expires_at) if expires_at <= self.now() => Err(Error::invalid(format!(
+                "a key that expired at {expires_at} is of no use; give a later time"
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn unknown(id: &str) -> Error {
+    Error::invalid(format!("there is no key {id:?}; `factlog auth keys list` shows them all"))
+}
+
+fn set(principal: &PrincipalName, grants: &Grants, by: &str) -> Fact {
+    let grants = grants.iter().map(ToString::to_string).collect();
+    Fact::GrantsSet { principal: principal.to_string(), grants, by: by.to_owned() }
+}
+
+fn created(key: &Key, principal: &PrincipalName, expires_at: Option<Timestamp>, by: &str) -> Fact {
+    Fact::KeyCreated {
+        key: key.id.clone(),
+        principal: principal.to_string(),
+        sha256: key.digest().to_text(),
+        expires_at_micros: expires_at.map(Timestamp::as_micros),
+        by: by.to_owned(),
+    }
+}

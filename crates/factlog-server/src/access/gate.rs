@@ -1,0 +1,78 @@
+//! The one way from a request to the store.
+
+use std::sync::Arc;
+
+use factlog_core::access::AccessControl;
+use factlog_core::{Administration, Error, EventStore, Result};
+use tonic::codegen::http::Extensions;
+
+use super::audit::Audit;
+use super::caller::Caller;
+use super::directory::Access;
+use super::guarded::Guarded;
+use super::local::Asked;
+use crate::metrics::Metrics;
+
+/// What is served, behind its guard.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) administration: Option<Arc<dyn Administration>>,
+    pub(super) access: Option<Arc<Access>>,
+    pub(super) audit: Audit,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        store: Arc<dyn EventStore>,
+        administration: Option<Arc<dyn Administration>>,
+        access: Option<Arc<Access>>,
+        audit: Audit,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { store, administration, access, audit, metrics }
+    }
+
+    /// The store, as whoever sent the request may use it.
+    ///
+    /// # Errors
+    /// `Denied` for a request that has not passed the layer of authentication.
+    pub(crate) fn store(&self, of: &Extensions) -> Result<Arc<dyn EventStore>> {
+        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
+        Ok(Arc::new(Guarded { caller, audit, store: self.store.clone() }))
+    }
+
+    /// Its lists and numbers, where the store offers them.
+    ///
+    /// # Errors
+    /// Those of [`store`](Self::store).
+    pub(crate) fn administration(&self, of: &Extensions) -> Result<Option<Arc<dyn Administration>>> {
+        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
+        let Some(store) = self.administration.clone() else { return Ok(None) };
+        Ok(Some(Arc::new(Guarded { caller, audit, store })))
+    }
+
+    /// The keys and grants, as whoever sent the request may keep them; `None` without authentication.
+    ///
+    /// # Errors
+    /// Those of [`store`](Self::store).
+    pub(crate) fn access(&self, of: &Extensions) -> Result<Option<Arc<dyn AccessControl>>> {
+        let caller = Self::caller(of)?;
+        let Some(access) = self.access.clone() else { return Ok(None) };
+        Ok(Some(Arc::new(Asked { access, caller: Some((caller, self.audit.clone())) })))
+    }
+
+    /// Whether callers have to show who they are.
+    pub(crate) fn authenticates(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// Who sent the request.
+    ///
+    /// # Errors
+    /// Those of [`store`](Self::store).
+    pub(crate) fn caller(of: &Extensions) -> Result<Caller> {
+        of.get::<Caller>().cloned().ok_or_else(|| Error::denied("the request came past the authentication"))
+    }
+}

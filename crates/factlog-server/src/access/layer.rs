@@ -1,0 +1,93 @@
+//! The layer that every request passes: who asks?
+//!
+//! `authorization: Bearer KEY` says it, over gRPC as over HTTP, or else the certificate of the client. Only whether the server is well is told to everybody.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use factlog_core::Error;
+
+use super::caller::Caller;
+use super::gate::Gate;
+use crate::http::{Problem, is_grpc};
+use crate::listen::PeerAddress;
+use crate::tls::PeerName;
+use crate::trace::Principal;
+
+/// What everybody may ask.
+const OPEN_PATHS: [&str; 4] =
+    ["/health/live", "/health/ready", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"];
+
+/// Puts the caller into the request, or refuses it.
+pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    if OPEN_PATHS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    match caller(&gate, request.headers(), request.extensions().get()) {
+        Ok(caller) => {
+            let principal = caller.authenticated().cloned().map(Principal);
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            if let Some(principal) = principal {
+                response.extensions_mut().insert(principal);
+            }
+            response
+        }
+        Err(Refused { reason, why }) => {
+            let peer = request.extensions().get::<PeerAddress>();
+            gate.metrics.auth_failed(reason);
+            gate.audit.unauthenticated(peer.map(|peer| peer.0.ip()), why);
+            refuse(request.headers(), why)
+        }
+    }
+}
+
+/// Why nobody is let in: a word for the metrics, and a sentence.
+struct Refused {
+    reason: &'static str,
+    why: &'static str,
+}
+
+const NO_KEY: Refused =
+    Refused { reason: "no_key", why: "no key was shown; send `authorization: Bearer KEY`" };
+const UNKNOWN_CERTIFICATE: Refused = Refused {
+    reason: "unknown_certificate",
+    why: "no key was shown, and there is no principal for the certificate of this connection",
+};
+const TWO_CREDENTIALS: Refused =
+    Refused { reason: "two_credentials", why: "two credentials were shown; send one" };
+const MALFORMED: Refused =
+    Refused { reason: "malformed", why: "the credential is none of the form `Bearer KEY`" };
+const BAD_KEY: Refused =
+    Refused { reason: "bad_key", why: "the key is not good: it is mistyped, unknown, expired or revoked" };
+
+/// A key that is shown counts, or else the certificate of the connection.
+fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, Refused> {
+    let Some(access) = &gate.access else { return Ok(Caller::anybody()) };
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = shown.next() else {
+        let PeerName(name) = certificate.ok_or(NO_KEY)?;
+        return Caller::with_certificate(access, name).ok_or(UNKNOWN_CERTIFICATE);
+    };
+    if shown.next().is_some() {
+        return Err(TWO_CREDENTIALS);
+    }
+    let text = value.to_str().ok().and_then(bearer).ok_or(MALFORMED)?;
+    Caller::with_key(access, text).ok_or(BAD_KEY)
+}
+
+/// The token of a value whose scheme is `Bearer` in whatever case (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refuse(headers: &HeaderMap, why: &'static str) -> Response {
+    if is_grpc(headers) {
+        return crate::answers::refuse(Error::unauthenticated(why)).into_http::<axum::body::Body>();
+    }
+    let mut response = Problem::from(Error::unauthenticated(why)).into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}

@@ -1,0 +1,48 @@
+//! What one peer may cost.
+
+use std::time::Duration;
+
+/// Bounds on connections. The defaults suit a server on a network; tests make the times short.
+///
+/// A bound never makes the others wait: what is over it is refused or closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time. One more is closed at once. Each needs a file descriptor.
+    pub connections: usize,
+    /// Calls of one connection at a time. More wait until one has ended.
+    pub calls: u32,
+    /// Bytes of the headers of one request. With more it is refused, over HTTP/1.1 with status 431.
+    pub header_bytes: u32,
+    /// How long the TLS handshake may take.
+    pub handshake: Duration,
+    /// How long the headers of a request over HTTP/1.1 may take from their first byte. HTTP/2 needs no such time: whoever
+    /// stops within a frame answers no ping.
+    pub headers: Duration,
+    /// How long the body of a request may take, and a second more for every [`Limits::BODY_RATE`] bytes that have come. An
+    /// append session is a body too; it may last.
+    pub body: Duration,
+    /// How long a connection may be open without a call.
+    pub idle: Duration,
+    /// How often the files of certificates are looked at, to take up new ones.
+    pub reload: Duration,
+}
+
+impl Limits {
+    /// Bytes of a body that give it one more second.
+    pub const BODY_RATE: u64 = 16 << 10;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            calls: 4_096,
+            header_bytes: 16 << 10,
+            handshake: Duration::from_secs(5),
+            headers: Duration::from_secs(5),
+            body: Duration::from_secs(60),
+            idle: Duration::from_secs(300),
+            reload: Duration::from_secs(2),
+        }
+    }
+}
