@@ -21,7 +21,7 @@ pub(crate) const UNKNOWN: &str = "unknown";
 
 impl Method {
     /// The template of the route, or the method of the service.
-    pub(crate) fn route(&self) -> &str {
+    pub(crate) fn template(&self) -> &str {
         match self {
             Self::Grpc(method) => method,
             Self::Http(_, route) => route.as_ref().map_or(UNKNOWN, MatchedPath::as_str),
@@ -48,14 +48,14 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Grpc(method) => f.write_str(method),
-            Self::Http(verb, _) => write!(f, "{verb} {}", self.route()),
+            Self::Http(verb, _) => write!(f, "{verb} {}", self.template()),
         }
     }
 }
 
 impl PartialEq for Method {
     fn eq(&self, other: &Self) -> bool {
-        (self.protocol(), self.verb(), self.route()) == (other.protocol(), other.verb(), other.route())
+        (self.protocol(), self.verb(), self.template()) == (other.protocol(), other.verb(), other.template())
     }
 }
 
@@ -63,7 +63,7 @@ impl Eq for Method {}
 
 impl Hash for Method {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.protocol(), self.verb(), self.route()).hash(state);
+        (self.protocol(), self.verb(), self.template()).hash(state);
     }
 }
 

@@ -103,7 +103,7 @@ impl Finish {
             parent: None::<tracing::Id>,
             protocol = self.method.protocol(),
             method = Some(self.method.verb()).filter(|verb| !verb.is_empty()),
-            route = self.method.route(),
+            route = self.method.template(),
             code,
             whole = self.whole,
             seconds = self.started.elapsed().as_secs_f64(),

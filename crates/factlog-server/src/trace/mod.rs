@@ -94,7 +94,7 @@ fn span(method: &Method, peer: Option<SocketAddr>) -> Span {
             otel.status_code = Empty,
             error.type = Empty,
             http.request.method = verb,
-            http.route = method.route(),
+            http.route = method.template(),
             http.response.status_code = Empty,
             client.address = client,
         ),
