@@ -8,7 +8,7 @@ use super::ProjectionError;
 use super::board::{Condition, Progress};
 use super::generations::{self, Course, Past, Switched};
 use super::orders::{Act, Answer, Hand, refused};
-use super::rows::{Phase, WANTED};
+use super::rows::{PAUSED, Phase, WANTED};
 use super::settings::Switch;
 use super::supervisor::Supervisor;
 use super::target::{Control, Target};
@@ -72,7 +72,7 @@ impl<T: Target> Supervisor<T> {
     fn pause(&mut self, paused: bool, hand: Hand<'_>) -> Result<String, ProjectionError> {
         let mut control = Control::default();
         let done = if paused { "paused" } else { "resumed" };
-        control.put("paused".to_owned(), paused.then(String::new));
+        control.put(PAUSED.to_owned(), paused.then(String::new));
         hand.close(&mut control, done);
         self.shared.write_act(control)?;
         self.shared.change(|board| {

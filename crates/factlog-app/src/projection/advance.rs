@@ -158,6 +158,8 @@ impl<T: Target> Worker<T> {
         let emits = Emits { after: &self.row.effects_after, owed: &self.row.owed };
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
+        // Whoever was told that it is paused is to see it stand still, before every worker knows.
+        control.expected.push((rows::PAUSED.to_owned(), None));
         // What was folded of an event that was edited or skipped meanwhile is folded again.
         control.expected.push((rows::AMENDED.to_owned(), self.amends.counted.clone()));
         let scribe = commits::Scribe {

@@ -109,7 +109,8 @@ impl Operations {
         Ok(Lag { events, time: waits.map(since).unwrap_or_default() })
     }
 
-    /// Applies nothing until it is resumed, also after a restart. Readers see what there was.
+    /// Applies nothing until it is resumed, also after a restart, from the moment that it answers and in every program
+    /// that shares it. Readers see what there was.
     ///
     /// # Errors
     /// [`ProjectionError`] where it was stopped, or the sink is unavailable.

@@ -60,6 +60,7 @@ impl<T: Target> Worker<T> {
         let held = self.move_ranges(&mut control);
         control.expected.push((SERVING.to_owned(), self.serving.clone()));
         control.expected.push((rows::hold(self.generation), None));
+        control.expected.push((rows::PAUSED.to_owned(), None));
         control.expected.push((AMENDED.to_owned(), self.amends.counted.clone()));
         let now = self.shared.clock.now();
         let serves = self.serving.as_deref().is_some_and(|serving| serving.parse() == Ok(self.generation));

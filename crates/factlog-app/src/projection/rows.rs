@@ -127,6 +127,8 @@ pub(super) const AMENDED: &str = "amended";
 pub(super) const ANEW: &str = "anew";
 /// The row that is there while an operator wants what is built to be switched to.
 pub(super) const WANTED: &str = "switch";
+/// The row that is there while an operator paused it: whoever folds expects it not to be.
+pub(super) const PAUSED: &str = "paused";
 
 pub(super) fn generation(number: u64) -> String {
     format!("generation/{number:08}")

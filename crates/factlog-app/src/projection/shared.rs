@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::ProjectionStatus;
 use super::board::{Board, Condition, Progress};
 use super::lease::{self, Held};
-use super::rows::{self, GenerationRow, Phase, ROWS_MAX, WANTED};
+use super::rows::{self, GenerationRow, PAUSED, Phase, ROWS_MAX, WANTED};
 use super::settings::Settings;
 use super::sink::SERVING;
 use super::target::Target;
@@ -176,7 +176,7 @@ impl<T: Target> Shared<T> {
     /// Reads from the sink which generations there are.
     pub(super) fn look(&self) -> Result<()> {
         let serving = self.target.rows(SERVING, 1)?.remove(SERVING);
-        let paused = !self.target.rows("paused", 1)?.is_empty();
+        let paused = !self.target.rows(PAUSED, 1)?.is_empty();
         let wanted = !self.target.rows(WANTED, 1)?.is_empty();
         let mut found = BTreeMap::new();
         for (name, text) in self.target.rows("generation/", ROWS_MAX)? {

@@ -45,8 +45,11 @@ impl<T: Target> Worker<T> {
         Ok(())
     }
 
-    /// Waits while another generation catches up with this one to be switched to.
+    /// Waits while it is paused, or another generation catches up with this one to be switched to.
     fn stand_still(&self, now: Timestamp) -> Result<(), Ended> {
+        if !self.shared.target.rows(rows::PAUSED, 1)?.is_empty() {
+            return self.rest();
+        }
         let name = rows::hold(self.generation);
         let Some(text) = self.shared.target.rows(&name, 1)?.remove(&name) else { return Ok(()) };
         let until: i64 = rows::read(&name, &text)?;
@@ -59,6 +62,11 @@ impl<T: Target> Worker<T> {
             let (Committed::Written | Committed::Refused) = self.shared.target.write(control)?;
             return Ok(());
         }
+        self.rest()
+    }
+
+    /// Stands still for a moment, and then looks again.
+    fn rest(&self) -> Result<(), Ended> {
         match self.halt.pause(STILL) {
             Waited::Halted => Err(Ended::Halted),
             Waited::Tick | Waited::Ready(()) => Err(Ended::Reload),
@@ -138,7 +146,9 @@ impl<T: Target> Worker<T> {
             Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        self.held.clear();
+        if !intact {
+            self.held.clear();
+        }
         Ok(intact || self.terms.lease.is_some())
     }
 

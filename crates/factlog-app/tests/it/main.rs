@@ -34,6 +34,7 @@ mod orders;
 mod outcomes;
 mod owners;
 mod parking;
+mod pausing;
 mod policies;
 mod process;
 mod projection_stops;

@@ -111,6 +111,38 @@ fn what_cannot_be_served_over_tls_is_refused_before_a_store_is_made() {
     assert!(!home.store().exists());
 }
 
+/// Would fail if the command line of `deploy/kubernetes.yaml` did not start, or let somebody in without a key.
+#[test]
+fn what_is_deployed_is_reached_from_everywhere_with_a_key_only() {
+    let home = Home::new();
+    let authority = certificate(&home, "ca", None);
+    certificate(&home, "server", Some(&authority));
+    let generated = home.ok(&["auth", "keys", "generate"]);
+    let key = home.write("admin.key", &generated);
+    let path = |name: &str| home.path(name).display().to_string();
+    let line = [
+        "serve".to_owned(),
+        format!("--data={}", home.store().display()),
+        "--listen=0.0.0.0:0".to_owned(),
+        format!("--tls-cert={}", path("server.pem")),
+        format!("--tls-key={}", path("server.key")),
+        format!("--admin-key-file={key}"),
+        "--json".to_owned(),
+    ];
+    let mut process = piped(&mut bare(&line.each_ref().map(String::as_str)));
+    let mut said = String::new();
+    BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut said).expect("a line");
+    let served = Served(process, serde_json::from_str(&said).expect("a document"));
+    assert_eq!(served.1["admin_key"], Value::Null);
+    let url = served.url(&format!("ca={}", path("ca.pem"))).replace("0.0.0.0", "127.0.0.1");
+    let on = |words: &[&str]| run(bare(&[words, &["--server", &url]].concat()), b"");
+    assert_eq!(on(&["health"]).code, 0, "probes have no key");
+    let refused = on(&["head"]);
+    assert!(refused.code == 5 && refused.err.contains("F0014"), "{refused:?}");
+    assert_eq!(on(&["head", "--key-file", &key]).code, 0);
+    served.stop();
+}
+
 /// Would fail if the health check of an image, which has nothing but the server's own settings, could not speak TLS, or
 /// took another server for it.
 #[test]

@@ -37,14 +37,26 @@ struct Shared {
     told: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counted {
     kinds: HashMap<Refused, u64>,
     others: u64,
 }
 
+impl Counted {
+    fn subtract(&mut self, told: &Self) {
+        self.others -= told.others;
+        for (refused, count) in &told.kinds {
+            if let Some(now) = self.kinds.get_mut(refused) {
+                *now -= count;
+            }
+        }
+        self.kinds.retain(|_, count| *count != 0);
+    }
+}
+
 /// One kind of refusal.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Refused {
     Denied { principal: PrincipalName, action: Action, what: String },
     Unauthenticated { peer: Option<IpAddr>, why: &'static str },
@@ -86,15 +98,11 @@ impl Audit {
 
     /// Appends what is counted by now.
     pub(crate) async fn flush(&self, store: &dyn EventStore) {
-        let counted = std::mem::take(&mut *self.0.counted.lock());
+        // It stays counted until it is recorded: a flush that is given up, or that fails, is made good by the next.
+        let counted = self.0.counted.lock().clone();
         let Ok(events) = events(&counted) else { return };
-        if events.is_empty() {
-            return;
-        }
-        if store.append(Append::new(events)).await.is_err() {
-            // The store tells its users itself that it takes nothing; here only the number is kept.
-            let lost = counted.others + counted.kinds.values().sum::<u64>();
-            self.0.counted.lock().others += lost;
+        if !events.is_empty() && store.append(Append::new(events)).await.is_ok() {
+            self.0.counted.lock().subtract(&counted);
         }
     }
 }
@@ -123,11 +131,12 @@ fn event(event_type: &str, data: &Value) -> Result<Event> {
 
 #[cfg(test)]
 mod tests {
-    use factlog_core::{EventStoreExt as _, MemoryStore};
+    use factlog_core::{EventStore as _, EventStoreExt as _, MemoryStore};
 
     use super::*;
 
-    /// Would fail if whoever is refused could fill the disk with it, or if a refusal were not counted.
+    /// Would fail if whoever is refused could fill the disk with it, or if a refusal were not counted, or twice, or lost
+    /// because the store took nothing for a while.
     #[tokio::test]
     async fn many_refusals_are_few_events() {
         let (audit, store) = (Audit::default(), MemoryStore::new());
@@ -136,6 +145,9 @@ mod tests {
             audit.denied(&principal, Action::Append, format!("append to {}", n % 200));
         }
         audit.unauthenticated(None, "no key");
+        let closed = MemoryStore::new();
+        closed.close().await.expect("close");
+        audit.flush(&closed).await;
         audit.flush(&store).await;
         audit.flush(&store).await;
         let read = store.read_stream(StreamId::new(STREAM).expect("a stream")).await.expect("read");

@@ -24,6 +24,8 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     /// The authority of its certificate, where it has one.
     authority: Option<PathBuf>,
+    /// The file with the key that its clients show.
+    pub(crate) key_file: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<factlog_core::Result<()>>,
 }
@@ -78,7 +80,7 @@ impl Served {
             let _ = stopped.await;
         };
         let serving = tokio::spawn(server.serve(listener, shutdown));
-        Self { address, authority, stop, serving }
+        Self { address, authority, key_file: None, stop, serving }
     }
 
     /// A client of it.
@@ -90,7 +92,9 @@ impl Served {
     pub(crate) fn url(&self, address: SocketAddr, parameters: &str) -> String {
         let Some(authority) = &self.authority else { return format!("factlog://{address}{parameters}") };
         let more = parameters.replacen('?', "&", 1);
-        format!("factlogs://{address}?ca={}{more}", authority.display())
+        let key =
+            self.key_file.as_ref().map_or(String::new(), |file| format!("&key-file={}", file.display()));
+        format!("factlogs://{address}?ca={}{key}{more}", authority.display())
     }
 
     /// A client of it that shows this key.

@@ -11,7 +11,7 @@ use factlog_core::{
     RecordedEvent, Revision, StartFrom, StreamId, Tags,
 };
 use factlog_engine::{Engine, Settings};
-use factlog_server::ClientCertificates;
+use factlog_server::{Access, ClientCertificates};
 use tokio::task::JoinSet;
 
 use crate::certificates::Authority;
@@ -207,14 +207,22 @@ fn torn_connections_lose_and_double_nothing_on_the_engine() {
     });
 }
 
-/// Would fail if TLS hid from a client that its connection was cut, or let what is sent a second time in.
+/// Would fail if TLS hid from a client that its connection was cut, or let what is sent a second time in; or if a key
+/// were shown with the first connection only.
 #[test]
-fn torn_connections_lose_and_double_nothing_over_tls() {
+fn torn_connections_lose_and_double_nothing_with_tls_and_keys() {
     runtime().block_on(async {
         let (behind, authority) = (Arc::new(MemoryStore::new()), Authority::new());
         let certificate = authority.server();
         let identity = (&certificate, ClientCertificates::Unasked);
-        let served = Served::secured(behind.clone(), &authority, identity, |server| server).await;
+        let access = Access::open(Arc::new(MemoryStore::new())).await.expect("open");
+        let key = access.first_key().await.expect("a key").expect("the first").secret;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(&file, key).expect("write");
+        let secured =
+            Served::secured(behind.clone(), &authority, identity, |server| server.authenticated(access));
+        let mut served = secured.await;
+        served.key_file = Some(file.path().to_owned());
         torn(behind, served, 9).await;
     });
 }

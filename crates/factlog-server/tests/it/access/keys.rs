@@ -5,9 +5,10 @@ use std::sync::Arc;
 use factlog_core::access::{AccessControl as _, Grants, NewKey};
 use factlog_core::conformance::ManualClock;
 use factlog_core::{ErrorKind, EventStore as _, EventStoreExt as _, MemoryStore, StreamId, Timestamp};
-use factlog_server::Access;
+use factlog_server::{Access, ClientCertificates};
 
 use super::{Kept, event};
+use crate::certificates::{Authority, Issued};
 use crate::served::{Served, client};
 use crate::web::send;
 
@@ -124,4 +125,35 @@ async fn nobody_is_let_in_on_a_guess() {
     let error = Access::open(store).await.expect_err("it is unknown");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("position 1 in $server-access"), "{error}");
+}
+
+/// Would fail if a certificate that an authority has signed let in more than the principal of its name, or went on to after
+/// its grants are gone.
+#[tokio::test]
+async fn a_certificate_is_a_principal_with_grants_of_its_own() {
+    let (authority, clients) = (Authority::new(), Authority::named("clients"));
+    let (orders, stranger) = (clients.issue(&["orders.example"]), clients.issue(&["stranger.example"]));
+    let store: Arc<MemoryStore> = Arc::default();
+    let access = Access::open(store.clone()).await.expect("open");
+    let owner = access.clone().as_owner();
+    let name = "cert:orders.example".parse().expect("a name");
+    let grants = |text| Grants::parse([text]).expect("grants");
+    owner.set_grants(&name, grants("append stream:orders-")).await.expect("set");
+    let certificate = authority.server();
+    let demand = (&certificate, ClientCertificates::Required(clients.file()));
+    let served = Served::secured(store, &authority, demand, |server| server.authenticated(access)).await;
+    let shown = |issued: &Issued| {
+        let (certificate, key) = (issued.certificate.display(), issued.key.display());
+        served.client(&format!("?cert={certificate}&cert-key={key}&deadline=20s"))
+    };
+    let client = shown(&orders);
+    assert_eq!(client.whoami().await.expect("it is known").name, name);
+    client.append_one(event(Some("orders-1"), &[], "placed")).await.expect("it may");
+    let denied = client.append_one(event(Some("payments-1"), &[], "placed")).await.expect_err("no grant");
+    assert_eq!(denied.failed().map(factlog_core::Error::kind), Some(ErrorKind::Denied), "{denied}");
+    let unknown = shown(&stranger).head().await.expect_err("there is no such principal");
+    assert_eq!(unknown.kind(), ErrorKind::Unauthenticated, "{unknown}");
+    owner.set_grants(&name, Grants::default()).await.expect("set");
+    client.append_one(event(Some("orders-1"), &[], "placed")).await.expect_err("its grants are gone");
+    served.stop().await;
 }
