@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    append, auth, bench, completions, config, context, doctor, explain, export, generate, health, import,
-    parked, processes, projections, read, schema, serve, streams, tail, verify,
+    append, auth, bench, completions, config, context, debug, doctor, explain, export, generate, health,
+    import, parked, processes, projections, read, schema, serve, streams, tail, verify,
 };
 use crate::failure::EXIT_CODES;
 
@@ -81,6 +81,8 @@ pub(crate) enum Command {
     /// elsewhere. A problem ends with 1, damage with 7; a warning is for you to weigh, and ends with 0.
     #[command(before_help = doctor::EXAMPLES)]
     Doctor,
+    #[command(subcommand, before_help = debug::EXAMPLES)]
+    Debug(debug::Debug),
     #[command(subcommand, before_help = projections::EXAMPLES)]
     Projections(projections::Projections),
     #[command(subcommand, before_help = parked::EXAMPLES)]

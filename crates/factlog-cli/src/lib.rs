@@ -15,6 +15,7 @@ mod failure;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod interrupt;
 mod lines;
 mod nearest;
@@ -31,6 +32,7 @@ mod settings;
 mod stopwatch;
 mod supervisor;
 mod table;
+mod telemetry;
 
 use std::process::ExitCode;
 

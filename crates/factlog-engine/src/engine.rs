@@ -19,7 +19,7 @@ use crate::queue::{Prepared, Request};
 use crate::reader::{Cursor, Follow, Steps};
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::storage::{Disk, LocalDisk};
+use crate::storage::{Disk, DurableWrites, LocalDisk};
 
 /// An event store in a directory of this machine.
 ///
@@ -102,6 +102,11 @@ impl Engine {
     /// reads everything. Damage without lost positions has been, or is being, repaired from the rest of the store.
     pub fn damage(&self) -> Vec<Damage> {
         self.handle.shared.all_damage()
+    }
+
+    /// The log's durable writes since it was opened: how many took how long.
+    pub fn durable_writes(&self) -> DurableWrites {
+        self.handle.shared.writes.so_far()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

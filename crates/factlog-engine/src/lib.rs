@@ -121,4 +121,5 @@ pub use damage::Damage;
 pub use doctor::{Checkup, Finding, Level, doctor};
 pub use engine::Engine;
 pub use settings::{Compression, JournalMode, Settings};
+pub use storage::DurableWrites;
 pub use verify::{Extent, Progress, Report, mend, verify};

@@ -24,7 +24,7 @@ use crate::run::Pages;
 use crate::sealer::{Sealer, SealerHandle};
 use crate::settings::Settings;
 use crate::shared::{Opened, Shared};
-use crate::storage::{self, Disk, DiskFile};
+use crate::storage::{self, Disk, DiskFile, Pipeline, Timed};
 use crate::wal::Wal;
 use crate::wal_files::{Files, FreeFiles, Workshop};
 use crate::writer::Writer;
@@ -169,6 +169,15 @@ fn create(disk: &dyn Disk, dir: &Path, clock: &dyn Clock, store: Uuid) -> Result
     identity::create(disk, dir, store, clock.now())
 }
 
+/// The pipeline with its writes timed; a simulated disk has no time of its own.
+fn timed(pipeline: Box<dyn Pipeline>, workers: Workers, shared: &Shared) -> Box<dyn Pipeline> {
+    match workers {
+        Workers::Threads => Box::new(Timed::new(pipeline, shared.writes.clone())),
+        #[cfg(feature = "simulation")]
+        Workers::Stepped => pipeline,
+    }
+}
+
 /// Puts the parts together and starts the threads but the writer's; a damaged store gets none.
 fn start(
     disk: Arc<dyn Disk>,
@@ -208,7 +217,7 @@ fn start(
         workers,
     };
     let files = Files::new(workshop, recovered.ready, current.wal_last);
-    let pipeline = (pipeline, shared.settings.groups_in_flight);
+    let pipeline = (timed(pipeline, workers, &shared), shared.settings.groups_in_flight);
     let journal =
         Box::new(Wal::open((shared.store, current.epoch), pipeline, files, end, recovered.wal_bytes)?);
     let failed = |cause| storage::failed("start the threads for", dir, cause);

@@ -25,7 +25,7 @@ use crate::run::Pages;
 use crate::segment::{Segment, SegmentCache, Wrong};
 use crate::settings::Settings;
 use crate::state::{Life, closed};
-use crate::storage::{Disk, DiskFile};
+use crate::storage::{Disk, DiskFile, WriteCounters};
 use crate::view::View;
 
 /// Segments' files kept open. Many systems allow a process 1,024.
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) sealing: AtomicBool,
     pub(crate) life: Life,
     pub(crate) background: Background,
+    /// How durable writes have gone.
+    pub(crate) writes: Arc<WriteCounters>,
     cache: Cache<(u64, u64), Arc<Records>, Weigh>,
     /// Pages of index runs.
     pub(crate) pages: Arc<Pages>,
@@ -113,6 +115,7 @@ impl Shared {
             notes: Mutex::new(notes),
             life: Life::new(lock),
             background: Background::default(),
+            writes: Arc::default(),
             cache: Cache::with_weighter(blocks, settings.cache_bytes, Weigh),
             pages,
             tables: SegmentCache::new(TABLE_PAGES, DICTIONARIES, FOOTERS),

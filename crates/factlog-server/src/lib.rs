@@ -31,18 +31,22 @@ mod access;
 mod admin;
 mod answers;
 mod fences;
+mod health;
 mod http;
 mod listen;
+mod metrics;
 mod service;
 mod session;
 mod standard;
 mod tls;
+mod trace;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use factlog_core::{Administration, Error, EventStore, Result};
+use factlog_core::{Administration, Error, EventStore, Result, SystemClock};
 use factlog_proto::REQUEST_BYTES_MAX;
 use factlog_proto::v1::access_service_server::AccessServiceServer;
 use factlog_proto::v1::administration_service_server::AdministrationServiceServer;
@@ -51,13 +55,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
+use access::{Audit, Gate};
+use health::{Projections, Readiness};
+use listen::{Listening, Report};
+use metrics::{Metrics, Observed};
+use trace::Watch;
+
 pub use access::{Access, FIRST_PRINCIPAL};
+pub use health::{ProjectionHealth, ProjectionsHealth};
 pub use listen::{DRAIN, Limits};
+pub use metrics::{DurableWrites, Host, HostReport};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
 pub use tls::{ClientCertificates, Tls};
-
-use access::{Audit, Gate};
-use listen::{Listening, Report};
+pub use trace::Adopt;
 
 /// A store to be served.
 #[derive(Clone, Debug)]
@@ -69,6 +79,9 @@ pub struct Server {
     tls: Option<Tls>,
     limits: Limits,
     report: Report,
+    host: Option<Arc<dyn Host>>,
+    projections: Projections,
+    adopt: Option<Adopt>,
 }
 
 impl Server {
@@ -82,12 +95,37 @@ impl Server {
             tls: None,
             limits: Limits::default(),
             report: Report(Arc::new(|_| {})),
+            host: None,
+            projections: Projections::default(),
+            adopt: None,
         }
     }
 
     /// Serves this store and its lists of streams and types.
     pub fn administered(store: Arc<dyn Administration>) -> Self {
         Self { administration: Some(store.clone()), ..Self::new(store) }
+    }
+
+    /// The same with the machine that the store is on, for metrics and readiness.
+    #[must_use]
+    pub fn on(mut self, host: Arc<dyn Host>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// The same with projections that run beside it: `GET /health/projections` answers 503 where one of them does not do
+    /// what it should, or is further behind.
+    #[must_use]
+    pub fn projections(mut self, asked: Arc<dyn ProjectionsHealth>, max_lag: Duration) -> Self {
+        self.projections = Projections { asked: Some(asked), max_lag };
+        self
+    }
+
+    /// The same with the spans of requests made children of their callers' spans.
+    #[must_use]
+    pub fn traced(mut self, adopt: Adopt) -> Self {
+        self.adopt = Some(adopt);
+        self
     }
 
     /// Whether it describes its services to gRPC tools (reflection). It does not unless told to.
@@ -147,20 +185,13 @@ impl Server {
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
         Self::check(address, self.tls.is_some(), self.access.is_some())?;
         let (stop, stopping) = watch::channel(false);
-        let (store, access, audit) = (self.store.clone(), self.access.clone(), Audit::default());
-        let gate = Gate::new(self.store, self.administration, self.access, audit.clone());
-        let service = service::Service::new(gate.clone(), stopping.clone());
-        let administration = admin::Service::new(gate.clone(), stopping.clone());
-        let keys = access::Service::new(gate.clone());
-        let grpc =
-            Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
-                .add_service(AdministrationServiceServer::new(administration))
-                .add_service(AccessServiceServer::new(keys));
-        let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
-        let api = http::Api { gate, stopping: stopping.clone() };
-        let routes = http::beside(grpc, api).prepare().into_axum_router();
-        let listening =
-            Listening { routes, tls: self.tls, limits: self.limits, report: self.report, stopping };
+        let expires = self.tls.as_ref().map(Tls::expires).unwrap_or_default();
+        let version = env!("CARGO_PKG_VERSION");
+        let metrics = Arc::new(Metrics::new(version, self.host.clone(), Arc::new(SystemClock), expires));
+        let audit = Audit::default();
+        let routes = self.routes(&metrics, audit.clone(), &stopping)?.prepare().into_axum_router();
+        let Self { store, access, tls, limits, report, .. } = self;
+        let listening = Listening { routes, tls, limits, report, stopping, metrics };
         let mut serving = std::pin::pin!(listening.run(listener));
         let ended = tokio::select! {
             () = &mut serving => Ok(()),
@@ -173,6 +204,35 @@ impl Server {
         serving.await;
         audit.flush(&*store).await;
         ended
+    }
+
+    /// Everything that is answered, behind its guards.
+    fn routes(
+        &self,
+        metrics: &Arc<Metrics>,
+        audit: Audit,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Routes> {
+        let readiness = Arc::new(Readiness::new(self.store.clone(), self.host.clone(), stopping.clone()));
+        let observed: Arc<dyn EventStore> = Arc::new(Observed::new(self.store.clone(), metrics.clone()));
+        let (administration, access) = (self.administration.clone(), self.access.clone());
+        let gate = Gate::new(observed, administration, access, audit, metrics.clone());
+        let service = service::Service::new(gate.clone(), stopping.clone());
+        let administration = admin::Service::new(gate.clone(), stopping.clone());
+        let keys = access::Service::new(gate.clone());
+        let grpc =
+            Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
+                .add_service(AdministrationServiceServer::new(administration))
+                .add_service(AccessServiceServer::new(keys));
+        let grpc = standard::beside(grpc, stopping.clone(), self.reflect)?;
+        let api = http::Api {
+            gate,
+            stopping: stopping.clone(),
+            metrics: metrics.clone(),
+            readiness,
+            projections: self.projections.clone(),
+        };
+        Ok(http::beside(grpc, api, Watch { metrics: metrics.clone(), adopt: self.adopt }))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::fences::Fences;
 use crate::session::{ANSWERS, Session};
+use crate::trace::TraceParent;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -56,7 +57,12 @@ impl EventStoreService for Service {
 
     async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {
         let store = self.store(&request)?;
-        let append = Append::try_from(request.into_inner()).map_err(refuse)?;
+        // Its callers give the ids, so that what they send may be a repeat.
+        let parent = TraceParent::to_store(request.metadata().as_ref(), false).map_err(refuse)?;
+        let mut append = Append::try_from(request.into_inner()).map_err(refuse)?;
+        if let Some(parent) = parent {
+            parent.put_into(&mut append.events);
+        }
         let appended = store.append(append).await.map_err(|error| status_of(&error))?;
         Ok(Response::new(appended.into()))
     }

@@ -40,7 +40,7 @@ fn outcome(checkup: &Checkup) -> Outcome {
         .advise(first.advice.clone().unwrap_or_else(|| "see what is said above".to_owned())))
 }
 
-fn document(checkup: &Checkup) -> Value {
+pub(super) fn document(checkup: &Checkup) -> Value {
     let findings: Vec<Value> = checkup
         .findings
         .iter()

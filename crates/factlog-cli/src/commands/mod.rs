@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod context;
+pub(crate) mod debug;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -62,6 +63,7 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Completions(_) => return None,
         Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
         Command::Verify(_) => ("verify", "it checks every byte of the files, which no server hands out"),
+        Command::Debug(_) => ("debug", "it tells of the files and the machine they are on"),
         Command::Doctor => ("doctor", "it examines the disk and the directory themselves"),
         Command::Bench(_) => ("bench", "it measures this machine beside its own disk"),
         Command::Projections(_) => ("projections", "read models are files beside the program that runs them"),
@@ -99,6 +101,7 @@ fn dispatch(command: Command, context: &Context) -> Outcome {
         Command::Serve(arguments) => serve::run(&arguments, context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Doctor => doctor::run(context),
+        Command::Debug(debug) => debug::run(&debug, context),
         Command::Projections(projections) => projections::run(&projections, context),
         Command::Parked(parked) => parked::run(&parked, context),
         Command::Processes(processes) => processes::run(&processes, context),

@@ -15,12 +15,15 @@ use tokio::sync::oneshot;
 use super::auth::Written;
 use crate::context::{Context, close, open_with};
 use crate::descriptors;
-use crate::failure::{Failure, Kind, Outcome, say};
+use crate::failure::{Failure, Kind, Outcome};
+use crate::host::Machine;
 use crate::interrupt;
 use crate::opened::key_in;
 use crate::output::answer;
 use crate::settings::{self, Flags, Resolved};
+use crate::stopwatch::Stopwatch;
 use crate::supervisor::Supervisor;
+use crate::telemetry::{self, Telemetry, warn};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -49,17 +52,22 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     let files = settings::files(arguments.flags.config.as_deref())?;
     let settings = settings::look(&arguments.flags, context, &files)?;
-    for warning in settings::warnings(&settings, &files) {
-        say(&format!("warning: {warning}"));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    runtime.block_on(serve(&settings, context))
+    runtime.block_on(async {
+        let telemetry = telemetry::start(&settings)?;
+        for warning in settings::warnings(&settings, &files) {
+            warn(&warning);
+        }
+        let served = serve(&settings, &telemetry, context).await;
+        telemetry.end();
+        served
+    })
 }
 
-async fn serve(settings: &Resolved, context: &Context) -> Outcome {
+async fn serve(settings: &Resolved, telemetry: &Telemetry, context: &Context) -> Outcome {
     let supervisor = Supervisor::find(|name| std::env::var_os(name), std::process::id())
         .map_err(|error| Failure::io("reach the service manager that NOTIFY_SOCKET names", &error))?;
     let stopped = stopped()?;
@@ -71,13 +79,8 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     let address = listener.local_addr().map_err(|error| Failure::io("name the address", &error))?;
     let insecure = settings.switch("insecure");
     Server::check(address, tls.is_some(), !insecure).map_err(|error| Failure::store("serve", &error))?;
-    let directory = match settings.path(settings::DATA) {
-        Some(directory) => directory,
-        // It says why there is none.
-        None => context.directory()?,
-    };
-    let store = open_with(directory, engine(settings))?;
-    let directory = directory.display().to_string();
+    let machine = open(settings, context)?;
+    let (store, directory) = (machine.engine.clone(), machine.directory.display().to_string());
     let secure = if tls.is_some() { "s" } else { "" };
     let url = format!("factlog{secure}://{address}");
     let http = format!("http{secure}://{address}");
@@ -96,6 +99,7 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
         },
     )?;
     drop(first_key);
+    tracing::info!(target: "factlog::serve", version = env!("CARGO_PKG_VERSION"), address = %address, "serving");
     let supervisor = Arc::new(supervisor);
     tell(supervisor.ready(&format!("serving at {url}")));
     let beating = supervisor.beat().map(|every| tokio::spawn(beat(supervisor.clone(), every, store.clone())));
@@ -103,19 +107,9 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
         stopped.await;
         tell(supervisor.stopping());
     };
-    let defaults = Limits::default();
-    let connections = descriptors::connections(defaults.connections);
-    let mut server = Server::administered(Arc::new(store.clone()))
-        .limits(Limits { connections, ..defaults })
-        .reflect(settings.switch("reflection"))
-        .reports(|error| say(&format!("warning: {error}")));
-    if let Some(tls) = tls {
-        server = server.tls(tls);
-    }
-    if let Some(access) = access {
-        server = server.authenticated(access);
-    }
+    let server = telemetry.of(server(settings, machine, tls, access));
     let served = server.serve(listener, stopped).await;
+    tracing::info!(target: "factlog::serve", "stopped");
     if let Some(beating) = beating {
         beating.abort();
     }
@@ -125,11 +119,41 @@ async fn serve(settings: &Resolved, context: &Context) -> Outcome {
     closed
 }
 
+/// Opens the store, and keeps how long that took.
+fn open(settings: &Resolved, context: &Context) -> Outcome<Machine> {
+    let directory = match settings.path(settings::DATA) {
+        Some(directory) => directory,
+        // It says why there is none.
+        None => context.directory()?,
+    };
+    let opening = Stopwatch::start();
+    let engine = open_with(directory, engine(settings))?;
+    Ok(Machine { engine, directory: directory.to_owned(), recovery: opening.elapsed() })
+}
+
+/// The server of what is open.
+fn server(settings: &Resolved, machine: Machine, tls: Option<Tls>, access: Option<Arc<Access>>) -> Server {
+    let defaults = Limits::default();
+    let connections = descriptors::connections(defaults.connections);
+    let mut server = Server::administered(Arc::new(machine.engine.clone()))
+        .on(Arc::new(machine))
+        .limits(Limits { connections, ..defaults })
+        .reflect(settings.switch("reflection"))
+        .reports(|error| warn(&error.to_string()));
+    if let Some(tls) = tls {
+        server = server.tls(tls);
+    }
+    if let Some(access) = access {
+        server = server.authenticated(access);
+    }
+    server
+}
+
 /// Who is let in: nobody without a key, unless it is said that all of this machine are. With the first key of a store, where it
 /// is to be shown.
 async fn access(settings: &Resolved, store: &Engine) -> Outcome<(Option<Arc<Access>>, Option<String>)> {
     if settings.switch("insecure") {
-        say("warning: no key is asked for: every program on this machine may read and append everything");
+        warn("no key is asked for: every program on this machine may read and append everything");
         return Ok((None, None));
     }
     let opened = Access::open(Arc::new(store.clone())).await;
@@ -203,7 +227,7 @@ async fn beat(supervisor: Arc<Supervisor>, every: Duration, store: Engine) {
 /// A manager that is gone is no reason to stop serving.
 fn tell(told: std::io::Result<()>) {
     if let Err(error) = told {
-        say(&format!("warning: the service manager cannot be told: {error}"));
+        warn(&format!("the service manager cannot be told: {error}"));
     }
 }
 

@@ -139,7 +139,6 @@ impl Resolved {
     }
 
     /// Free text, if there is any.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no setting is free text yet"))]
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match &self.get(name).value {
             Some(Value::Text(text)) => Some(text),

@@ -23,7 +23,6 @@ pub(crate) enum Kind {
     /// One of these words.
     Word(&'static [&'static str]),
     /// Any text but none, for who uses it to understand.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no setting is free text yet"))]
     Text,
     Switch,
 }

@@ -52,6 +52,8 @@ fn the_help_begins_with_examples_and_names_the_exit_codes() {
         &["bench"],
         &["bench", "append"],
         &["bench", "read"],
+        &["debug"],
+        &["debug", "bundle"],
         &["context"],
         &["context", "add"],
         &["context", "show"],

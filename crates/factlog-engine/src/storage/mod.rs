@@ -14,6 +14,7 @@ mod local;
 mod pipeline;
 pub(crate) mod survey;
 mod threads;
+mod timed;
 mod uring;
 
 use std::fmt::Debug;
@@ -26,6 +27,8 @@ pub(crate) use buffer::{ALIGNMENT, Buffer};
 pub(crate) use local::LocalDisk;
 #[cfg_attr(not(feature = "simulation"), expect(unreachable_pub, reason = "a simulator implements it"))]
 pub use pipeline::{Bell, Done, Pipeline};
+pub use timed::DurableWrites;
+pub(crate) use timed::{Timed, WriteCounters};
 
 use crate::settings::JournalMode;
 

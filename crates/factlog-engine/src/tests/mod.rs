@@ -2,6 +2,7 @@
 
 mod admin;
 mod beacons;
+mod counters;
 mod crash;
 mod cut_off;
 mod damage;

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::directory::Access;
 use super::guarded::Guarded;
 use super::local::Asked;
+use crate::metrics::Metrics;
 
 /// What is served, behind its guard.
 #[derive(Clone, Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct Gate {
     pub(super) administration: Option<Arc<dyn Administration>>,
     pub(super) access: Option<Arc<Access>>,
     pub(super) audit: Audit,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Gate {
@@ -27,8 +29,9 @@ impl Gate {
         administration: Option<Arc<dyn Administration>>,
         access: Option<Arc<Access>>,
         audit: Audit,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, administration, access, audit }
+        Self { store, administration, access, audit, metrics }
     }
 
     /// The store, as whoever sent the request may use it.
@@ -63,14 +66,6 @@ impl Gate {
     /// Whether callers have to show who they are.
     pub(crate) fn authenticates(&self) -> bool {
         self.access.is_some()
-    }
-
-    /// Whether the store answers. It tells nothing of what is in it.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(crate) async fn answers(&self) -> Result<()> {
-        self.store.head().await.map(drop)
     }
 
     /// Who sent the request.

@@ -13,6 +13,7 @@ use super::gate::Gate;
 use crate::http::{Problem, is_grpc};
 use crate::listen::PeerAddress;
 use crate::tls::PeerName;
+use crate::trace::Principal;
 
 /// What everybody may ask.
 const OPEN_PATHS: [&str; 4] =
@@ -25,34 +26,55 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     }
     match caller(&gate, request.headers(), request.extensions().get()) {
         Ok(caller) => {
+            let principal = caller.authenticated().cloned().map(Principal);
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(principal) = principal {
+                response.extensions_mut().insert(principal);
+            }
+            response
         }
-        Err(why) => {
+        Err(Refused { reason, why }) => {
             let peer = request.extensions().get::<PeerAddress>();
+            gate.metrics.auth_failed(reason);
             gate.audit.unauthenticated(peer.map(|peer| peer.0.ip()), why);
             refuse(request.headers(), why)
         }
     }
 }
 
+/// Why nobody is let in: a word for the metrics, and a sentence.
+struct Refused {
+    reason: &'static str,
+    why: &'static str,
+}
+
+const NO_KEY: Refused =
+    Refused { reason: "no_key", why: "no key was shown; send `authorization: Bearer KEY`" };
+const UNKNOWN_CERTIFICATE: Refused = Refused {
+    reason: "unknown_certificate",
+    why: "no key was shown, and there is no principal for the certificate of this connection",
+};
+const TWO_CREDENTIALS: Refused =
+    Refused { reason: "two_credentials", why: "two credentials were shown; send one" };
+const MALFORMED: Refused =
+    Refused { reason: "malformed", why: "the credential is none of the form `Bearer KEY`" };
+const BAD_KEY: Refused =
+    Refused { reason: "bad_key", why: "the key is not good: it is mistyped, unknown, expired or revoked" };
+
 /// A key that is shown counts, or else the certificate of the connection.
-fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, &'static str> {
+fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, Refused> {
     let Some(access) = &gate.access else { return Ok(Caller::anybody()) };
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = shown.next() else {
-        let Some(PeerName(name)) = certificate else {
-            return Err("no key was shown; send `authorization: Bearer KEY`");
-        };
-        return Caller::with_certificate(access, name)
-            .ok_or("no key was shown, and there is no principal for the certificate of this connection");
+        let PeerName(name) = certificate.ok_or(NO_KEY)?;
+        return Caller::with_certificate(access, name).ok_or(UNKNOWN_CERTIFICATE);
     };
     if shown.next().is_some() {
-        return Err("two credentials were shown; send one");
+        return Err(TWO_CREDENTIALS);
     }
-    let text =
-        value.to_str().ok().and_then(bearer).ok_or("the credential is none of the form `Bearer KEY`")?;
-    Caller::with_key(access, text).ok_or("the key is not good: it is mistyped, unknown, expired or revoked")
+    let text = value.to_str().ok().and_then(bearer).ok_or(MALFORMED)?;
+    Caller::with_key(access, text).ok_or(BAD_KEY)
 }
 
 /// The token of a value whose scheme is `Bearer` in whatever case (RFC 9110, 11.1).

@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::spec::{bodies, names, params, refusals};
 use super::{Api, conditions};
 use crate::access::Gate;
+use crate::trace::TraceParent;
 
 /// Appends events
 ///
@@ -86,6 +87,9 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     let decoded = body::decode(form, &body, &ids)?;
     drop(body);
     let mut append = Append::new(decoded.events);
+    if let Some(parent) = TraceParent::to_store(&head.headers, ids.are_new(append.events.len()))? {
+        parent.put_into(&mut append.events);
+    }
     append.conditions = decoded.conditions;
     append.tracking = decoded.tracking;
     let of_body = append.conditions.len();

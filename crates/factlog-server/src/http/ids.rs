@@ -3,6 +3,8 @@
 //! The same key of the same principal gives the same ids for ever, in every store, so that a repeated request is the same
 //! append; keys of different principals are different keys. Without authentication there is one sender of all keys.
 
+use std::cell::Cell;
+
 use axum::http::HeaderMap;
 use factlog_core::EventId;
 use factlog_core::access::PrincipalName;
@@ -19,13 +21,15 @@ const KEY_BYTES_MAX: usize = 255;
 #[derive(Debug)]
 pub(crate) struct Ids {
     key: Option<Uuid>,
+    /// How many it has made that no repeat of the request would get again.
+    new: Cell<usize>,
 }
 
 impl Ids {
     /// From the headers of a request.
     pub(crate) fn of(headers: &HeaderMap, sender: Option<&PrincipalName>) -> Result<Self, Problem> {
         let mut keys = headers.get_all("idempotency-key").iter();
-        let Some(key) = keys.next() else { return Ok(Self { key: None }) };
+        let Some(key) = keys.next() else { return Ok(Self { key: None, new: Cell::new(0) }) };
         let bytes = key.as_bytes();
         // Some write it as a string of structured fields, in quotes; it is the same key.
         let bare = bytes.strip_prefix(b"\"").and_then(|bytes| bytes.strip_suffix(b"\"")).unwrap_or(bytes);
@@ -37,7 +41,7 @@ impl Ids {
             // No key has a zero byte, so that no namespace is a key's.
             Uuid::new_v5(&NAMESPACE, &[b"\0", sender.as_str().as_bytes()].concat())
         });
-        Ok(Self { key: Some(Uuid::new_v5(&namespace, bare)) })
+        Ok(Self { key: Some(Uuid::new_v5(&namespace, bare)), new: Cell::new(0) })
     }
 
     /// The id of the event at this place of the append.
@@ -45,8 +49,16 @@ impl Ids {
         match &self.key {
             // Two steps, so that no pair of key and place runs together into another pair.
             Some(key) => Uuid::new_v5(key, index.to_string().as_bytes()).into(),
-            None => EventId::generate(),
+            None => {
+                self.new.set(self.new.get() + 1);
+                EventId::generate()
+            }
         }
+    }
+
+    /// Whether all of so many events got their ids here, and others than a repeat of the request would.
+    pub(crate) fn are_new(&self, events: usize) -> bool {
+        self.new.get() == events
     }
 }
 

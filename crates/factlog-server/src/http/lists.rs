@@ -1,11 +1,11 @@
-//! What there is: the head, streams and types; and whether the server is well.
+//! What there is: the head, streams and types.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{Extensions, StatusCode};
 use axum::response::Response;
-use factlog_core::{Administration, Error, Position, StreamId};
+use factlog_core::{Administration, Position, StreamId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -123,38 +123,4 @@ fn administered(api: &Api, of: &Extensions) -> Result<Arc<dyn Administration>, P
         Problem::invalid("the store behind this server does not offer its lists")
             .status(StatusCode::NOT_FOUND)
     })
-}
-
-/// That the process answers.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Live {
-    #[schema(value_type = String, pattern = "^live$")]
-    status: &'static str,
-}
-
-/// Whether the process answers
-#[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "about", security(()), responses(
-    (status = 200, description = "It does", body = Live), refusals::Open,
-))]
-pub(crate) async fn live() -> Response {
-    json(&Live { status: "live" })
-}
-
-/// That the store answers.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Ready {
-    #[schema(value_type = String, pattern = "^ready$")]
-    status: &'static str,
-}
-
-/// Whether the store answers, and the server is not about to stop
-#[utoipa::path(get, path = "/health/ready", operation_id = "ready", tag = "about", security(()), responses(
-    (status = 200, description = "It does", body = Ready), refusals::Open,
-))]
-pub(crate) async fn ready(State(api): State<Api>) -> Result<Response, Problem> {
-    if *api.stopping.borrow() {
-        return Err(Error::unavailable("the server is stopping; go on with another, or later").into());
-    }
-    api.gate.answers().await?;
-    Ok(json(&Ready { status: "ready" }))
 }

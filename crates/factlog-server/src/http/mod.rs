@@ -18,8 +18,10 @@ mod lists;
 mod params;
 mod problem;
 mod read;
-mod spec;
+pub(crate) mod spec;
 mod subscribe;
+
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -30,17 +32,25 @@ use tonic::Status;
 use tonic::service::Routes;
 use utoipa_axum::routes;
 
+pub(crate) use append::json;
 pub(crate) use guard::is_grpc;
+pub(crate) use params::Params;
 pub(crate) use problem::Problem;
 use spec::Table;
 
 use crate::access::{Gate, authenticate};
+use crate::health::{self, Projections, Readiness};
+use crate::metrics::{Metrics, scrape};
+use crate::trace::{self, Watch};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) gate: Gate,
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) projections: Projections,
 }
 
 /// Every route there is, with its description.
@@ -53,12 +63,14 @@ fn table() -> Table {
         .with(routes!(lists::head))
         .with(routes!(subscribe::subscribe))
         .with(routes!(spec::openapi))
-        .with(routes!(lists::live))
-        .with(routes!(lists::ready))
+        .with(routes!(health::live))
+        .with(routes!(health::ready::ready))
+        .with(routes!(health::projections::projections))
+        .with(routes!(scrape::metrics))
 }
 
 /// The routes of gRPC and these, behind one guard.
-pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
+pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
     let authenticated = api.gate.authenticates();
     let authentication = from_fn_with_state(api.gate.clone(), authenticate);
     let http = table()
@@ -67,7 +79,9 @@ pub(crate) fn beside(grpc: Routes, api: Api) -> Routes {
         .layer(map_response(for_browsers))
         .with_state(api);
     let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
-    routes.layer(from_fn_with_state(authenticated, guard::guard)).into()
+    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard));
+    // Outermost, so that what is refused is seen as well.
+    routes.layer(from_fn_with_state(watch, trace::watch)).into()
 }
 
 /// Logs grow, so that an answer of a moment ago is not to be given again by a cache; and an event is no script.

@@ -27,6 +27,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) use calls::PeerAddress;
 pub use limits::Limits;
 
+use crate::metrics::{Metrics, Open};
 use crate::stopped;
 use crate::tls::Tls;
 use accept::Accepting;
@@ -52,6 +53,7 @@ pub(crate) struct Listening {
     pub(crate) limits: Limits,
     pub(crate) report: Report,
     pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Listening {
@@ -90,9 +92,10 @@ impl Listening {
                 stopping: self.stopping.clone(),
             };
             let acceptor = self.tls.as_ref().map(Tls::acceptor);
+            let open = Open::count(&self.metrics);
             connections.spawn(async move {
                 connection.serve(socket, acceptor).await;
-                drop(place);
+                drop((open, place));
             });
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use axum::Extension;
 use axum::routing::get;
+use factlog_core::SystemClock;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -105,7 +106,9 @@ async fn a_request_is_told_who_asks() {
     let (_stop, stopping) = watch::channel(false);
     let routes = Router::new().route("/who", get(who));
     let report = Report(Arc::new(|_| {}));
-    let listening = Listening { routes, tls: Some(tls), limits: Limits::default(), report, stopping };
+    let metrics = Arc::new(Metrics::new("1", None, Arc::new(SystemClock), Arc::default()));
+    let listening =
+        Listening { routes, tls: Some(tls), limits: Limits::default(), report, stopping, metrics };
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let server = listener.local_addr().expect("an address");
     tokio::spawn(listening.run(listener));

@@ -10,6 +10,7 @@ mod names;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use factlog_core::{Error, Result};
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use files::{Stamp, authorities, certificates, key, stamp};
 pub(crate) use names::PeerName;
+use names::expires;
 
 /// Whether clients show certificates, and the file of the authorities that sign them.
 ///
@@ -43,6 +45,8 @@ struct Inner {
     key: PathBuf,
     clients: ClientCertificates,
     config: RwLock<Arc<ServerConfig>>,
+    /// When the server's certificate expires, in seconds since 1970; 0 where it does not say.
+    expires: Arc<AtomicU64>,
     /// Of the files that `config` was made from.
     stamps: Mutex<Vec<Stamp>>,
 }
@@ -59,13 +63,20 @@ impl Tls {
     ) -> Result<Self> {
         let (certificate, key) = (certificate.into(), key.into());
         let stamps = stamps(&certificate, &key, &clients);
-        let config = RwLock::new(Arc::new(config(&certificate, &key, &clients)?));
-        Ok(Self(Arc::new(Inner { certificate, key, clients, config, stamps: Mutex::new(stamps) })))
+        let (config, expires) = config(&certificate, &key, &clients)?;
+        let (config, expires) = (RwLock::new(Arc::new(config)), Arc::new(expires.into()));
+        let stamps = Mutex::new(stamps);
+        Ok(Self(Arc::new(Inner { certificate, key, clients, config, expires, stamps })))
     }
 
     /// What a new connection is secured with.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.0.config.read().clone().into()
+    }
+
+    /// When the certificate in use expires, in seconds since 1970; 0 where it does not say.
+    pub(crate) fn expires(&self) -> Arc<AtomicU64> {
+        self.0.expires.clone()
     }
 
     /// Takes up the files if they have changed. Where they are not in order, what was read last stays.
@@ -77,8 +88,9 @@ impl Tls {
         if *known == found {
             return Ok(());
         }
-        let fresh = config(certificate, key, clients)?;
+        let (fresh, expires) = config(certificate, key, clients)?;
         *self.0.config.write() = Arc::new(fresh);
+        self.0.expires.store(expires, Ordering::Relaxed);
         *known = found;
         Ok(())
     }
@@ -97,8 +109,10 @@ fn stamps(certificate: &Path, key: &Path, clients: &ClientCertificates) -> Vec<S
     [certificate, key].into_iter().chain(clients.authority()).map(stamp).collect()
 }
 
-fn config(certificate: &Path, key_path: &Path, clients: &ClientCertificates) -> Result<ServerConfig> {
+/// What connections are secured with, and when its certificate expires.
+fn config(certificate: &Path, key_path: &Path, clients: &ClientCertificates) -> Result<(ServerConfig, u64)> {
     let chain = certificates(certificate)?;
+    let expires = chain.first().and_then(expires).unwrap_or(0);
     let key = key(key_path)?;
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -131,5 +145,5 @@ fn config(certificate: &Path, key_path: &Path, clients: &ClientCertificates) -> 
     if clients.authority().is_some() {
         config.send_tls13_tickets = 0;
     }
-    Ok(config)
+    Ok((config, expires))
 }

@@ -1,7 +1,9 @@
-//! Who a verified certificate says its bearer is.
+//! What a certificate says: who its bearer is, and until when.
 
-use rustls::pki_types::CertificateDer;
-use webpki::EndEntityCert;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error, KeyUsage};
 
 /// The name of a client whose certificate was verified, in the extensions of its requests: the first URI among the
 /// alternative names of the certificate (such as `spiffe://example.org/orders`), otherwise the first DNS name.
@@ -18,11 +20,34 @@ impl PeerName {
     }
 }
 
+/// When a certificate expires, in seconds since 1970.
+///
+/// What verifies certificates says it only of those that have expired, so it is asked about a time when all have.
+pub(super) fn expires(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let then = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    match certificate.verify_for_usage(&[], &[], &[], then, KeyUsage::server_auth(), None, None) {
+        Err(Error::CertExpired { not_after, .. }) => Some(not_after.as_secs()),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, KeyPair, SanType};
 
     use super::*;
+
+    /// Would fail if the metric that warns of an expiry told another time.
+    #[test]
+    fn a_certificate_says_when_it_expires() {
+        let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(2031, 2, 3);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        assert_eq!(expires(certificate.der()), Some(1_927_843_200));
+        assert_eq!(expires(&CertificateDer::from(vec![0x30])), None);
+    }
 
     fn name(names: &[SanType]) -> Option<String> {
         let mut params = CertificateParams::default();

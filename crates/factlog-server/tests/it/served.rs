@@ -41,6 +41,11 @@ impl Served {
         Self::run(address, Server::administered(store), None).await
     }
 
+    /// Runs this server on a free port.
+    pub(crate) async fn start_server(server: Server) -> Self {
+        Self::run("127.0.0.1:0".parse().expect("an address"), server, None).await
+    }
+
     /// Serves a store on a free port as `change` says, without TLS.
     pub(crate) async fn start_with(
         store: Arc<dyn Administration>,

@@ -102,6 +102,15 @@ pub(crate) struct GoingOn {
     last_event_id: String,
 }
 
+/// How far a projection may be behind.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Lagging {
+    /// Further behind is not well; otherwise as the program says
+    #[param(required = false)]
+    max_lag_seconds: u32,
+}
+
 /// How often an append is written.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

@@ -130,7 +130,10 @@ refused!(
     Asked: 400 401 403 414 431 500 503 504);
 refused!(
     /// Of whatever needs none.
-    Open: 403 414 431 500 503);
+    Open: 403 414 431 500);
+refused!(
+    /// Of what needs a key and tells of troubles in words of its own.
+    Seen: 400 401 403 414 431 500);
 refused!(
     /// Of what is offered in several forms.
     Offered: 406);

@@ -10,6 +10,7 @@ use factlog_server::{Access, ClientCertificates};
 use super::{Kept, event};
 use crate::certificates::{Authority, Issued};
 use crate::served::{Served, client};
+use crate::web::send;
 
 #[tokio::test]
 async fn without_a_good_key_nothing_is_answered() {
@@ -24,6 +25,13 @@ async fn without_a_good_key_nothing_is_answered() {
     }
     let error = client(kept.served.address, "").head().await.expect_err("no key");
     assert!(error.to_string().contains("no key was shown"), "{error}");
+    let (nobody, _) = kept.key("nobody", &[]).await;
+    let shown = format!("authorization: Bearer {nobody}");
+    let numbers = send(kept.served.address, "GET /metrics", &[&shown], "").await.body;
+    for reason in ["bad_key", "no_key"] {
+        let counted = format!("factlog_auth_failures_total{{reason=\"{reason}\"}}");
+        assert!(numbers.contains(&counted), "{counted} is not in {numbers}");
+    }
     kept.served.stop().await;
 }
 
