@@ -107,7 +107,7 @@ pub(crate) struct GoingOn {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Lagging {
     /// Further behind is not well; otherwise as the program says
-    #[param(required = false)]
+    #[param(required = false, value_type = u64, maximum = 4_294_967_295_u64)]
     max_lag_seconds: u32,
 }
 
