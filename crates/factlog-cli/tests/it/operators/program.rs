@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::harness::{Home, Ran};
 
 /// How long a test waits for what takes a moment; reaching it is a failure.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[derive(Event, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[event(name = "account.deposited", tags(account = account), stream = "account-{account}")]
@@ -199,7 +199,7 @@ impl Program {
     /// Looks until the answer is as wanted.
     pub(crate) async fn until(&self, arguments: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..100 {
+        for _ in 0..600 {
             last = self.json(arguments).await;
             if wanted(&last) {
                 return last;
