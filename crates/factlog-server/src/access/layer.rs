@@ -1,6 +1,7 @@
 //! The layer that every request passes: who asks?
 //!
-//! `authorization: Bearer KEY` says it, over gRPC as over HTTP, or else the certificate of the client. Only whether the server is well is told to everybody.
+//! `authorization: Bearer KEY` says it, over gRPC as over HTTP, or else the certificate of the client. Only whether the
+//! server is well is told to everybody.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};

@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 //!
-//! * Keys and grants are facts in the store that is served (`facts`, `directory`).
+//! * Keys and grants are facts in the store that is served (`facts`, `directory`, `changes`).
 //! * Every request passes one layer (`layer`), which makes a [`Caller`](caller::Caller) of its credential; every handler gets the
 //!   store through the one [`Gate`](gate::Gate), behind a guard that decides for each event (`guarded`).
 //! * What is denied cannot be told from what does not exist: reads leave it out, lists do not name it. Positions are the
@@ -12,6 +12,7 @@
 
 mod audit;
 mod caller;
+mod changes;
 mod directory;
 mod facts;
 mod gate;
