@@ -13,8 +13,9 @@ use super::directory::Access;
 use super::facts::State;
 use super::secret::Key;
 
-/// How long a clock is trusted not to have jumped: a key that ends is noticed as late as that.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a clock is trusted not to have been set: the end of a key is noticed as late as that, where it was. It is not
+/// short, because every open stream of a key that ends looks so often.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Who asks.
 #[derive(Clone)]
