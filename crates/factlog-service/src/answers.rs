@@ -1,9 +1,7 @@
 //! How a command and a query are carried out: decode, execute or wait, answer in JSON.
 
-use std::time::Duration;
-
 use factlog_app::projection::Operations;
-use factlog_app::{App, Decide, OnTimeout, Outcome};
+use factlog_app::{Decide, ExecuteError, OnTimeout, Outcome};
 use factlog_core::{Error, Position};
 use factlog_server::{Answer, Call};
 use futures_util::future::try_join_all;
@@ -11,14 +9,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::Refused;
+use crate::service::Parts;
 
 /// What events say of the call that made them.
 const PRINCIPAL: &str = "principal";
 const TRACEPARENT: &str = "traceparent";
 
 /// Decides a command and records what it decided.
-pub(crate) async fn execute<C: Decide>(app: &App, command: C, call: Call) -> Result<Answer, Refused> {
-    let mut pending = app.execute(command);
+pub(crate) async fn execute<C: Decide>(parts: &Parts, command: C, call: Call) -> Result<Answer, Refused> {
+    let mut pending = parts.app.execute(command);
     if let Some(principal) = call.principal {
         pending = pending.metadata(PRINCIPAL, principal.as_str());
     }
@@ -28,7 +27,11 @@ pub(crate) async fn execute<C: Decide>(app: &App, command: C, call: Call) -> Res
     if let Some(key) = call.key {
         pending = pending.key(key);
     }
-    Ok(told(&pending.await?))
+    match pending.await {
+        Ok(outcome) => Ok(told(&outcome)),
+        Err(ExecuteError::Rejected(rule)) => Err(parts.rejected(&rule)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn told(outcome: &Outcome) -> Answer {
@@ -43,13 +46,12 @@ fn told(outcome: &Outcome) -> Answer {
 
 /// Waits until all of these have seen the position; how far the last of them is then. Without any, what is asked is the log.
 pub(crate) async fn reached(
-    app: &App,
+    parts: &Parts,
     over: &[Operations],
     wanted: Option<Position>,
-    wait: Duration,
 ) -> Result<Option<Position>, Refused> {
     if over.is_empty() {
-        let head = app.store().head().await?.position;
+        let head = parts.app.store().head().await?.position;
         return match wanted {
             Some(wanted) if head < Some(wanted) => {
                 let head = Position::number(head);
@@ -61,7 +63,7 @@ pub(crate) async fn reached(
             Some(_) | None => Ok(head),
         };
     }
-    let waits = over.iter().map(|model| model.at_least(wanted, wait, OnTimeout::Error));
+    let waits = over.iter().map(|model| model.at_least(wanted, parts.wait, OnTimeout::Error));
     let seen = try_join_all(waits).await?;
     Ok(seen.iter().map(|fresh| fresh.applied).min().flatten())
 }

@@ -44,8 +44,8 @@ where
         }
         (Err(error), _) => {
             let (problem, path) = (told(&error), track.path().to_string());
-            // A dot alone is the whole.
-            let within = !path.is_empty() && path != ".";
+            // These stand for the whole, and for what has no name yet.
+            let within = !matches!(path.as_str(), "" | "." | "?");
             Err(if within { problem.about(&format!("field `{path}`")).with("field", path) } else { problem })
         }
     }

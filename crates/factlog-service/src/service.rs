@@ -1,6 +1,7 @@
 //! [`Service`]: the names under which commands and queries of an app are called.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -24,26 +25,53 @@ const WAIT: Duration = Duration::from_secs(5);
 /// A name that is none, or is there twice, is refused when the server begins.
 pub struct Service {
     name: String,
-    app: App,
-    wait: Duration,
+    parts: Parts,
     offers: Vec<Offer>,
     runs: BTreeMap<String, Run>,
 }
 
+/// What all names share.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) app: App,
+    pub(crate) wait: Duration,
+    rule: Arc<RuleOf>,
+}
+
+/// The name of the rule that refused.
+type RuleOf = dyn Fn(&(dyn Error + 'static)) -> Option<&'static str> + Send + Sync;
 /// What one name does.
-type Run = Arc<dyn Fn(App, Duration, Call) -> BoxFuture<'static, Result<Answer, Refused>> + Send + Sync>;
+type Run = Arc<dyn Fn(Parts, Call) -> BoxFuture<'static, Result<Answer, Refused>> + Send + Sync>;
+
+impl Parts {
+    /// What a rule refuses, with its name where it has one.
+    pub(crate) fn rejected<E: Error + 'static>(&self, rule: &E) -> Refused {
+        let refused = Refused::rejected(rule.to_string());
+        match (self.rule)(rule) {
+            Some(name) => refused.with("rule", name),
+            None => refused,
+        }
+    }
+}
 
 impl Service {
     /// A service of this name (1 to 64 small letters, digits, `-` and `_`), under `/app/` and the name.
     pub fn new(name: impl Into<String>, app: App) -> Self {
         let (offers, runs) = (Vec::new(), BTreeMap::new());
-        Self { name: name.into(), app, wait: WAIT, offers, runs }
+        Self { name: name.into(), parts: Parts { app, wait: WAIT, rule: Arc::new(|_| None) }, offers, runs }
     }
 
     /// How long a query waits until its read models have seen what the caller has: five seconds unless told otherwise.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = wait;
+        self.parts.wait = wait;
+        self
+    }
+
+    /// The names of rules, which stand as `rule` in what they refuse: for programs that act on them.
+    #[must_use]
+    pub fn rule<E: Error + 'static>(mut self, name: fn(&E) -> &'static str) -> Self {
+        self.parts.rule = Arc::new(move |error| error.downcast_ref().map(name));
         self
     }
 
@@ -64,10 +92,10 @@ impl Service {
         B: DeserializeOwned,
         C: Decide,
     {
-        let run: Run = Arc::new(move |app, _, call| {
+        let run: Run = Arc::new(move |parts, call| {
             let command = from_json(&call.input).map_err(Refused::from).and_then(|body| make(body, &call));
             match command {
-                Ok(command) => Box::pin(async move { execute(&app, command, call).await }),
+                Ok(command) => Box::pin(async move { execute(&parts, command, call).await }),
                 Err(refused) => Box::pin(ready(Err(refused))),
             }
         });
@@ -90,11 +118,11 @@ impl Service {
     {
         let over: Arc<[Operations]> = over.into_iter().cloned().collect();
         let answer = Arc::new(answer);
-        let run: Run = Arc::new(move |app, wait, call| {
+        let run: Run = Arc::new(move |parts, call| {
             let (over, answer) = (over.clone(), answer.clone());
             Box::pin(async move {
                 let asked = from_query(&call.input)?;
-                let position = reached(&app, &over, call.at_least, wait).await?;
+                let position = reached(&parts, &over, call.at_least).await?;
                 answered(&answer(asked, call).await?, position)
             })
         });
@@ -122,7 +150,7 @@ impl Program for Service {
             let nothing = Problem::not_found(format!("{} offers no {}", self.name, call.name));
             return Box::pin(ready(Err(nothing)));
         };
-        let answer = run(self.app.clone(), self.wait, call);
+        let answer = run(self.parts.clone(), call);
         Box::pin(async move { answer.await.map_err(Refused::problem) })
     }
 }

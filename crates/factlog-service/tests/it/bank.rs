@@ -194,6 +194,7 @@ impl Bank {
         let live = app.clone();
         let service = Service::new("bank", app)
             .wait(wait)
+            .rule(|_: &TooLittle| "too-little")
             .command::<Deposit>("deposit")
             .command_from("withdraw", withdraw)
             .query("balance", [balances.operations()], move |of: Of, _| {

@@ -37,7 +37,10 @@ async fn a_rule_refuses_in_its_own_words() {
     let refused = bank.post("withdraw", &[], r#"{"account":"ada","amount":11}"#).await;
     assert_eq!(refused.refused(), (422, "F0015".to_owned()));
     let problem = refused.json();
-    assert_eq!(problem["detail"], "there are only 10 left");
+    assert_eq!(
+        (&problem["detail"], &problem["rule"]),
+        (&json!("there are only 10 left"), &json!("too-little"))
+    );
     assert_eq!((&problem["reason"], &problem["outcome"]), (&json!("REJECTED"), &json!("definite")));
     assert_eq!(bank.recorded().await.len(), 1);
     let nothing = bank.post("deposit", &[], r#"{"account":"ada","amount":0}"#).await;
@@ -58,10 +61,10 @@ async fn what_is_wrong_with_a_command_is_told_by_its_path() {
         (r#"{"account":"ada","amount":1,"note":{"lines":["a",7]}}"#, json!("note.lines[1]"), "invalid type"),
         (r#"{"account":"ada","amount":1,"note":{"lines":[],"x":1}}"#, json!("note.?.x"), "no field"),
         (r#"{"amount":1}"#, Value::Null, "missing field `account`"),
-        (r#"{"account":"ada","amount":1,"amount":2}"#, json!("amount"), "duplicate field"),
+        (r#"{"account":"ada","amount":1,"amount":2}"#, Value::Null, "duplicate field `amount`"),
         (r#"{"account":"ada","amount":1} x"#, Value::Null, "trailing characters"),
         (r#"{"account":"ada","#, Value::Null, "EOF while parsing"),
-        (r#"[1,2]"#, Value::Null, "invalid type"),
+        ("7", Value::Null, "invalid type: integer"),
         ("", Value::Null, "EOF while parsing"),
     ] {
         let refused = bank.post("deposit", &[], body).await;
@@ -88,8 +91,8 @@ async fn a_command_is_json_of_a_bounded_size_and_a_post() {
     ] {
         assert_eq!(send(bank.at, line, &headers, body).await.status, status, "{headers:?}");
     }
-    let large = format!(r#"{{"account":"{}","amount":1}}"#, "a".repeat(16 << 20));
-    assert_eq!(bank.post("deposit", &[], &large).await.status, 413);
+    let large = ["content-length: 16777217"];
+    assert_eq!(bank.post("deposit", &large, "{").await.status, 413);
     for (line, status) in [
         ("GET /app/bank/deposit", 405),
         ("POST /app/bank/balance", 405),

@@ -46,10 +46,10 @@ pub(crate) async fn try_send(at: SocketAddr, line: &str, headers: &[String], bod
     let exchange = async {
         let mut socket = TcpStream::connect(at).await.ok()?;
         let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        let length = body.len();
-        let request = format!(
-            "{line} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-        );
+        let announced = headers.contains("content-length");
+        let length = if announced { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let request =
+            format!("{line} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n{length}{headers}\r\n{body}");
         socket.write_all(request.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();
         socket.read_to_end(&mut bytes).await.ok()?;
