@@ -15,3 +15,8 @@ pub use factlog_service as service;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So does that of the guide to services.
+#[cfg(all(doctest, feature = "service"))]
+#[doc = include_str!("../../../docs/services-over-http.md")]
+struct Services;
