@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bench_common::latency::Latency;
 use bench_common::number::{median, shown};
+use bench_common::raw;
 use bench_common::results::Results;
 use factlog_core::{EventStore, Position};
 use factlog_engine::{Engine, Settings};
@@ -55,7 +57,7 @@ impl Way {
         if counts {
             self.rates.push(measured.per_second());
             self.latency.add(&measured.latency);
-            let each = |time: std::time::Duration| time.as_secs_f64() * 1e6 / measured.appends as f64;
+            let each = |time: Duration| time.as_secs_f64() * 1e6 / measured.appends as f64;
             self.server_micros.push(each(used));
             self.own_micros.push(each(measured.cpu));
         }
@@ -90,6 +92,12 @@ pub(crate) async fn run(dir: &Path, scale: Scale, results: &mut Results) -> Resu
     ensure!((served..served + 8).contains(&head), "the server has every append: {head} of {served}");
     report(&ways, results);
     engine.close().await?;
+    // What the disk did just then: a rate of appends means nothing without it.
+    let raw = raw::sync_rates(dir, Duration::from_millis(250))?;
+    results.fact(
+        "raw: 4 KiB over zeros, RWF_DSYNC",
+        format!("{} a second, after the appends", shown(raw.dsync)),
+    );
     Ok(())
 }
 

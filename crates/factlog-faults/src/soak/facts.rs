@@ -15,9 +15,9 @@ use crate::check::say;
 
 /// Lanes, each a stream and a tag.
 pub(super) const LANES: u64 = 1_000;
-/// Bytes of an event that is there before, and of one that comes later.
-const FILLED_BYTES: usize = 4 << 10;
-const LATER_BYTES: usize = 512;
+/// Bytes of an event. Those that come later fill what the engine keeps in memory, 24 MiB, within a minute: so it is sealed again and
+/// again, and a slope over five minutes is not that of one filling.
+const EVENT_BYTES: usize = 4 << 10;
 /// Events of one append while the store is filled.
 const BATCH: u64 = 1_000;
 /// The type of all of them; the server's own facts have others.
@@ -45,18 +45,18 @@ impl Facts {
     pub(super) fn next(&mut self, count: u64) -> Result<Vec<Event>> {
         let first = self.count;
         self.count += count;
-        (first..first + count).map(|number| event(number, LATER_BYTES)).collect()
+        (first..first + count).map(|number| event(number, EVENT_BYTES)).collect()
     }
 }
 
 /// Fills a new store at full speed and closes it.
 pub(super) fn fill(dir: &Path, bytes: u64) -> Result<Facts> {
-    let filled = (bytes / FILLED_BYTES as u64).next_multiple_of(BATCH);
-    say(&format!("soak: filling a log of {filled} events of {FILLED_BYTES} bytes"));
+    let filled = (bytes / EVENT_BYTES as u64).next_multiple_of(BATCH);
+    say(&format!("soak: filling a log of {filled} events of {EVENT_BYTES} bytes"));
     let engine = Engine::open(dir, Settings::default()).context("the store could not be opened")?;
     for first in (0..filled).step_by(usize::try_from(BATCH)?) {
         let events: Result<Vec<Event>> =
-            (first..first + BATCH).map(|number| event(number, FILLED_BYTES)).collect();
+            (first..first + BATCH).map(|number| event(number, EVENT_BYTES)).collect();
         pollster::block_on(engine.append(Append::new(events?))).context("the store could not be filled")?;
     }
     pollster::block_on(engine.close()).context("the store could not be closed")?;
@@ -105,7 +105,7 @@ pub(super) fn place(recorded: &RecordedEvent) -> Result<Option<(u64, u64)>> {
 /// Whether an event that was there before is what was written at its position.
 pub(super) fn is_as_filled(recorded: &RecordedEvent) -> Result<()> {
     let number = recorded.position.get() - 1;
-    let expected = data(number % LANES, number / LANES, FILLED_BYTES);
+    let expected = data(number % LANES, number / LANES, EVENT_BYTES);
     ensure!(
         recorded.event.data == expected,
         "the data at position {} is not what was written",

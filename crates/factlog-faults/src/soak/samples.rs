@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-/// Private memory may grow by so much over the second half of the load, along the straight line that misses it least.
-const GROWTH: f64 = (12 << 20) as f64;
+/// Private memory may grow by so much over the second half of the load, along the straight line that misses it least. It is a saw: what
+/// is not sealed yet, up to 24 MiB, comes and goes.
+const GROWTH: f64 = (16 << 20) as f64;
 /// Appends of the last quarter, as a part of those of the second one.
 const STEADY: f64 = 0.9;
 /// Ticks of the processor clock in a second.
@@ -144,8 +145,8 @@ mod tests {
     fn what_grows_fails_and_what_swings_does_not() {
         let swinging = |second: u64| (100 << 20) + (second % 7) * (3 << 20);
         assert!(judged(swinging, |_| 10).is_ok());
-        let growing = |second: u64| swinging(second) + second * (50 << 10);
-        assert!(judged(growing, |_| 10).is_err(), "15 MiB in five minutes");
+        let growing = |second: u64| swinging(second) + second * (60 << 10);
+        assert!(judged(growing, |_| 10).is_err(), "18 MiB in five minutes");
         assert!(judged(|_| 256 << 20, |_| 10).is_err(), "as much as the limit");
         assert!(judged(swinging, |second| if second < 450 { 10 } else { 8 }).is_err());
     }
