@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(directory.join("factlog.v1.descriptors"), reflected.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".factlog.v1.Event")
+        // Written from the store's events without a copy of their names.
+        .extern_path(".factlog.v1.RecordedEvent", "crate::recorded::RecordedEvent")
         .codec_path("crate::codec::Codec")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;

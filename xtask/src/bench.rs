@@ -39,7 +39,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     facts.push(("load before and after".to_owned(), format!("{before} and {}", machine::load())));
     facts.extend(results.facts.iter().cloned());
     let (tables, chart) = match arguments.bench {
-        Bench::Engine | Bench::Framework => (table::engine(&results.rows), chart::engine(&results.rows)),
+        Bench::Engine | Bench::Framework | Bench::Server => {
+            (table::engine(&results.rows), chart::engine(&results.rows))
+        }
         Bench::Peers => (table::peers(&results.cells), chart::peers(&results.cells)),
         Bench::Scale => (table::scale(&results.series), chart::scale(&results.series)),
     };
@@ -107,6 +109,11 @@ fn report(bench: Bench, day: &str, facts: &[(String, String)], tables: &str, res
              times the events a second of that store factlog does, as the median of the rounds; below 1 factlog is slower. Latencies are of whole appends, or of \
              a whole scan; processor time is the client's and, for PostgreSQL, the server's. What each store promises \
              and how it is set up: [decision 0004](../decisions/0004-benchmarks.md)."
+        }
+        Bench::Server => {
+            "The server is `factlog serve` in a process of its own, its clients are the Rust client's, over loopback; both share the \
+             processors named below with each other and with the engine's own threads. A figure is the median of its rounds, and so is \
+             the ratio to what is beside it, measured in turns in the same run. A target that was missed is called so."
         }
         Bench::Scale => {
             "One store grows to each size, and everything is measured there in processes of their own. What is appended \

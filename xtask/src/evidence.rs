@@ -3,13 +3,16 @@
 //!
 //! It judges nothing itself: a program that ends badly ends it badly, with a report that says so.
 
+mod beside;
 mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::beside::Beside;
 use self::report::Report;
 use crate::bench::machine;
 use crate::process;
@@ -27,19 +30,19 @@ pub(crate) enum Size {
 const TOLD: usize = 8;
 
 /// What it takes.
-const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record|--resume] [--only sim|faults|fuzz]\n
+const HELP: &str = "usage: cargo xtask evidence [--size ci|full] [--record|--resume] [--only sim|faults|fuzz|soak]\n
   --size ci    20,000 runs with kills, 2,000 with losses of power, 5,000 with failing calls, 5,000 with damage, 500 twice,
                every failing call one at a time, every planted bug, a sample of the cuts and flips,
                50 real processes killed, 25 losses of power under one, full disks, failing calls, the misuse battery,
-               200,000 inputs for each decoder (default)
+               200,000 inputs for each decoder, a server with little memory loaded for ten minutes beside all that (default)
   --size full  1,000,000 runs with kills, 100,000 with losses of power, 100,000 with failing calls, 100,000 with damage, 5,000 twice,
                every failing call one at a time, every planted bug, the log cut at every byte of its last MiB, every bit of what
                is sealed in a small store turned, a part of the other ways to cut and to harm,
                500 real processes killed, 500 losses of power under one, full disks, failing calls, the misuse battery,
-               1,000,000 inputs for each decoder
+               1,000,000 inputs for each decoder, a server with little memory loaded for an hour beside all that
   --record     write docs/evidence/<day>-<size>.md as well, after each part
   --resume     the same, but parts that it says passed on the same commit are not run again
-  --only NAME  run the parts of one program: sim, faults or fuzz\n";
+  --only NAME  run the parts of one program: sim, faults or fuzz; soak: only the server under load\n";
 
 /// One program with arguments, and what it shows.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +58,10 @@ struct Options<'a> {
     size: Size,
     record: bool,
     resume: bool,
-    /// The end of the only package to run.
+    /// The end of the only package to run, or `soak`.
     only: Option<&'a str>,
+    /// Whether the part that lasts runs beside the others.
+    soak: bool,
 }
 
 /// Runs what the words say.
@@ -75,7 +80,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<bool> {
 }
 
 impl<'a> Options<'a> {
-    const CI: Self = Self { size: Size::Ci, record: false, resume: false, only: None };
+    const CI: Self = Self { size: Size::Ci, record: false, resume: false, only: None, soak: true };
 
     fn parse(words: &[&'a str]) -> Result<Self> {
         let mut options = Self::CI;
@@ -94,7 +99,7 @@ impl<'a> Options<'a> {
                 }
                 ("--only", Some(&name)) => {
                     words.next();
-                    if !["sim", "faults", "fuzz"].contains(&name) {
+                    if !["sim", "faults", "fuzz", "soak"].contains(&name) {
                         bail!("there is no program `{name}`\n\n{HELP}");
                     }
                     options.only = Some(name);
@@ -106,29 +111,24 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Runs everything of the size that the gate runs; the parts that failed.
+/// Runs everything of the size that the gate runs but [`soak`]; the parts that failed.
 pub(crate) fn ci(root: &Path) -> Result<Vec<&'static str>> {
-    battery(root, Options::CI, None)
+    battery(root, Options { soak: false, ..Options::CI }, None)
+}
+
+/// Starts the part that lasts, for the gate: all its other steps run meanwhile.
+pub(crate) fn soak(root: &Path) -> Result<Beside> {
+    Beside::start(root, &Size::Ci.soak())
 }
 
 /// Runs the parts; those that failed. The report is kept after each of them, with what is yet to be run.
 fn battery(root: &Path, options: Options<'_>, path: Option<PathBuf>) -> Result<Vec<&'static str>> {
     let report = Report::new(root, options.size, path);
-    let parts = options.size.parts();
+    let (parts, soak) = (options.size.parts(), options.size.soak());
+    let listed: Vec<Part> = parts.iter().copied().chain([soak]).collect();
     let (mut failed, mut told) = (Vec::new(), String::new());
-    for part in parts.iter().filter(|part| options.only.is_none_or(|only| part.package.ends_with(only))) {
-        if options.resume && report.has_passed(part) {
-            println!("passed already: {}", part.title);
-            continue;
-        }
-        let mut command = process::cargo(root);
-        // Fuzzing is to notice what runs over, too.
-        let profile = if part.package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
-        command.args(["run", profile, "--quiet", "-p", part.package, "--"]).args(part.arguments.split(' '));
-        let spelled = process::spelled(&command);
-        println!("$ {spelled}");
-        let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
-        if !status.success() {
+    let mut note = |part: &Part, spelled: &str, passed: bool, lines: &[String]| {
+        if !passed {
             // What it printed may be far above by now, or cut off.
             let last = &lines[lines.len().saturating_sub(TOLD)..];
             told.push_str(&format!("FAILED: {}: `{spelled}`\n  {}\n", part.title, last.join("\n  ")));
@@ -137,10 +137,44 @@ fn battery(root: &Path, options: Options<'_>, path: Option<PathBuf>) -> Result<V
         let (day, minute) = machine::now();
         let (load, lines) = (machine::load(), lines.join("\n"));
         let text = format!("\n`{spelled}`, done {day} {minute}, load {load}\n\n```text\n{lines}\n```\n");
-        report.add(&parts, part.title, status.success(), &text)?;
+        report.add(&listed, part.title, passed, &text)
+    };
+    let wanted = |part: &Part| {
+        let passed = options.resume && report.has_passed(part);
+        if passed {
+            println!("passed already: {}", part.title);
+        }
+        !passed
+    };
+    let lasts = options.soak && options.only.is_none_or(|only| only == "soak") && wanted(&soak);
+    let beside = lasts.then(|| Beside::start(root, &soak)).transpose()?;
+    for part in parts.iter().filter(|part| options.only.is_none_or(|only| part.package.ends_with(only))) {
+        if !wanted(part) {
+            continue;
+        }
+        let mut command = part.command(root);
+        let spelled = process::spelled(&command);
+        println!("$ {spelled}");
+        let (status, lines) = process::run_keeping(&mut command, |line| !line.ends_with(" runs"))?;
+        note(part, &spelled, status.success(), &lines)?;
+    }
+    if let Some(beside) = beside {
+        let spelled = beside.spelled.clone();
+        let (passed, lines) = beside.ended()?;
+        note(&soak, &spelled, passed, &lines)?;
     }
     print!("{told}");
     Ok(failed)
+}
+
+impl Part {
+    fn command(&self, root: &Path) -> Command {
+        let mut command = process::cargo(root);
+        // Fuzzing is to notice what runs over, too.
+        let profile = if self.package == "factlog-fuzz" { "--profile=fuzz" } else { "--release" };
+        command.args(["run", profile, "--quiet", "-p", self.package, "--"]).args(self.arguments.split(' '));
+        command
+    }
 }
 
 impl Size {
@@ -162,6 +196,16 @@ impl Size {
         };
         let decoders = [("Decoders are given what was tampered with", inputs)].map(part("factlog-fuzz"));
         simulated.into_iter().chain(real).chain(decoders).collect()
+    }
+
+    /// What lasts, and runs beside the others.
+    fn soak(self) -> Part {
+        let arguments = match self {
+            Self::Ci => "soak --minutes 10",
+            Self::Full => "soak --minutes 60",
+        };
+        let title = "A server with little memory, a log of several GiB and a thousand subscribers";
+        Part { title, package: "factlog-faults", arguments }
     }
 
     /// On a simulated disk.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use self::{steps::STEPS, tests_run::Counts};
-use crate::workspace::Workspace;
+use crate::{evidence, workspace::Workspace};
 
 /// How much of the gate is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +50,25 @@ struct Finished {
 /// Runs the gate, prints the summary, and says whether everything passed.
 pub(crate) fn run(workspace: &Workspace, scope: Scope) -> bool {
     let wanted = STEPS.iter().filter(|step| scope == Scope::Full || step.scope == Scope::Quick);
-    let finished: Vec<Finished> = wanted.map(|step| run_step(step, workspace)).collect();
+    // It lasts ten minutes, and takes half a core: all steps run meanwhile.
+    let soak = (scope == Scope::Full).then(|| evidence::soak(&workspace.root));
+    let mut finished: Vec<Finished> = wanted.map(|step| run_step(step, workspace)).collect();
+    finished.extend(soak.map(|soak| finish("soak", || steps::soaked(soak?))));
     print!("{}", summary(&finished));
     finished.iter().all(|step| step.outcome.passed)
 }
 
 fn run_step(step: &Step, workspace: &Workspace) -> Finished {
-    println!("\n==> {}", step.name);
-    let (outcome, took) = timed(|| (step.run)(workspace));
+    finish(step.name, || (step.run)(workspace))
+}
+
+fn finish(name: &'static str, work: impl FnOnce() -> Result<Outcome>) -> Finished {
+    println!("\n==> {name}");
+    let (outcome, took) = timed(work);
     let outcome =
         outcome.unwrap_or_else(|error| Outcome { note: format!("{error:#}"), ..Outcome::default() });
-    println!("<== {}: {} in {}", step.name, word(outcome.passed), seconds(took));
-    Finished { name: step.name, took, outcome }
+    println!("<== {name}: {} in {}", word(outcome.passed), seconds(took));
+    Finished { name, took, outcome }
 }
 
 #[expect(

@@ -1,6 +1,6 @@
 //! One session of appends: from its opening to the failure that ends it.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use crate::bearer::Channel;
 use factlog_core::{AppendError, BoxFuture, Error, ErrorKind};
@@ -17,8 +17,8 @@ use crate::refused::failure_of;
 use crate::retry::now;
 use crate::waiting::Heard;
 
-/// Messages that wait for the connection to take them.
-const OUTGOING: usize = 16;
+/// Messages that wait for the connection to take them: they go out together.
+const OUTGOING: usize = 64;
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -80,7 +80,14 @@ impl Pipeline {
     }
 
     async fn converse(&mut self, open: &mut Open) -> Ended {
+        // Set anew when it has rung, not with each append: deadlines only grow, so that it never rings too late.
+        let mut alarm = pin!(sleep_until(now()));
+        let mut set = false;
         loop {
+            if let Some(deadline) = self.waiting.deadline().filter(|_| !set) {
+                alarm.as_mut().reset(deadline);
+                set = true;
+            }
             if self.closed && self.waiting.is_empty() && self.mark.is_none() {
                 return Ended::Done;
             }
@@ -105,7 +112,10 @@ impl Pipeline {
                 },
                 () = marked(&mut self.mark), if self.mark.is_some() => self.mark = None,
                 item = self.items.recv(), if may_take => self.take(item),
-                () = until(self.waiting.deadline()) => self.waiting.expire(now(), None),
+                () = &mut alarm, if set => {
+                    set = false;
+                    self.waiting.expire(now(), None);
+                }
             }
         }
         self.reason(open).await

@@ -18,6 +18,7 @@
 //! | `full` | full disks |
 //! | `failing` | failing calls |
 //! | `misuse` | what operators, machines and limits do to a store |
+//! | `soak` | the server with little memory and many subscribers, for long |
 //!
 //! A fault is a subcommand: it starts workers, does its worst, and judges by `look` and `record`.
 
@@ -34,6 +35,7 @@ mod misuse;
 mod power;
 mod record;
 mod setting;
+mod soak;
 mod survey;
 mod told;
 mod trial;
@@ -57,7 +59,8 @@ Examples:
   factlog-faults kill --cycles 50
   factlog-faults kill --cycles 500 --seed 7 --record history.jsonl
   factlog-faults misuse
-  factlog-faults misuse --only copy";
+  factlog-faults misuse --only copy
+  factlog-faults soak --minutes 10";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -72,10 +75,21 @@ enum Command {
     Full(full::FullArguments),
     Failing(failing::FailingArguments),
     Misuse(misuse::MisuseArguments),
+    Soak(soak::SoakArguments),
     Check(check::CheckArguments),
 }
 
 fn main() -> ExitCode {
+    // The server of `soak` is `factlog serve` itself, under the limit that it is told to enter.
+    if std::env::args().nth(1).is_some_and(|word| word == "serve") {
+        return match soak::enter() {
+            Ok(()) => factlog_cli::run(),
+            Err(error) => {
+                check::say(&format!("{error:#}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let done = match Arguments::parse().command {
         Command::Worker(arguments) => return worker::run(&arguments),
         Command::Survey(arguments) => survey::run(&arguments),
@@ -84,6 +98,7 @@ fn main() -> ExitCode {
         Command::Full(arguments) => full::run(&arguments),
         Command::Failing(arguments) => failing::run(&arguments),
         Command::Misuse(arguments) => misuse::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Check(arguments) => check::check_again(&arguments),
     };
     match done {

@@ -19,9 +19,10 @@ const _: () = assert!(
         < REQUEST_BYTES_MAX
 );
 
-/// Bytes of events after which a server sends a batch: 256 KiB. Each counts as [`Event::size`](factlog_core::Event::size)
+/// Bytes of events after which a server sends a batch: 64 KiB. A subscriber that does not read costs the server one or two of them,
+/// and larger ones are no faster. Each counts as [`Event::size`](factlog_core::Event::size)
 /// and [`ITEM_BYTES`].
-pub const BATCH_BYTES: usize = 256 << 10;
+pub const BATCH_BYTES: usize = 64 << 10;
 
 /// What each item of a batch counts besides the bytes of its event.
 pub const ITEM_BYTES: usize = 64;

@@ -49,6 +49,8 @@ impl<E: Message> Encoder for Encoding<E> {
     type Error = Status;
 
     fn encode(&mut self, item: E, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        // Or the buffer would grow, and move, a dozen times for a batch.
+        buffer.reserve(item.encoded_len());
         item.encode(buffer).map_err(|error| Status::internal(format!("cannot encode the message: {error}")))
     }
 }

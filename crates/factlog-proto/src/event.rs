@@ -1,7 +1,7 @@
 //! Events and places, to the wire and back.
 
 use factlog_core::{
-    ContentType, Error, Event, EventId, EventType, Head, Position, RecordedEvent, Result, Revision, StreamId,
+    ContentType, Error, Event, EventId, EventType, Head, Position, Result, Revision, StreamId,
     StreamRevision, Tags, Timestamp, Tracking, TrackingSource,
 };
 
@@ -61,30 +61,6 @@ impl TryFrom<v1::Event> for Event {
                 text => ContentType::new(text)?,
             },
             stream: event.stream.map(StreamId::new).transpose()?,
-        })
-    }
-}
-
-impl From<RecordedEvent> for v1::RecordedEvent {
-    fn from(recorded: RecordedEvent) -> Self {
-        Self {
-            position: recorded.position.get(),
-            recorded_at_micros: recorded.recorded_at.as_micros(),
-            revision: recorded.revision.map(Revision::get),
-            event: Some(recorded.event.into()),
-        }
-    }
-}
-
-impl TryFrom<v1::RecordedEvent> for RecordedEvent {
-    type Error = Error;
-
-    fn try_from(recorded: v1::RecordedEvent) -> Result<Self> {
-        Ok(Self {
-            position: position("the position of a recorded event", recorded.position)?,
-            recorded_at: Timestamp::from_micros(recorded.recorded_at_micros),
-            revision: recorded.revision.map(Revision::new),
-            event: required("the event of a recorded event", recorded.event)?.try_into()?,
         })
     }
 }

@@ -18,6 +18,7 @@ mod conflict;
 mod event;
 mod query;
 mod read;
+mod recorded;
 mod status;
 mod table;
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub use table::{DOMAIN, REJECTED, Refusal, Row, TABLE, markdown};
 /// describe themselves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factlog.v1.descriptors"));
 
-/// The generated messages, servers and clients of package `factlog.v1`.
+/// The generated messages, servers and clients of package `factlog.v1`; its `RecordedEvent` is written by hand.
 #[allow(
     missing_docs,
     unreachable_pub,
@@ -43,4 +44,5 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factlog
 #[allow(clippy::all, clippy::too_many_lines, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("factlog.v1");
+    pub use crate::recorded::RecordedEvent;
 }

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 pub(super) const HELP: &str = "\
-usage: cargo xtask bench <engine|framework|peers|scale> [options]
+usage: cargo xtask bench <engine|framework|peers|scale|server> [options]
 
   engine          the embedded engine against the limits of this machine, and against the targets of its design
   framework       commands and rebuilds beside what they come to in the engine underneath
   peers           the same work done by factlog, UmaDB, Tephra, SQLite and PostgreSQL, in turns
   scale           one store of small events when it has a hundredth, a tenth and all of them, and an outlook beyond
+  server          the server in a process of its own beside the engine inside it, and many subscribers at once
 
-  --events N      events of the large log [engine: 1,000,000; framework: 262,200; peers: 500,000 read back; scale: 100,000,000]
+  --events N      events of the large log [engine: 1,000,000; framework: 262,200; peers: 500,000 read back; scale: 100,000,000; server: 1,000,000]
   --large N       engine: fill and open one log more, of so many events; it is the one that is scanned and looked up in
   --limit MIB     scale: every process with the store open may have so much private memory [no limit]
   --quick         a run of a minute, to see that everything works: its figures mean little
@@ -31,6 +32,7 @@ pub(super) enum Bench {
     Framework,
     Peers,
     Scale,
+    Server,
 }
 
 impl Bench {
@@ -40,6 +42,7 @@ impl Bench {
             Self::Framework => "framework",
             Self::Peers => "peers",
             Self::Scale => "scale",
+            Self::Server => "server",
         }
     }
 }
@@ -64,6 +67,7 @@ impl Arguments {
             "framework" => Bench::Framework,
             "peers" => Bench::Peers,
             "scale" => Bench::Scale,
+            "server" => Bench::Server,
             other => bail!("there is no benchmark `{other}`\n\n{HELP}"),
         };
         let dir = std::env::temp_dir();

@@ -38,6 +38,12 @@ fn evidence(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome { passed: failed.is_empty(), note, ..Outcome::default() })
 }
 
+/// What was begun before all steps; it is waited for after them.
+pub(super) fn soaked(soak: evidence::Beside) -> Result<Outcome> {
+    let (passed, lines) = soak.ended()?;
+    Ok(Outcome { passed, note: lines.last().cloned().unwrap_or_default(), ..Outcome::default() })
+}
+
 /// Python and PyPI are needed: without them it fails and says so, here as in CI.
 fn api(workspace: &Workspace) -> Result<Outcome> {
     let note = api::run(workspace)?;

@@ -13,7 +13,7 @@ use factlog_server::Server;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, ParseError, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::{Layer as _, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::failure::{Failure, Kind, Outcome, say};
 use crate::settings::Resolved;
@@ -37,20 +37,25 @@ pub(crate) struct Telemetry {
 /// Starts to tell. Within a runtime, and once in a process.
 pub(crate) fn start(settings: &Resolved) -> Outcome<Telemetry> {
     let (form, lines) = (settings.word("log"), filter(settings.text("log-level").unwrap_or(FILTER))?);
-    let text = (form == "text").then(|| {
-        fmt::layer().with_writer(std::io::stderr).with_filter(lines.clone().and(filter_fn(is_ours)))
-    });
-    let json = (form == "json").then(|| {
-        let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
-        layer.with_filter(lines.and(filter_fn(is_ours)))
-    });
-    let registry = Registry::default().with(text).with(json);
+    // One list, and only what is there: a layer that may be absent would have every span of every crate looked at anew.
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    // Its most detailed level is told, or spans that nobody wants would be made.
+    let lines = lines.and(filter_fn(is_ours).with_max_level_hint(LevelFilter::TRACE));
+    match form {
+        "text" => layers.push(fmt::layer().with_writer(std::io::stderr).with_filter(lines).boxed()),
+        "json" => {
+            let layer = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+            layers.push(layer.with_filter(lines).boxed());
+        }
+        _ => {}
+    }
     #[cfg(feature = "otel")]
-    let (spans, registry) = {
+    let spans = {
         let spans = otel::Spans::start(std::env::var(COLLECTOR_VARIABLE).ok())?;
-        let layer = spans.as_ref().map(otel::Spans::layer);
-        (spans, registry.with(layer))
+        layers.extend(spans.as_ref().map(|spans| spans.layer().boxed()));
+        spans
     };
+    let registry = Registry::default().with(layers);
     tracing::subscriber::set_global_default(registry)
         .map_err(|error| Failure::new(Kind::Failure, "cannot start the log").because(error.to_string()))?;
     IN_JSON.store(form == "json", Ordering::Relaxed);

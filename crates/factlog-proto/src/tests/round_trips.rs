@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::values;
+use crate::recorded::as_generated;
 use crate::v1;
 
 /// The same message after it was bytes.
@@ -47,6 +48,10 @@ proptest! {
     ) {
         let back = RecordedEvent::try_from(sent(&v1::RecordedEvent::from(event.clone())));
         prop_assert_eq!(back.expect("valid"), event.clone());
+        // Would fail if other programs, whose code is generated, read something else.
+        let (ours, theirs) = (v1::RecordedEvent::from(event.clone()), as_generated(event.clone()));
+        prop_assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec());
+        prop_assert_eq!(ours.encoded_len(), theirs.encoded_len());
         for delivery in [Delivery::Event(event), Delivery::CaughtUp(head)] {
             let back = Delivery::try_from(sent(&v1::Delivery::from(delivery.clone())));
             prop_assert_eq!(back.expect("valid"), delivery);

@@ -2,7 +2,7 @@
 //!
 //! * It adds no promise and takes none away: an append is the store's, a page is from one snapshot, a subscription goes on
 //!   after the last id.
-//! * A body is read whole, 96 MiB at most; a page ends after 1,000 events or 4 MiB; a follower costs 256 KiB or one event.
+//! * A body is read whole, 96 MiB at most; a page ends after 1,000 events or 4 MiB; a follower costs 64 KiB or one event.
 //! * Whatever is wrong with a request is a problem of RFC 9457 from the table of errors; nothing is passed over in silence.
 //! * Only requests of this machine that name it are answered, while there is no authentication (`guard`).
 //!

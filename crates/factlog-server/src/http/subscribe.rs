@@ -2,7 +2,7 @@
 //!
 //! * `id:` is the position; a browser sends the last one back as `Last-Event-ID`, and so goes on where it was. A caught-up
 //!   message has the head as its id, so that what a filter leaves out is not looked through again.
-//! * Frames are made only as fast as the caller reads, 256 KiB at a time or one larger event.
+//! * Frames are made only as fast as the caller reads, 64 KiB at a time or one larger event.
 //! * A comment every fifteen silent seconds shows that the line is alive. It ends with `event: end` and a problem as its reason.
 
 use std::convert::Infallible;

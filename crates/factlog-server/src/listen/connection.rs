@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use factlog_proto::BATCH_BYTES;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -37,6 +38,9 @@ const PENDING_RESETS: usize = 20;
 const FAULTY_RESETS: usize = 1_024;
 /// How long a connection that was told to end for being idle may take to do so.
 const LEAVING: Duration = Duration::from_secs(5);
+
+/// Bytes of the answers of one call that wait to be written: two batches, so that one is made while the other is sent.
+const SEND_BUFFER: usize = 2 * BATCH_BYTES;
 
 /// What a connection needs.
 pub(super) struct Connection {
@@ -134,6 +138,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(limits.calls)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(limits.header_bytes)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(FAULTY_RESETS);
