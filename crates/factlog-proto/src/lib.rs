@@ -15,6 +15,7 @@ mod append;
 mod bounds;
 pub mod codec;
 mod conflict;
+mod counts;
 mod event;
 mod query;
 mod read;
