@@ -14,6 +14,7 @@ mod conditions;
 mod guard;
 mod ids;
 mod json;
+mod known;
 mod lists;
 mod params;
 mod problem;

@@ -21,6 +21,7 @@ mod torn;
 mod traceparent;
 mod web;
 mod web_append;
+mod web_known;
 mod web_openapi;
 mod web_read;
 mod web_refusals;

@@ -131,3 +131,16 @@ pub(crate) struct Matching {
     #[param(required = false, rename = "If-None-Match", pattern = "^[*]$")]
     if_none_match: String,
 }
+
+/// What a reader of a stream has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct Having {
+    /// `ETag`s of the stream, with commas between, or `*`: answered 304 while it is at one of these revisions
+    #[param(
+        required = false,
+        rename = "If-None-Match",
+        pattern = "^([*]|(W/)?\"[0-9]{1,19}\"(, (W/)?\"[0-9]{1,19}\")*)$"
+    )]
+    if_none_match: String,
+}
