@@ -60,23 +60,24 @@ impl Form {
     }
 }
 
-/// The whole body.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+/// The whole body, of so many bytes at most.
+pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let too_large = || {
-        Problem::invalid(format!("the body has more than {BODY_BYTES_MAX} bytes; send several appends"))
+        let advice = if most == BODY_BYTES_MAX { "; send several appends" } else { "" };
+        Problem::invalid(format!("the body has more than {most} bytes{advice}"))
             .status(StatusCode::PAYLOAD_TOO_LARGE)
-            .with("max_bytes", BODY_BYTES_MAX)
+            .with("max_bytes", most)
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| BODY_BYTES_MAX < length) {
+    if announced.is_some_and(|length| most < length) {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| broke_off(&error))?;
-        if BODY_BYTES_MAX < bytes.len() + chunk.len() {
+        if most < bytes.len() + chunk.len() {
             return Err(too_large());
         }
         bytes.extend_from_slice(&chunk);

@@ -11,9 +11,11 @@
 mod append;
 mod body;
 mod conditions;
+mod grants;
 mod guard;
 mod ids;
 mod json;
+mod keys;
 mod known;
 mod lists;
 mod params;
@@ -63,6 +65,13 @@ fn table() -> Table {
         .with(routes!(lists::types))
         .with(routes!(lists::head))
         .with(routes!(subscribe::subscribe))
+        .with(routes!(keys::list, keys::create))
+        .with(routes!(keys::revoke))
+        .with(routes!(keys::rotate))
+        .with(routes!(grants::list))
+        .with(routes!(grants::set))
+        .with(routes!(grants::whoami))
+        .with(routes!(grants::can_i))
         .with(routes!(spec::openapi))
         .with(routes!(health::live))
         .with(routes!(health::ready::ready))
