@@ -30,6 +30,7 @@
 mod access;
 mod admin;
 mod answers;
+mod deadline;
 mod fences;
 mod health;
 mod http;

@@ -137,7 +137,7 @@ fn server(settings: &Resolved, machine: Machine, tls: Option<Tls>, access: Optio
     let connections = descriptors::connections(defaults.connections);
     let mut server = Server::administered(Arc::new(machine.engine.clone()))
         .on(Arc::new(machine))
-        .limits(Limits { connections, ..defaults })
+        .limits(Limits { connections, age: settings.time("tls-client-age"), ..defaults })
         .reflect(settings.switch("reflection"))
         .reports(|error| warn(&error.to_string()));
     if let Some(tls) = tls {

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::watch;
 use tonic::Status;
@@ -42,6 +42,7 @@ pub(crate) use problem::Problem;
 use spec::Table;
 
 use crate::access::{Gate, authenticate};
+use crate::deadline;
 use crate::health::{self, Projections, Readiness};
 use crate::metrics::{Metrics, scrape};
 use crate::trace::{self, Watch};
@@ -89,7 +90,7 @@ pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
         .layer(map_response(for_browsers))
         .with_state(api);
     let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
-    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard));
+    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard)).layer(from_fn(deadline::hold));
     // Outermost, so that what is refused is seen as well.
     routes.layer(from_fn_with_state(watch, trace::watch)).into()
 }

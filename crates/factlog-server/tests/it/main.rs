@@ -4,6 +4,7 @@
 extern crate factlog_app as factlog;
 
 mod access;
+mod ages;
 mod certificates;
 mod conformance;
 mod floods;
