@@ -17,6 +17,9 @@ pub mod codec;
 mod conflict;
 mod counts;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod query;
 mod read;
 mod status;

@@ -80,6 +80,14 @@ fn over(writes: bool) -> Status {
     Status::with_details(Code::DeadlineExceeded, status.message(), details)
 }
 
+/// Reads the header with what must hold of it: for `factlog-fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read(headers: &HeaderMap) {
+    if let Some(time) = of(headers) {
+        assert!(time <= Duration::from_secs(99_999_999 * 3_600), "it has a bound");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use factlog_core::ErrorKind;

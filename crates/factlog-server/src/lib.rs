@@ -32,6 +32,9 @@ mod admin;
 mod answers;
 mod deadline;
 mod fences;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod http;
 mod listen;

@@ -11,6 +11,8 @@
 mod append;
 mod body;
 mod conditions;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod grants;
 mod guard;
 mod ids;
