@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use factlog_cli::fuzzing as cli;
 use factlog_engine::fuzzing;
+use factlog_proto::fuzzing as proto;
+use factlog_server::fuzzing as server;
 
 use crate::{facts, words};
 
@@ -58,7 +60,8 @@ const MORE: [(&str, Memory, u64); 6] = [
 
 /// Every target, in the order of their names.
 pub static TARGETS: LazyLock<Vec<Target>> = LazyLock::new(|| {
-    let rows = fuzzing::TARGETS.iter().chain(cli::TARGETS).chain(facts::TARGETS).chain(words::TARGETS);
+    let local = fuzzing::TARGETS.iter().chain(cli::TARGETS).chain(facts::TARGETS).chain(words::TARGETS);
+    let rows = local.chain(proto::TARGETS).chain(server::TARGETS);
     let mut targets: Vec<Target> = rows
         .map(|&(name, run, seeds)| {
             let more = MORE.iter().find(|(more, ..)| *more == name);

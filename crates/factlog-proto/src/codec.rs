@@ -1,14 +1,17 @@
 //! Messages to bytes and back, for tonic. The generated code names it; nobody else needs it.
 //!
-//! The one difference from tonic's own: bytes that are no message are the caller's fault, `Invalid`, and not ours.
+//! Two differences from tonic's own: bytes that are no message are the caller's fault, `Invalid`, and not ours; and what stands in a
+//! request more often than it may is refused before memory is taken for it.
 
 use std::marker::PhantomData;
 
 use factlog_core::{AppendError, Error};
 use prost::Message;
+use prost::bytes::{Buf as _, Bytes};
 use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder, EncodeBuf, Encoder};
 
+use crate::counts::check;
 use crate::status_of;
 
 /// Protocol buffers in gRPC frames.
@@ -59,14 +62,24 @@ impl<E: Message> Encoder for Encoding<E> {
 #[derive(Debug)]
 pub struct Decoding<D>(PhantomData<D>);
 
-impl<D: Message + Default> Decoder for Decoding<D> {
+impl<D: Message + Default + 'static> Decoder for Decoding<D> {
     type Item = D;
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<D>, Status> {
-        D::decode(buffer).map(Some).map_err(|error| {
-            let message = format!("the bytes are no such message of package factlog.v1: {error}");
-            status_of(&AppendError::Failed(Error::invalid(message)))
-        })
+        // The whole message is there in one piece, which is not copied.
+        let bytes = buffer.copy_to_bytes(buffer.remaining());
+        message(bytes).map(Some).map_err(|error| status_of(&AppendError::Failed(error)))
     }
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// `Invalid` where the bytes are none, or a part is there too often.
+pub(crate) fn message<D: Message + Default + 'static>(bytes: Bytes) -> factlog_core::Result<D> {
+    check::<D>(&bytes)?;
+    D::decode(bytes).map_err(|error| {
+        Error::invalid(format!("the bytes are no such message of package factlog.v1: {error}"))
+    })
 }

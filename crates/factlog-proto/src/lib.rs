@@ -15,7 +15,11 @@ mod append;
 mod bounds;
 pub mod codec;
 mod conflict;
+mod counts;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod query;
 mod read;
 mod recorded;

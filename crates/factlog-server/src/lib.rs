@@ -30,7 +30,11 @@
 mod access;
 mod admin;
 mod answers;
+mod deadline;
 mod fences;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod http;
 mod listen;

@@ -138,7 +138,7 @@ fn server(settings: &Resolved, machine: Machine, tls: Option<Tls>, access: Optio
     let request_bytes = usize::try_from(settings.bytes("request-bytes")).unwrap_or(usize::MAX);
     let mut server = Server::administered(Arc::new(machine.engine.clone()))
         .on(Arc::new(machine))
-        .limits(Limits { connections, request_bytes, ..defaults })
+        .limits(Limits { connections, request_bytes, age: settings.time("tls-client-age"), ..defaults })
         .reflect(settings.switch("reflection"))
         .reports(|error| warn(&error.to_string()));
     if let Some(tls) = tls {

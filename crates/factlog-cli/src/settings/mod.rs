@@ -18,6 +18,7 @@ mod resolve;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod time;
 mod toml_text;
 mod trust;
 mod value;
@@ -47,7 +48,7 @@ pub(crate) struct Setting {
 
 /// Every setting. To add one, add its row, and ask for it where `factlog serve` uses it.
 #[rustfmt::skip]
-pub(crate) static TABLE: [Setting; 16] = [
+pub(crate) static TABLE: [Setting; 17] = [
     Setting { name: "data", kind: Kind::Directory, default: None, secret: false, meaning: "The data directory; there is none unless one is named" },
     Setting { name: "listen", kind: Kind::Address, default: Some("127.0.0.1:4270"), secret: false, meaning: "Where to listen; port 0 takes a free one" },
     Setting { name: "admin-key-file", kind: Kind::File, default: None, secret: true, meaning: "The key that the first start lets in to everything; a file that is not there is made with a new one" },
@@ -56,6 +57,7 @@ pub(crate) static TABLE: [Setting; 16] = [
     Setting { name: "tls-key", kind: Kind::File, default: None, secret: true, meaning: "The key of that certificate, in PEM" },
     Setting { name: "tls-client-ca", kind: Kind::File, default: None, secret: false, meaning: "Clients must show a certificate that an authority in this PEM file has signed" },
     Setting { name: "tls-client-auth", kind: Kind::Word(&["required", "optional"]), default: Some("required"), secret: false, meaning: "Whether they must show one, or only may" },
+    Setting { name: "tls-client-age", kind: Kind::Time { max: 365 * 86_400 }, default: Some("1h"), secret: false, meaning: "How long a connection with a client certificate lasts before the client must show it anew; 0s is until it expires" },
     Setting { name: "reflection", kind: Kind::Switch, default: Some("false"), secret: false, meaning: "Describe the services to tools such as grpcurl (gRPC reflection)" },
     Setting { name: "log", kind: Kind::Word(&["text", "json", "off"]), default: Some("text"), secret: false, meaning: "Log to standard error: lines for people, a JSON object a line, or nothing" },
     Setting { name: "log-level", kind: Kind::Text, default: Some(telemetry::FILTER), secret: false, meaning: "What is logged: off, error, warn, info (with every request), debug, trace; also by target, with commas between" },

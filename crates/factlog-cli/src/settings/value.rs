@@ -5,7 +5,9 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::time;
 use toml::de::{DeInteger, DeValue};
 
 /// What values a setting takes.
@@ -18,6 +20,10 @@ pub(crate) enum Kind {
     /// A number of bytes, with `KiB`, `MiB` or `GiB` behind it where that reads better.
     Bytes {
         min: u64,
+        max: u64,
+    },
+    /// A time, as `90s`, `30m`, `1h` or `2d`, of so many seconds at most.
+    Time {
         max: u64,
     },
     /// One of these words.
@@ -33,6 +39,7 @@ pub(crate) enum Value {
     Address(SocketAddr),
     Path(PathBuf),
     Bytes(u64),
+    Time(Duration),
     Word(&'static str),
     Text(String),
     Switch(bool),
@@ -56,6 +63,10 @@ impl Kind {
             Self::Address => word()?.parse().map(Value::Address).map_err(|_| self.wanted()),
             Self::Bytes { .. } => {
                 bytes(word()?).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
+            }
+            Self::Time { max } => {
+                let seconds = time::seconds(word()?).filter(|seconds| *seconds <= max);
+                seconds.map(Duration::from_secs).map(Value::Time).ok_or_else(|| self.wanted())
             }
             Self::Word(words) => self.one_of(words, word()?),
             Self::Text if text.is_empty() => Err(self.wanted()),
@@ -95,7 +106,8 @@ impl Kind {
         match self {
             Self::Switch => value.is_bool(),
             Self::Bytes { .. } => value.is_integer() || value.is_str(),
-            Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text => value.is_str(),
+            Self::Address | Self::Directory | Self::File | Self::Time { .. } => value.is_str(),
+            Self::Word(_) | Self::Text => value.is_str(),
         }
     }
 
@@ -122,6 +134,7 @@ impl Kind {
             Self::Bytes { min, max } => {
                 format!("a number of bytes from {} to {}", byte_text(min), byte_text(max))
             }
+            Self::Time { max } => format!("a time such as 90s, 30m, 1h or 2d, up to {}", time::text(max)),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Text => "text".to_owned(),
             Self::Switch => "true or false".to_owned(),
@@ -135,6 +148,7 @@ impl Kind {
             Self::Directory => "DIR",
             Self::File => "FILE",
             Self::Bytes { .. } => "BYTES",
+            Self::Time { .. } => "TIME",
             Self::Word(_) => "WORD",
             Self::Text => "TEXT",
             Self::Switch => "BOOL",
@@ -149,6 +163,7 @@ impl Value {
             Self::Address(address) => address.to_string(),
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(count) => byte_text(*count),
+            Self::Time(time) => time::text(time.as_secs()),
             Self::Word(word) => (*word).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Switch(on) => on.to_string(),
@@ -159,7 +174,9 @@ impl Value {
         match self {
             Self::Bytes(count) => (*count).into(),
             Self::Switch(on) => (*on).into(),
-            Self::Address(_) | Self::Path(_) | Self::Word(_) | Self::Text(_) => self.text().into(),
+            Self::Address(_) | Self::Path(_) | Self::Time(_) | Self::Word(_) | Self::Text(_) => {
+                self.text().into()
+            }
         }
     }
 }

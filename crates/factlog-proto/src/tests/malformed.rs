@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::values;
+use crate::codec::message;
 use crate::v1;
 
 /// What there is to say of a value that was refused.
@@ -94,4 +95,36 @@ fn what_is_too_much_is_refused_before_anything_is_made_of_it() {
     let item = v1::QueryItem { types, ..Default::default() };
     let said = refused(factlog_core::QueryItem::try_from(item));
     assert_eq!(said, "1001 types in a query item; at most 1000 are allowed");
+}
+
+/// Would fail if a request of few bytes took the memory of millions of events before anything counted them.
+#[test]
+fn what_is_too_much_is_refused_before_memory_is_taken_for_it() {
+    let read = |bytes: Vec<u8>| refused(message::<v1::AppendRequest>(bytes.into()));
+    let events = |count| [0x0a, 0x00].repeat(count);
+    assert_eq!(read(events(limits::APPEND_EVENTS_MAX + 1)), "more than 100000 events in one append");
+    let read_whole = message::<v1::AppendRequest>(events(limits::APPEND_EVENTS_MAX).into());
+    assert_eq!(read_whole.expect("as many as may be").events.len(), limits::APPEND_EVENTS_MAX);
+    let within = |number: u8, inner: Vec<u8>| {
+        let mut outer = vec![number << 3 | 2];
+        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+        [outer, inner].concat()
+    };
+    let tags = within(1, [0x1a, 0x00].repeat(limits::TAGS_MAX + 1));
+    assert_eq!(read(tags), "more than 64 tags of an event");
+    let item = |types| within(1, [0x0a, 0x00].repeat(types));
+    let condition = |items: Vec<u8>| within(2, within(2, within(1, within(2, items))));
+    assert_eq!(read(condition(item(1_001))), "more than 1000 types in a query item");
+    let many = condition(item(999).repeat(100));
+    assert!(message::<v1::AppendRequest>(many.clone().into()).is_ok());
+    let said = read([many, condition(item(0))].concat());
+    assert_eq!(said, "more than 100000 items, types and tags in the conditions of one append");
+    let session = within(2, events(limits::APPEND_EVENTS_MAX)).repeat(2);
+    assert_eq!(
+        refused(message::<v1::AppendSessionRequest>(session.into())),
+        "more than 1 appends in one message"
+    );
+    for wrong in [&[0x0b][..], &[0x0a, 0x05, 0x00], &[0xff; 11]] {
+        read(wrong.to_vec());
+    }
 }

@@ -66,16 +66,35 @@ const BAD_KEY: Refused =
 /// A key that is shown counts, or else the certificate of the connection.
 fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, Refused> {
     let Some(access) = &gate.access else { return Ok(Caller::anybody()) };
+    match shown(headers)? {
+        Some(text) => Caller::with_key(access, text).ok_or(BAD_KEY),
+        None => {
+            let PeerName(name) = certificate.ok_or(NO_KEY)?;
+            Caller::with_certificate(access, name).ok_or(UNKNOWN_CERTIFICATE)
+        }
+    }
+}
+
+/// The credential in the headers, if there is one.
+fn shown(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = shown.next() else {
-        let PeerName(name) = certificate.ok_or(NO_KEY)?;
-        return Caller::with_certificate(access, name).ok_or(UNKNOWN_CERTIFICATE);
-    };
+    let Some(value) = shown.next() else { return Ok(None) };
     if shown.next().is_some() {
         return Err(TWO_CREDENTIALS);
     }
-    let text = value.to_str().ok().and_then(bearer).ok_or(MALFORMED)?;
-    Caller::with_key(access, text).ok_or(BAD_KEY)
+    value.to_str().ok().and_then(bearer).map(Some).ok_or(MALFORMED)
+}
+
+/// Reads the credential of headers with what must hold of it: for `factlog-fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn credential(headers: &HeaderMap) {
+    let Ok(Some(text)) = shown(headers) else { return };
+    if let Some(key) = super::secret::Key::parse(text) {
+        assert!(text.starts_with(&format!("factlog_{}_", key.id)), "the id is the one in the text");
+        let longer = format!("{text}0");
+        assert!(super::secret::Key::parse(&longer).is_none(), "no key is the beginning of another");
+        assert!(super::secret::Key::parse(&text.to_uppercase()).is_none(), "a key is written in one way");
+    }
 }
 
 /// The token of a value whose scheme is `Bearer` in whatever case (RFC 9110, 11.1).

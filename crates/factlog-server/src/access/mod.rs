@@ -28,4 +28,6 @@ pub(crate) use audit::Audit;
 pub use directory::{Access, FIRST_PRINCIPAL};
 pub(crate) use gate::Gate;
 pub(crate) use layer::authenticate;
+#[cfg(feature = "fuzzing")]
+pub(crate) use layer::credential;
 pub(crate) use service::Service;

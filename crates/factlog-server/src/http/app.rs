@@ -165,7 +165,7 @@ async fn text(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
         let what = "a command is one JSON object; send it as application/json";
         return Err(Problem::invalid(what).status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let bytes = body::read_up_to(COMMAND_BYTES_MAX, headers, body).await?;
+    let bytes = body::read(headers, body, COMMAND_BYTES_MAX).await?;
     String::from_utf8(bytes).map_err(|_| Problem::invalid("the body is no UTF-8"))
 }
 

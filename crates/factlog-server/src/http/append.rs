@@ -83,7 +83,7 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     let caller = Gate::caller(&head.extensions)?;
     let ids = Ids::of(&head.headers, caller.authenticated())?;
     let expected = conditions::expected(&head.headers)?;
-    let body = body::read(&head.headers, body).await?;
+    let body = body::read(&head.headers, body, body::BODY_BYTES_MAX).await?;
     let decoded = body::decode(form, &body, &ids)?;
     drop(body);
     let mut append = Append::new(decoded.events);

@@ -59,13 +59,8 @@ impl Form {
     }
 }
 
-/// The whole body.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    read_up_to(BODY_BYTES_MAX, headers, body).await
-}
-
 /// The whole body, of so many bytes at most.
-pub(crate) async fn read_up_to(most: usize, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         Problem::invalid(format!("the body has more than {most} bytes; send it in parts"))
             .status(StatusCode::PAYLOAD_TOO_LARGE)

@@ -7,10 +7,11 @@ use factlog_core::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::body::List;
-use super::json::AtMost;
+use super::json::{AtMost, malformed};
 use super::problem::Problem;
 use super::spec::{bodies, names};
 
@@ -24,9 +25,9 @@ pub(crate) struct Wrapper<'a> {
     #[schema(value_type = bodies::Events)]
     pub(crate) events: List<'a>,
     /// All of them have to hold
-    #[serde(default)]
+    #[serde(borrow, default)]
     #[schema(value_type = Vec<OneCondition>, max_items = 1000)]
-    conditions: AtMost<Condition, { limits::CONDITIONS_MAX }>,
+    conditions: AtMost<&'a RawValue, { limits::CONDITIONS_MAX }>,
     tracking: Option<Consumed>,
 }
 
@@ -112,10 +113,21 @@ pub(crate) struct Consumed {
 impl Wrapper<'_> {
     /// The conditions and the tracking.
     pub(crate) fn conditions(self) -> Result<(Vec<AppendCondition>, Option<Tracking>), Problem> {
-        let one = |(index, condition): (usize, Condition)| {
-            condition.meaning().map_err(|error| Problem::from(error).about(&format!("condition {index}")))
+        // One after the other, so that what all of them name is counted before there is memory for it.
+        let mut terms = 0;
+        let mut one = |(index, raw): (usize, &RawValue)| {
+            let condition = serde_json::from_str::<Condition>(raw.get()).map_err(|error| malformed(&error));
+            let condition = condition.and_then(|condition| Ok(condition.meaning()?));
+            let condition = condition.map_err(|problem| problem.about(&format!("condition {index}")))?;
+            terms += condition.terms();
+            if limits::CONDITION_TERMS_MAX < terms {
+                let most = limits::CONDITION_TERMS_MAX;
+                let what = format!("more than {most} items, types and tags in the conditions of one append");
+                return Err(Problem::invalid(what));
+            }
+            Ok(condition)
         };
-        let conditions = self.conditions.0.into_iter().enumerate().map(one).collect::<Result<_, _>>()?;
+        let conditions = self.conditions.0.into_iter().enumerate().map(&mut one).collect::<Result<_, _>>()?;
         let tracking = self.tracking.map(|consumed| {
             let position = Position::new(consumed.position)
                 .ok_or_else(|| Error::invalid("the position of `tracking` is 0; the first is 1"))?;

@@ -38,7 +38,7 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|text| text.starts_with(b"application/grpc"))
 }
 
-fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
     let mut named = false;
     let in_headers = headers.get_all(header::HOST).iter().map(text);
     let in_target = uri.authority().map(|authority| authority.as_str().to_owned());
@@ -58,7 +58,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
 }
 
 /// A page of this server's own may ask, and one of this machine.
-fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
     let host = headers.get(header::HOST).map(text).or_else(|| uri.authority().map(ToString::to_string));
     for origin in headers.get_all(header::ORIGIN).iter().map(text) {
         let of = origin.parse::<Uri>().ok();

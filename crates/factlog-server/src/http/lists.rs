@@ -67,13 +67,9 @@ pub(crate) struct StreamInfo {
     (status = 200, description = "A page of streams", body = Streams), refusals::Asked, refusals::Found,
 ))]
 pub(crate) async fn streams(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let params = Params::parse(request.uri().query(), &["prefix", "after", "limit"])?;
-    let after = params.one("after").map(StreamId::new).transpose();
-    let after = after.map_err(|error| Problem::from(error).about("parameter `after`"))?;
-    let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
-    let prefix = params.one("prefix").unwrap_or_default();
+    let Asked { prefix, after, limit } = Asked::of(request.uri().query())?;
     // One more than asked for tells whether there is another page.
-    let mut streams = administered(&api, request.extensions())?.streams(prefix, after, limit + 1).await?;
+    let mut streams = administered(&api, request.extensions())?.streams(&prefix, after, limit + 1).await?;
     let more = limit < streams.len();
     streams.truncate(limit);
     let next = streams.last().filter(|_| more).map(|info| info.stream.as_str().to_owned());
@@ -85,6 +81,25 @@ pub(crate) async fn streams(State(api): State<Api>, request: Request) -> Result<
         last_position: info.last_position.get(),
     };
     Ok(json(&Streams { streams: streams.iter().map(one).collect(), next }))
+}
+
+/// Which streams are asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    prefix: String,
+    after: Option<StreamId>,
+    limit: usize,
+}
+
+impl Asked {
+    /// By the query string.
+    pub(super) fn of(text: Option<&str>) -> Result<Self, Problem> {
+        let params = Params::parse(text, &["prefix", "after", "limit"])?;
+        let after = params.one("after").map(StreamId::new).transpose();
+        let after = after.map_err(|error| Problem::from(error).about("parameter `after`"))?;
+        let limit = usize::try_from(params.limit()?).unwrap_or(usize::MAX);
+        Ok(Self { prefix: params.one("prefix").unwrap_or_default().to_owned(), after, limit })
+    }
 }
 
 /// Types of events.

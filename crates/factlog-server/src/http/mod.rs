@@ -12,9 +12,14 @@ mod app;
 mod append;
 mod body;
 mod conditions;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod grants;
 mod guard;
 mod ids;
 mod json;
+mod keys;
+mod known;
 mod lists;
 mod params;
 mod problem;
@@ -26,7 +31,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::watch;
 use tonic::Status;
@@ -40,6 +45,7 @@ pub use problem::Problem;
 use spec::Table;
 
 use crate::access::{Gate, authenticate};
+use crate::deadline;
 use crate::health::{self, Projections, Readiness};
 use crate::metrics::{Metrics, scrape};
 use crate::program::Program;
@@ -66,6 +72,13 @@ fn table() -> Table {
         .with(routes!(lists::types))
         .with(routes!(lists::head))
         .with(routes!(subscribe::subscribe))
+        .with(routes!(keys::list, keys::create))
+        .with(routes!(keys::revoke))
+        .with(routes!(keys::rotate))
+        .with(routes!(grants::list))
+        .with(routes!(grants::set))
+        .with(routes!(grants::whoami))
+        .with(routes!(grants::can_i))
         .with(routes!(spec::openapi))
         .with(routes!(health::live))
         .with(routes!(health::ready::ready))
@@ -84,7 +97,7 @@ pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
     let http =
         routes.method_not_allowed_fallback(wrong_method).layer(map_response(for_browsers)).with_state(api);
     let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
-    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard));
+    let routes = routes.layer(from_fn_with_state(authenticated, guard::guard)).layer(from_fn(deadline::hold));
     // Outermost, so that what is refused is seen as well.
     routes.layer(from_fn_with_state(watch, trace::watch)).into()
 }

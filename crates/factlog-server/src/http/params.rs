@@ -48,7 +48,13 @@ impl Params {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    /// Names and values, in the order in which they came.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn pairs(&self) -> impl Iterator<Item = &(String, String)> {
+        self.0.iter()
+    }
+
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
@@ -106,7 +112,7 @@ impl Params {
     }
 }
 
-fn wrong(name: &str, why: impl Display) -> Problem {
+pub(super) fn wrong(name: &str, why: impl Display) -> Problem {
     Problem::invalid(format!("parameter `{name}`: {why}")).with("parameter", name)
 }
 

@@ -6,11 +6,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{EventStore, Position, Query, ReadOptions, Revision, StreamId};
+use factlog_core::{Direction, EventStore, Position, Query, ReadOptions, Revision, StreamId};
 
 use super::Api;
 use super::append::{etag, named};
 use super::json;
+use super::known::Known;
 use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, params, refusals};
@@ -34,27 +35,29 @@ const PAGE_BYTES: usize = 4 << 20;
         refusals::Asked, refusals::Offered,
     ))]
 pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    const KNOWN: [&str; 8] = ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
-    let params = Params::parse(request.uri().query(), &KNOWN)?;
+    let asked = Asked::of_log(request.uri().query())?;
     let form = Form::of(request.headers())?;
     let store = api.gate.store(request.extensions())?;
-    let page = page(&*store, params.query(None)?, &params, None).await?;
-    Ok(page.answer(form))
+    Ok(page(&*store, asked).await?.answer(form))
 }
 
 /// Reads a stream
 ///
-/// A page from one snapshot; a stream that nobody wrote to has an empty one and no `ETag`.
+/// A page from one snapshot; a stream that nobody wrote to has an empty one and no `ETag`. Whoever says in `If-None-Match` that
+/// it has what was there at this revision is answered 304.
 #[utoipa::path(get, path = "/v1/streams/{id}/events", operation_id = "read_stream", tag = "read",
-    params(params::OfStream, params::Paging, params::From, params::Choosing),
+    params(params::OfStream, params::Paging, params::From, params::Choosing, params::Having),
     responses(
         (status = 200, description = "A page", content(
             (bodies::Page = "application/json"),
             (bodies::RecordedLines = "application/x-ndjson"),
         ), headers(
-            ("ETag" = String, description = "The last revision of the stream, for `If-Match`"),
+            ("ETag" = String, description = "The last revision of the stream, for `If-Match` and `If-None-Match`"),
             ("Factlog-Head" = String, description = "As `head`, where the answer is NDJSON; `null` in an empty store"),
             ("Factlog-Next" = String, description = "As `next`, where the answer is NDJSON; `null` where nothing is left"),
+        )),
+        (status = 304, description = "The stream is at the revision that `If-None-Match` says. There is no body", headers(
+            ("ETag" = String, description = "That revision"),
         )),
         refusals::Asked, refusals::Found, refusals::Offered,
     ))]
@@ -63,15 +66,24 @@ pub(crate) async fn of_stream(
     stream: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    const KNOWN: [&str; 7] = ["after", "until", "from_revision", "limit", "backwards", "type", "tag"];
-    let params = Params::parse(request.uri().query(), &KNOWN)?;
     let form = Form::of(request.headers())?;
     let stream = named(stream)?;
+    let asked = Asked::of_stream(request.uri().query(), stream.clone())?;
+    let known = Known::of(request.headers())?;
     let store = api.gate.store(request.extensions())?;
-    let page =
-        page(&*store, params.query(Some(stream.clone()))?, &params, params.parsed("from_revision")?).await?;
+    // Of what the caller may read, so that a guess says nothing of what it may not.
+    if let Some(known) = known
+        && let Some(revision) = last_revision(&*store, stream.clone(), None).await?
+        && known.is(revision)
+    {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag(revision))]).into_response());
+    }
+    let page = page(&*store, asked).await?;
     // As of the page's own snapshot: an append that is allowed by it has seen all that the page could show.
-    let revision = last_revision(&*store, stream, page.head).await?;
+    let revision = match page.head {
+        Some(head) => last_revision(&*store, stream, Some(head)).await?,
+        None => None,
+    };
     let mut response = page.answer(form);
     if let Some(revision) = revision {
         response.headers_mut().insert(header::ETAG, etag(revision));
@@ -79,29 +91,65 @@ pub(crate) async fn of_stream(
     Ok(response)
 }
 
+/// Up to and including this position.
 async fn last_revision(
     store: &dyn EventStore,
     stream: StreamId,
-    head: Option<Position>,
+    until: Option<Position>,
 ) -> Result<Option<Revision>, Problem> {
-    if head.is_none() {
-        return Ok(None);
-    }
-    let options = ReadOptions::default().until(head).backwards().limit(1);
+    let options = ReadOptions::default().until(until).backwards().limit(1);
     let read = store.read(Query::stream(stream), options).collect().await?;
     Ok(read.events.first().and_then(|event| event.revision))
 }
 
+/// What a page is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Asked {
+    pub(super) query: Query,
+    pub(super) options: ReadOptions,
+    /// Events of the page; the options ask for one more, which tells whether there is another page.
+    limit: u64,
+}
+
+impl Asked {
+    /// Of the log, by the query string.
+    pub(super) fn of_log(text: Option<&str>) -> Result<Self, Problem> {
+        const KNOWN: [&str; 8] =
+            ["after", "until", "limit", "backwards", "type", "tag", "category", "stream"];
+        let params = Params::parse(text, &KNOWN)?;
+        Self::new(&params, params.query(None)?)
+    }
+
+    /// Of a stream, by the query string.
+    pub(super) fn of_stream(text: Option<&str>, stream: StreamId) -> Result<Self, Problem> {
+        const KNOWN: [&str; 7] = ["after", "until", "from_revision", "limit", "backwards", "type", "tag"];
+        let params = Params::parse(text, &KNOWN)?;
+        let mut asked = Self::new(&params, params.query(Some(stream))?)?;
+        asked.options.from_revision = params.parsed("from_revision")?;
+        Ok(asked)
+    }
+
+    fn new(params: &Params, query: Query) -> Result<Self, Problem> {
+        let limit = params.limit()?;
+        let options = ReadOptions::default()
+            .after(params.after()?)
+            .until(params.parsed::<Position>("until")?)
+            .limit(limit + 1);
+        let options = if params.switch("backwards")? { options.backwards() } else { options };
+        Ok(Self { query, options, limit })
+    }
+}
+
 /// How a page goes out.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Json,
     Lines,
 }
 
 impl Form {
     /// The first of what the caller accepts that there is.
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let mut said = None;
         for value in headers.get_all(header::ACCEPT) {
             let text = value.to_str().unwrap_or("?");
@@ -128,23 +176,9 @@ struct Page {
     next: Option<u64>,
 }
 
-async fn page(
-    store: &dyn EventStore,
-    query: Query,
-    params: &Params,
-    from: Option<Revision>,
-) -> Result<Page, Problem> {
-    let limit = params.limit()?;
-    let backwards = params.switch("backwards")?;
-    // One more than asked for tells whether there is another page.
-    let mut options = ReadOptions::default()
-        .after(params.after()?)
-        .until(params.parsed::<Position>("until")?)
-        .limit(limit + 1);
-    if backwards {
-        options = options.backwards();
-    }
-    options.from_revision = from;
+async fn page(store: &dyn EventStore, asked: Asked) -> Result<Page, Problem> {
+    let Asked { query, options, limit } = asked;
+    let backwards = options.direction == Direction::Backwards;
     let mut events = store.read(query, options);
     let mut page = Page { events: Vec::new(), head: events.head().await?, next: None };
     let (mut count, mut last) = (0, None);

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Delivery, Position, StartFrom, Subscription};
+use factlog_core::{Delivery, Position, Query, StartFrom, Subscription};
 use factlog_proto::{BATCH_BYTES, failure_of, stopping};
 use futures_util::Stream;
 use tokio::sync::watch;
@@ -44,18 +44,7 @@ const RETRY: &[u8] = b"retry: 2000\n\n";
         refusals::Asked,
     ))]
 pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let params =
-        Params::parse(request.uri().query(), &["after", "from", "type", "tag", "category", "stream"])?;
-    let query = params.query(None)?;
-    let beginning = match (params.one("from"), params.after()?) {
-        (None, after) => after.into(),
-        (Some("end"), None) if params.one("after").is_none() => StartFrom::End,
-        (Some(_), _) => {
-            let what = "parameter `from`: only `end` is known, without `after`";
-            return Err(Problem::invalid(what).with("parameter", "from"));
-        }
-    };
-    let from = request.headers().get("last-event-id").map_or(Ok(beginning), resume)?;
+    let (query, from) = asked(request.uri().query(), request.headers())?;
     // A browser never stops asking after a stream that ends; after a refusal it does.
     let store = api.gate.store(request.extensions())?;
     from.exclusive_bound(store.head().await?.position)?;
@@ -66,6 +55,22 @@ pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Resul
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((headers, Body::from_stream(frames)).into_response())
+}
+
+/// What is followed and from where, by the query string and the header.
+pub(super) fn asked(text: Option<&str>, headers: &HeaderMap) -> Result<(Query, StartFrom), Problem> {
+    let params = Params::parse(text, &["after", "from", "type", "tag", "category", "stream"])?;
+    let query = params.query(None)?;
+    let beginning = match (params.one("from"), params.after()?) {
+        (None, after) => after.into(),
+        (Some("end"), None) if params.one("after").is_none() => StartFrom::End,
+        (Some(_), _) => {
+            let what = "parameter `from`: only `end` is known, without `after`";
+            return Err(Problem::invalid(what).with("parameter", "from"));
+        }
+    };
+    let from = headers.get("last-event-id").map_or(Ok(beginning), resume)?;
+    Ok((query, from))
 }
 
 fn resume(id: &HeaderValue) -> Result<StartFrom, Problem> {
@@ -165,7 +170,7 @@ impl Stream for Frames {
 mod tests {
     use std::sync::Arc;
 
-    use factlog_core::{EventStore as _, MemoryStore, Query};
+    use factlog_core::{EventStore as _, MemoryStore};
     use futures_util::StreamExt as _;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 //!
 //! It is cut when the TLS handshake or the headers of a request take too long, and told to end (GOAWAY over HTTP/2) when it
-//! is idle for too long or the server stops.
+//! is idle for too long, the certificate of its client was verified too long ago, or the server stops.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
@@ -10,11 +10,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use factlog_core::{Clock as _, SystemClock};
 use factlog_proto::BATCH_BYTES;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::metrics::gauge::Gauge;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -27,7 +29,7 @@ use super::held::Room;
 use super::limits::Limits;
 use super::plain;
 use crate::stopped;
-use crate::tls::PeerName;
+use crate::tls::{PeerName, expires};
 
 /// How often a silent connection is asked whether its peer is alive, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -57,7 +59,7 @@ impl Connection {
     pub(super) async fn serve(self, socket: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Without it small answers wait for acknowledgements; a socket that refuses is broken and will say so.
         let _ = socket.set_nodelay(true);
-        let Some(acceptor) = acceptor else { return self.converse(socket, None).await };
+        let Some(acceptor) = acceptor else { return self.converse(socket, None, None).await };
         let secured = async {
             if !plain::is_tls(&socket).await {
                 plain::explain(socket).await;
@@ -78,11 +80,26 @@ impl Connection {
             () = stop => return,
         };
         let Ok(Some(stream)) = stream else { return };
-        let name = stream.get_ref().1.peer_certificates().and_then(|chain| PeerName::of(chain));
-        self.converse(stream, name).await;
+        let chain = stream.get_ref().1.peer_certificates();
+        let (name, age) =
+            (chain.and_then(|chain| PeerName::of(chain)), chain.and_then(|chain| self.age(chain)));
+        self.converse(stream, name, age).await;
     }
 
-    async fn converse<S>(self, stream: S, name: Option<PeerName>)
+    /// How long a client with this certificate may stay.
+    fn age(&self, chain: &[CertificateDer<'_>]) -> Option<Duration> {
+        let now = SystemClock.now().as_micros() / 1_000_000;
+        let left = chain.first().and_then(expires).and_then(|end| i64::try_from(end).ok());
+        let left = left.map(|end| Duration::from_secs(end.saturating_sub(now).try_into().unwrap_or(0)));
+        let most = Some(self.limits.age).filter(|most| !most.is_zero()).map(|most| {
+            // Without random bytes all come again at once, which is no reason to let nobody in.
+            let chance = getrandom::u32().unwrap_or(0) / 10;
+            most.mul_f64(1.0 - f64::from(chance) / f64::from(u32::MAX))
+        });
+        most.into_iter().chain(left).min()
+    }
+
+    async fn converse<S>(self, stream: S, name: Option<PeerName>, age: Option<Duration>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -98,7 +115,7 @@ impl Connection {
         let builder = builder(&self.limits);
         let socket = TokioIo::new(Watched::new(stream, activity.clone()));
         let mut connection = pin!(builder.serve_connection(socket, calls));
-        let mut watching = Watching::new(activity, &self.limits);
+        let mut watching = Watching::new(activity, &self.limits, age);
         let mut stop = pin!(stopped(self.stopping));
         let mut told = false;
         poll_fn(|context| {
@@ -162,16 +179,28 @@ struct Watching {
     idle: Duration,
     leaving: bool,
     clock: Pin<Box<Sleep>>,
+    /// Runs until the certificate is to be verified anew, and then until the calls under way must have ended.
+    age: Option<Pin<Box<Sleep>>>,
+    old: bool,
+    last: Duration,
 }
 
 impl Watching {
-    fn new(activity: Arc<Activity>, limits: &Limits) -> Self {
+    fn new(activity: Arc<Activity>, limits: &Limits, age: Option<Duration>) -> Self {
         let clock = Box::pin(sleep(limits.idle));
+        let age = age.map(|age| Box::pin(sleep(age)));
         let phase = Phase::Idle(0);
-        Self { activity, phase, headers: limits.headers, idle: limits.idle, leaving: false, clock }
+        let Limits { headers, idle, leaving: last, .. } = *limits;
+        Self { activity, phase, headers, idle, leaving: false, clock, age, old: false, last }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
+        if self.age.as_mut().is_some_and(|age| age.as_mut().poll(context).is_ready()) {
+            self.age = (!self.old).then(|| Box::pin(sleep(self.last)));
+            let verdict = if self.old { Verdict::Cut } else { Verdict::Leave };
+            self.old = true;
+            return Poll::Ready(verdict);
+        }
         let phase = self.activity.phase();
         if phase != self.phase && !self.leaving {
             self.phase = phase;

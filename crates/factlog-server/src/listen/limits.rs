@@ -28,6 +28,12 @@ pub struct Limits {
     pub body: Duration,
     /// How long a connection may be open without a call.
     pub idle: Duration,
+    /// How long a connection may last whose client has shown a certificate, at most until that expires; then it is told to end, and
+    /// whoever comes again is verified anew. A tenth of it or less is taken off by chance, so that not all come at once. Zero is
+    /// for ever.
+    pub age: Duration,
+    /// How long the calls of such a connection may take to end by themselves.
+    pub leaving: Duration,
     /// How often the files of certificates are looked at, to take up new ones.
     pub reload: Duration,
 }
@@ -49,6 +55,8 @@ impl Default for Limits {
             headers: Duration::from_secs(5),
             body: Duration::from_secs(60),
             idle: Duration::from_secs(300),
+            age: Duration::from_secs(3_600),
+            leaving: Duration::from_secs(30),
             reload: Duration::from_secs(2),
         }
     }

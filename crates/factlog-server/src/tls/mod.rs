@@ -19,8 +19,7 @@ use rustls::{RootCertStore, crypto, version};
 use tokio_rustls::TlsAcceptor;
 
 use files::{Stamp, authorities, certificates, key, stamp};
-pub(crate) use names::PeerName;
-use names::expires;
+pub(crate) use names::{PeerName, expires};
 
 /// Whether clients show certificates, and the file of the authorities that sign them.
 ///

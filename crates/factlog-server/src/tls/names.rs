@@ -23,7 +23,7 @@ impl PeerName {
 /// When a certificate expires, in seconds since 1970.
 ///
 /// What verifies certificates says it only of those that have expired, so it is asked about a time when all have.
-pub(super) fn expires(certificate: &CertificateDer<'_>) -> Option<u64> {
+pub(crate) fn expires(certificate: &CertificateDer<'_>) -> Option<u64> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let then = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     match certificate.verify_for_usage(&[], &[], &[], then, KeyUsage::server_auth(), None, None) {

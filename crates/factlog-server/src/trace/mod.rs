@@ -8,6 +8,7 @@
 mod finish;
 mod method;
 mod parent;
+mod state;
 #[cfg(test)]
 mod tests;
 

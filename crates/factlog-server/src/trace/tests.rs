@@ -87,3 +87,33 @@ fn it_is_put_beside_what_is_there_and_over_nothing() {
         assert_eq!(stored(kept), kept);
     }
 }
+
+/// Would fail if a tracestate were stored without its traceparent, beside another's, or in what is no JSON.
+#[test]
+fn a_tracestate_is_stored_beside_its_traceparent_or_not_at_all() {
+    let stored = |headers: &[(&'static str, &'static str)], metadata: &str| {
+        let header = |(name, value): &(&'static str, &'static str)| {
+            (axum::http::HeaderName::from_static(name), axum::http::HeaderValue::from_static(value))
+        };
+        let parent = TraceParent::of(&headers.iter().map(header).collect());
+        let event = Event::new(EventType::new("t").expect("a type"), "").with_metadata(metadata.to_owned());
+        let mut events = [event];
+        if let Some(parent) = parent {
+            parent.put_into(&mut events);
+        }
+        String::from_utf8(events[0].metadata.to_vec()).expect("text")
+    };
+    let (parent, state) = (("traceparent", GOOD), ("tracestate", "a=\"\\,b=c"));
+    let member = format!("\"traceparent\":\"{GOOD}\"");
+    let both = format!("{{{member},\"tracestate\":\"a=\\\"\\\\,b=c\"}}");
+    assert_eq!(stored(&[parent, state], ""), both);
+    assert_eq!(stored(&[state], ""), "", "it means nothing alone");
+    assert_eq!(stored(&[("traceparent", "00-x"), state], ""), "");
+    assert_eq!(stored(&[parent, ("tracestate", "a")], ""), format!("{{{member}}}"), "a malformed one");
+    assert_eq!(stored(&[parent, state], "{\"tracestate\":1}"), "{\"tracestate\":1}", "that of another");
+    let nearly = format!("{{\"a\":\"{}\"}}", "x".repeat(65_440));
+    let put = stored(&[parent, state], &nearly);
+    assert!(put.contains(&member) && !put.contains("tracestate"), "there is room for one");
+    let told: serde_json::Value = serde_json::from_str(&both).expect("JSON");
+    assert_eq!(told["tracestate"], "a=\"\\,b=c");
+}

@@ -4,6 +4,7 @@
 extern crate factlog_app as factlog;
 
 mod access;
+mod ages;
 mod certificates;
 mod conformance;
 mod floods;
@@ -22,6 +23,7 @@ mod torn;
 mod traceparent;
 mod web;
 mod web_append;
+mod web_known;
 mod web_openapi;
 mod web_read;
 mod web_refusals;

@@ -73,7 +73,9 @@ fn every_path_takes_the_methods_of_the_document_and_no_others() {
         let paths: BTreeSet<&str> = operations.iter().map(|operation| operation.path).collect();
         assert!(9 <= paths.len(), "{paths:?}");
         for path in paths {
-            let refused = send(at, &format!("TRACE {}", path.replace("{id}", "a")), &[], "").await;
+            let refused =
+                send(at, &format!("TRACE {}", path.replace("{id}", "a").replace("{name}", "a")), &[], "")
+                    .await;
             assert_eq!(refused.status, 405, "{path}: {refused:?}");
             let allowed = refused.header("allow").expect("what it takes").split(',').map(str::trim);
             let allowed: BTreeSet<String> =
@@ -121,7 +123,7 @@ fn handlers_know_the_parameters_of_the_document() {
             if OPEN.contains(&path) || path == "/v1/openapi.json" {
                 continue;
             }
-            let line = format!("{method} {}?bogus=1", path.replace("{id}", "a"));
+            let line = format!("{method} {}?bogus=1", path.replace("{id}", "a").replace("{name}", "a"));
             let refused = send(at, &line, &["content-type: application/json"], "{\"type\":\"a\"}").await;
             assert_eq!(refused.status, 400, "{line}");
             let refused = refused.json();

@@ -76,6 +76,7 @@ fn about() -> OpenApi {
         ("append", "Facts go in, all of a request or none"),
         ("read", "Pages, each from one snapshot"),
         ("follow", "Events as they come"),
+        ("access", "Keys, and what principals may do"),
         ("about", "What there is, and whether the server is well"),
     ];
     OpenApiBuilder::new()

@@ -69,6 +69,14 @@ schema!(Base64, "Bytes in base64 (RFC 4648, with padding)", |object| {
 schema!(Time, "RFC 3339, in UTC", |object| {
     object.schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 });
+schema!(Principal, "Whoever has grants: 1 to 255 bytes of UTF-8 without white space", |object| {
+    text(object, 255).examples(["orders"])
+});
+schema!(
+    Grant,
+    "Actions, then what they speak of: `read,append stream:orders- tag:a type:b`, or `admin`",
+    |object| { object.schema_type(Type::String).examples(["read,append stream:orders-"]) }
+);
 schema!(Position, "A place in the one order of all events; the first is 1", |object| number(object, 1));
 schema!(After, "The position after which something begins; 0 is the beginning", |object| number(object, 0));
 schema!(Revision, "A place in a stream; the first is 0", |object| number(object, 0));

@@ -4,7 +4,7 @@
 
 use utoipa::IntoParams;
 
-use super::names::{After, Category, EventType, Limit, Position, Revision, StreamId, Tag};
+use super::names::{After, Category, EventType, Limit, Position, Principal, Revision, StreamId, Tag};
 
 /// The stream of a path.
 #[derive(IntoParams)]
@@ -13,6 +13,43 @@ pub(crate) struct OfStream {
     /// The stream
     #[param(value_type = StreamId, inline)]
     id: String,
+}
+
+/// The key of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfKey {
+    /// The public part of the key
+    id: String,
+}
+
+/// The principal of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct OfPrincipal {
+    /// The principal
+    #[param(value_type = Principal, inline)]
+    name: String,
+}
+
+/// What is to be decided.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Deciding {
+    #[param(pattern = "^(read|append|admin)$")]
+    action: String,
+    /// The stream of the event; without it, an event in no stream
+    #[param(value_type = StreamId, inline, required = false)]
+    stream: String,
+    /// The type of the event
+    #[param(value_type = EventType, inline, required = false, rename = "type")]
+    event_type: String,
+    /// A tag of the event; may be repeated, 64 different ones at most
+    #[param(value_type = Vec<Tag>, inline, required = false)]
+    tag: Vec<String>,
+    /// Somebody else than whoever asks
+    #[param(value_type = Principal, inline, required = false, rename = "as")]
+    somebody: String,
 }
 
 /// Which part of a page's events.
@@ -129,5 +166,18 @@ pub(crate) struct Matching {
     if_match: String,
     /// `*`: only if the stream has no event; not together with `If-Match`
     #[param(required = false, rename = "If-None-Match", pattern = "^[*]$")]
+    if_none_match: String,
+}
+
+/// What a reader of a stream has already.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct Having {
+    /// `ETag`s of the stream, with commas between, or `*`: answered 304 while it is at one of these revisions
+    #[param(
+        required = false,
+        rename = "If-None-Match",
+        pattern = "^([*]|(W/)?\"[0-9]{1,19}\"(, (W/)?\"[0-9]{1,19}\")*)$"
+    )]
     if_none_match: String,
 }

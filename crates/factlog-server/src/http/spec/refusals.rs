@@ -15,7 +15,7 @@ const FINER: [(u16, &str); 6] = [
     (405, "The path does not take this method; `Allow` says which it takes."),
     (406, "None of the media types of `Accept` is offered."),
     (412, "What `If-Match` or `If-None-Match` asks for does not hold."),
-    (413, "The body has more than 96 MiB."),
+    (413, "The body has more than `max_bytes`: 96 MiB of an append, 1 MiB about keys and grants."),
     (415, "The body is of a media type that is not taken, or compressed."),
 ];
 
@@ -143,6 +143,9 @@ refused!(
 refused!(
     /// Of an append.
     Appended: 409 413 415);
+refused!(
+    /// Of a body about keys and grants.
+    Told: 413 415);
 refused!(
     /// Of conditions in headers.
     Matched: 412);

@@ -89,7 +89,8 @@ fn routes() -> Vec<(String, String)> {
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for method in item.as_object().expect("methods").keys() {
-            routes.push((method.to_uppercase(), path.replace("{id}", "secret-1")));
+            routes
+                .push((method.to_uppercase(), path.replace("{id}", "secret-1").replace("{name}", "canary")));
         }
     }
     routes
@@ -134,7 +135,7 @@ async fn no_door_is_open_to_somebody_unknown() {
     let address = kept.served.address;
     let channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
     let (calls, routes) = (calls(), routes());
-    assert!(18 <= calls.len() && 11 <= routes.len(), "{calls:?} {routes:?}");
+    assert!(18 <= calls.len() && 19 <= routes.len(), "{calls:?} {routes:?}");
     for key in [None, Some("factlog_0_0"), Some(&*revoked)] {
         for path in &calls {
             let (bytes, status) = call(&channel, path, key).await;
@@ -184,6 +185,18 @@ async fn no_door_shows_anything_to_somebody_without_a_grant() {
     for (method, path) in routes().into_iter().filter(|(_, path)| path != "/v1/subscribe") {
         let answer = send(address, &format!("{method} {path}"), &[&bearer], "").await;
         assert!(!answer.body.contains(CANARY), "{path}: {}", answer.body);
+        let of_keys = ["/v1/keys", "/v1/principals"].iter().any(|prefix| path.starts_with(prefix));
+        if of_keys && method != "POST" && method != "PUT" {
+            assert_eq!(answer.status, 403, "{method} {path}: {}", answer.body);
+        }
+    }
+    for (line, body) in [
+        ("POST /v1/keys", r#"{"principal":"eve","grants":["admin"],"expires_at":null}"#),
+        ("POST /v1/keys/x/rotate", r#"{"old_expires_at":"2099-01-01T00:00:00Z","expires_at":null}"#),
+        ("PUT /v1/principals/nobody/grants", r#"{"grants":["admin"]}"#),
+    ] {
+        let answer = send(address, line, &[&bearer, "content-type: application/json"], body).await;
+        assert_eq!(answer.status, 403, "{line}: {}", answer.body);
     }
     let body = r#"{"type":"placed","data":{}}"#;
     let headers = [&*bearer, "content-type: application/json"];

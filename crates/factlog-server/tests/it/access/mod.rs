@@ -4,6 +4,7 @@ mod crossing;
 mod every_door;
 mod keys;
 mod streams;
+mod web_keys;
 
 use std::sync::Arc;
 
