@@ -19,7 +19,7 @@ pub trait Program: Debug + Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// What can be called.
-    fn offers(&self) -> Vec<Offer>;
+    fn offers(&self) -> &[Offer];
 
     /// Does what is called. It is one of [`offers`](Self::offers), and the caller may.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Problem>>;
@@ -79,15 +79,15 @@ pub struct Answer {
 pub(crate) fn check(programs: &[Arc<dyn Program>]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for program in programs {
-        let names: Vec<_> = program.offers().into_iter().map(|offer| offer.name).collect();
-        for name in names.iter().map(String::as_str).chain([program.name()]) {
+        let names = program.offers().iter().map(|offer| offer.name.as_str());
+        for name in names.clone().chain([program.name()]) {
             if !is_call_name(name) {
                 return Err(Error::invalid(format!(
                     "{name:?} is no name of a service or a call; give 1 to 64 small letters, digits, '-' and '_'"
                 )));
             }
         }
-        let paths = names.iter().map(|name| format!("{}/{name}", program.name()));
+        let paths = names.map(|name| format!("{}/{name}", program.name()));
         for path in paths.chain([program.name().to_owned()]) {
             if let Some(twice) = seen.replace(path) {
                 return Err(Error::invalid(format!("{twice} is offered twice; give each a name of its own")));

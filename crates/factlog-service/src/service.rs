@@ -141,8 +141,8 @@ impl Program for Service {
         &self.name
     }
 
-    fn offers(&self) -> Vec<Offer> {
-        self.offers.clone()
+    fn offers(&self) -> &[Offer] {
+        &self.offers
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Problem>> {

@@ -128,7 +128,7 @@ impl<'a> Allowed<'a> {
         api.gate.call(&head.extensions, &path)?;
         let mut programs = api.programs.iter();
         let program = programs.find(|program| program.name() == service).map(|program| &**program);
-        let offer = program.and_then(|program| program.offers().into_iter().find(|offer| offer.name == name));
+        let offer = program.and_then(|program| program.offers().iter().find(|offer| offer.name == name));
         let (Some(program), Some(offer)) = (program, offer) else {
             return Err(no_such_path(head.uri.path()));
         };
