@@ -5,15 +5,15 @@
 //! * `examples/python` appends, reads and follows with stubs that it generates.
 //! * What they need comes from PyPI, each package with its hash, into the target directory. Without it this fails; nothing is skipped.
 
-mod python;
 mod server;
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use self::{python::Python, server::Server};
+use self::server::Server;
+use crate::process::finish;
+use crate::python::Python;
 use crate::workspace::Workspace;
 
 /// Cases for each operation and each way to make them.
@@ -23,7 +23,10 @@ const SEED: &str = "4270";
 
 /// Runs both; what came of it.
 pub(crate) fn run(workspace: &Workspace) -> Result<String> {
-    let python = Python::prepare(&workspace.root, &workspace.target())?;
+    let python = Python::prepare(
+        &workspace.root.join("xtask/api/requirements.txt"),
+        workspace.target().join("api/python"),
+    )?;
     let program = server::build(workspace)?;
     let cases = schemathesis(workspace, &python, &program)?;
     let server = Server::start(&program, &workspace.target())?;
@@ -69,14 +72,4 @@ fn schemathesis(workspace: &Workspace, python: &Python, program: &Path) -> Resul
     server.stop()?;
     let cases = lines.last().map_or("", |line| line.trim());
     Ok(format!("schemathesis: {cases}, {events} events appended"))
-}
-
-/// Runs a command that has to succeed.
-fn finish(what: &str, command: &mut Command) -> Result<()> {
-    println!("$ {what}");
-    let status = command.status().with_context(|| format!("{what} could not be started"))?;
-    if !status.success() {
-        bail!("{what} failed: {status}");
-    }
-    Ok(())
 }

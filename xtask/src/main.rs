@@ -20,6 +20,7 @@ mod finding;
 mod gate;
 mod licences;
 mod process;
+mod python;
 mod tidy;
 mod tree;
 mod workspace;

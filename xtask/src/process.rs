@@ -1,6 +1,6 @@
 //! Running Cargo as a person would, and keeping the few lines a summary needs.
 //!
-//! It does not decide whether a step passed; it reports what the child said.
+//! Of a step it reports what the child said, and does not decide whether it passed.
 
 use std::{
     env,
@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// Cargo in the repository, without what `cargo run` told this process about the package `xtask`: build scripts
 /// that look at those variables would run again for nothing.
@@ -26,6 +26,16 @@ pub(crate) fn cargo(root: &Path) -> Command {
     }
     command.current_dir(root);
     command
+}
+
+/// Runs a command that has to succeed.
+pub(crate) fn finish(what: &str, command: &mut Command) -> Result<()> {
+    println!("$ {what}");
+    let status = command.status().with_context(|| format!("{what} could not be started"))?;
+    if !status.success() {
+        bail!("{what} failed: {status}");
+    }
+    Ok(())
 }
 
 /// Whether `cargo <subcommand>` is installed here.

@@ -9,7 +9,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::finish;
+use crate::process::finish;
 use crate::{process, workspace::Workspace};
 
 /// A server that runs; it is killed if it is not stopped.

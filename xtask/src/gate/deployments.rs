@@ -3,10 +3,9 @@
 //! * No daemon and no cluster: all three read files.
 //! * The first two come from PyPI, in the versions of `deploy/requirements.txt`, into a place of their own in the
 //!   target directory; systemd's is asked where it is installed.
-//! * Without Python nothing of this is done outside of CI, and the summary says so; in CI it is a failure.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::Outcome;
+use crate::python::Python;
 use crate::workspace::Workspace;
 
 const REQUIREMENTS: &str = "deploy/requirements.txt";
@@ -22,23 +22,17 @@ const EXPOSURE_MAX: &str = "--threshold=20";
 
 pub(super) fn run(workspace: &Workspace) -> Result<Outcome> {
     let root = &workspace.root;
-    let mut asked = Vec::new();
-    let mut passed = true;
-    if works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        let tools = tools(workspace)?;
-        let tool = |name: &str| Command::new(tools.join("bin").join(name));
-        passed &= shown(root, tool("hadolint").args(["--failure-threshold", "info", "deploy/Dockerfile"]))?;
-        passed &= shown(root, tool("kubernetes-validate").args(["--strict", "deploy/kubernetes.yaml"]))?;
-        asked.extend(["hadolint", "kubernetes-validate"]);
-    } else if env::var_os("CI").is_some() {
-        bail!("python3 with venv is needed: `apt-get install python3-venv`");
-    }
+    let mut asked = vec!["hadolint", "kubernetes-validate"];
+    let tools = Python::prepare(&root.join(REQUIREMENTS), target(workspace).join("python"))?;
+    let mut hadolint = tools.command("hadolint");
+    let mut schemas = tools.command("kubernetes-validate");
+    let mut passed = shown(root, hadolint.args(["--failure-threshold", "info", "deploy/Dockerfile"]))?;
+    passed &= shown(root, schemas.args(["--strict", "deploy/kubernetes.yaml"]))?;
     if works(Command::new("systemd-analyze").arg("--version")) {
         passed &= systemd(workspace)?;
         asked.push("systemd-analyze");
     }
-    let asked = if asked.is_empty() { "nobody: no python3, no systemd".to_owned() } else { asked.join(", ") };
-    Ok(Outcome { passed, note: format!("asked {asked}"), ..Outcome::default() })
+    Ok(Outcome { passed, note: format!("asked {}", asked.join(", ")), ..Outcome::default() })
 }
 
 /// The unit, with a program that is there in place of the one that is installed later.
@@ -63,34 +57,6 @@ fn systemd(workspace: &Workspace) -> Result<bool> {
     let report = String::from_utf8_lossy(&confined.stdout);
     println!("{}", report.lines().last().unwrap_or_default());
     Ok(verified && confined.status.success())
-}
-
-/// Where the linters are, put there if they are not, or are others.
-fn tools(workspace: &Workspace) -> Result<PathBuf> {
-    let wanted = fs::read_to_string(workspace.root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
-    let tools = target(workspace).join("python");
-    let installed = tools.join("installed.txt");
-    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return Ok(tools);
-    }
-    let mut venv = Command::new("python3");
-    let mut pip = Command::new(tools.join("bin/pip"));
-    pip.args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--only-binary",
-        ":all:",
-        "-r",
-        REQUIREMENTS,
-    ]);
-    for step in [venv.args(["-m", "venv", "--clear"]).arg(&tools), &mut pip] {
-        if !shown(&workspace.root, step)? {
-            bail!("the linters of {REQUIREMENTS} cannot be installed from PyPI");
-        }
-    }
-    fs::write(installed, wanted)?;
-    Ok(tools)
 }
 
 fn target(workspace: &Workspace) -> PathBuf {

@@ -5,6 +5,8 @@
 //! * The commit that carries out an order also takes it away and answers it. A program that dies before has done nothing,
 //!   and whoever runs the read model next finds the order; one that dies behind it has done it once.
 
+use std::cell::Cell;
+
 use factlog_core::{Position, Query, ReadOptions, RecordedEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,6 +37,9 @@ pub(super) struct Found {
     /// What it asks for, if that makes sense.
     pub(super) act: Result<Act, String>,
 }
+
+/// How often an act looks at what it is about, before it is left to whoever asked.
+const LOOKS: usize = 8;
 
 /// The order that a commit carries out, if it was left in the sink.
 #[derive(Clone, Copy)]
@@ -89,14 +94,14 @@ impl<T: Target> Shared<T> {
         key: &str,
         hand: Hand<'_>,
     ) -> Result<String, ProjectionError> {
-        let now = self.clock.now();
-        let mut control = Control::default();
-        self.due(generation, key, &mut control)?;
-        acts::note(&mut control, now, acts::RETRIED, json!({ "key": key, "generation": generation }));
-        let done = format!("key {key} is tried again");
-        hand.close(&mut control, &done);
-        self.write_act(control)?;
-        Ok(done)
+        self.commit_act(|control| {
+            let now = self.clock.now();
+            self.due(generation, key, control)?;
+            acts::note(control, now, acts::RETRIED, json!({ "key": key, "generation": generation }));
+            let done = format!("key {key} is tried again");
+            hand.close(control, &done);
+            Ok(done)
+        })
     }
 
     /// Takes the event a key stands before off it, for good, in every generation.
@@ -107,20 +112,24 @@ impl<T: Target> Shared<T> {
         reason: &str,
         hand: Hand<'_>,
     ) -> Result<String, ProjectionError> {
-        let mut control = Control::default();
-        self.due(generation, key, &mut control)?;
-        let first = self.target.rows(&rows::waiting(generation, key), 1)?.into_keys().next();
-        let first = first.ok_or_else(|| refused(format!("nothing waits for key {key}")))?;
-        let position = rows::number(&first)?;
-        control.change(first, Some(String::new()), None);
-        control.put(acts::skip(position, key), Some(reason.to_owned()));
-        self.amend(&mut control)?;
-        let data = json!({ "key": key, "position": position, "reason": reason });
-        acts::note(&mut control, self.clock.now(), acts::SKIPPED, data);
-        let done = format!("key {key} passes over position {position}");
-        hand.close(&mut control, &done);
-        self.write_act(control)?;
-        Ok(done)
+        let seen = Cell::new(None);
+        self.commit_act(|control| {
+            self.due(generation, key, control)?;
+            let first = self.target.rows(&rows::waiting(generation, key), 1)?.into_keys().next();
+            let first = first.ok_or_else(|| refused(format!("nothing waits for key {key}")))?;
+            let position = rows::number(&first)?;
+            if seen.replace(Some(position)).is_some_and(|meant| meant != position) {
+                return Err(refused(format!("key {key} has moved on to position {position}; ask again")));
+            }
+            control.change(first, Some(String::new()), None);
+            control.put(acts::skip(position, key), Some(reason.to_owned()));
+            self.amend(control)?;
+            let data = json!({ "key": key, "position": position, "reason": reason });
+            acts::note(control, self.clock.now(), acts::SKIPPED, data);
+            let done = format!("key {key} passes over position {position}");
+            hand.close(control, &done);
+            Ok(done)
+        })
     }
 
     /// Lets an event that keys stand before be read with other data, in every generation.
@@ -132,29 +141,29 @@ impl<T: Target> Shared<T> {
         hand: Hand<'_>,
     ) -> Result<String, ProjectionError> {
         self.check_edit(position, data)?;
-        let mut control = Control::default();
         let waits = format!("/{position:020}");
         let prefix = format!("waiting/{generation:08}/");
-        let mut found = 0;
-        for name in self.target.rows(&prefix, usize::MAX)?.keys() {
-            if let Some(key) = name[prefix.len()..].strip_suffix(&waits) {
-                self.due(generation, key, &mut control)?;
-                found += 1;
+        self.commit_act(|control| {
+            let mut found = 0;
+            for name in self.target.rows(&prefix, usize::MAX)?.keys() {
+                if let Some(key) = name[prefix.len()..].strip_suffix(&waits) {
+                    self.due(generation, key, control)?;
+                    found += 1;
+                }
             }
-        }
-        if found == 0 {
-            return Err(refused(format!(
-                "no parked key waits for position {position}; only such an event is edited"
-            )));
-        }
-        control.put(acts::edit(position), Some(data.to_owned()));
-        self.amend(&mut control)?;
-        let act = json!({ "position": position, "data": data });
-        acts::note(&mut control, self.clock.now(), acts::EDITED, act);
-        let done = format!("position {position} is read with the new data by {found} keys");
-        hand.close(&mut control, &done);
-        self.write_act(control)?;
-        Ok(done)
+            if found == 0 {
+                return Err(refused(format!(
+                    "no parked key waits for position {position}; only such an event is edited"
+                )));
+            }
+            control.put(acts::edit(position), Some(data.to_owned()));
+            self.amend(control)?;
+            let act = json!({ "position": position, "data": data });
+            acts::note(control, self.clock.now(), acts::EDITED, act);
+            let done = format!("position {position} is read with the new data by {found} keys");
+            hand.close(control, &done);
+            Ok(done)
+        })
     }
 
     /// Data that cannot be read would stop the read model whole.
@@ -210,6 +219,24 @@ impl<T: Target> Shared<T> {
         let count = before.as_deref().map(|text| rows::read::<u64>(AMENDED, text)).transpose()?.unwrap_or(0);
         control.change(AMENDED.to_owned(), before, Some((count + 1).to_string()));
         Ok(())
+    }
+
+    /// Writes an act that looks at keys which workers move, too: where one has moved meanwhile, it looks again.
+    fn commit_act(
+        &self,
+        act: impl Fn(&mut Control) -> Result<String, ProjectionError>,
+    ) -> Result<String, ProjectionError> {
+        for _ in 1..LOOKS {
+            let mut control = Control::default();
+            let done = act(&mut control)?;
+            if matches!(self.target.write(control)?, Committed::Written) {
+                return Ok(done);
+            }
+        }
+        let mut control = Control::default();
+        let done = act(&mut control)?;
+        self.write_act(control)?;
+        Ok(done)
     }
 
     pub(super) fn write_act(&self, control: Control) -> Result<(), ProjectionError> {

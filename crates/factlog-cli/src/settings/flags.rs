@@ -89,7 +89,7 @@ fn argument(setting: &'static Setting) -> Arg {
     match setting.kind {
         Kind::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::Word(_) | Kind::Text | Kind::Address | Kind::Directory | Kind::File => argument,
-        Kind::Bytes { .. } => argument,
+        Kind::Bytes { .. } | Kind::Time { .. } => argument,
     }
 }
 

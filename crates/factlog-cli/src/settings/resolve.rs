@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -122,6 +123,12 @@ impl Resolved {
         count
     }
 
+    /// A time, which has a default.
+    pub(crate) fn time(&self, name: &str) -> Duration {
+        let Some(Value::Time(time)) = self.get(name).value else { wrong_kind(name) };
+        time
+    }
+
     /// A word, which has a default.
     pub(crate) fn word(&self, name: &str) -> &'static str {
         let Some(Value::Word(word)) = self.get(name).value else { wrong_kind(name) };
@@ -133,7 +140,7 @@ impl Resolved {
         match &self.get(name).value {
             Some(Value::Path(path)) => Some(path),
             None => None,
-            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Time(_) | Value::Word(_)) => wrong_kind(name),
             Some(Value::Text(_) | Value::Switch(_)) => wrong_kind(name),
         }
     }
@@ -143,7 +150,7 @@ impl Resolved {
         match &self.get(name).value {
             Some(Value::Text(text)) => Some(text),
             None => None,
-            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Time(_) | Value::Word(_)) => wrong_kind(name),
             Some(Value::Path(_) | Value::Switch(_)) => wrong_kind(name),
         }
     }

@@ -27,7 +27,12 @@ pub(super) fn of_secrets(settings: &Resolved) -> Vec<String> {
         .filter_map(|found| match &found.value {
             Some(Value::Path(path)) => Some((found.setting.name, path)),
             Some(
-                Value::Address(_) | Value::Bytes(_) | Value::Word(_) | Value::Text(_) | Value::Switch(_),
+                Value::Address(_)
+                | Value::Bytes(_)
+                | Value::Time(_)
+                | Value::Word(_)
+                | Value::Text(_)
+                | Value::Switch(_),
             )
             | None => None,
         })

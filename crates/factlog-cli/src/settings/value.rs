@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::de::{DeInteger, DeValue};
 
@@ -17,6 +18,11 @@ pub(crate) enum Kind {
     File,
     /// A number of bytes, with `KiB`, `MiB` or `GiB` behind it where that reads better.
     Bytes {
+        min: u64,
+        max: u64,
+    },
+    /// Seconds, or with `m`, `h` or `d` behind the number minutes, hours or days.
+    Time {
         min: u64,
         max: u64,
     },
@@ -33,11 +39,13 @@ pub(crate) enum Value {
     Address(SocketAddr),
     Path(PathBuf),
     Bytes(u64),
+    Time(Duration),
     Word(&'static str),
     Text(String),
     Switch(bool),
 }
 
+const TIMES: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
 const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 impl Kind {
@@ -55,7 +63,10 @@ impl Kind {
             Self::Directory | Self::File => Ok(Value::Path(PathBuf::from(text))),
             Self::Address => word()?.parse().map(Value::Address).map_err(|_| self.wanted()),
             Self::Bytes { .. } => {
-                bytes(word()?).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
+                counted(word()?, &UNITS).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
+            }
+            Self::Time { .. } => {
+                counted(word()?, &TIMES).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
             }
             Self::Word(words) => self.one_of(words, word()?),
             Self::Text if text.is_empty() => Err(self.wanted()),
@@ -76,7 +87,7 @@ impl Kind {
         let found = match (self, value) {
             (Self::Switch, DeValue::Boolean(on)) => return Ok(Value::Switch(*on)),
             (Self::Switch, DeValue::String(_)) => None,
-            (Self::Bytes { .. }, DeValue::Integer(number)) => {
+            (Self::Bytes { .. } | Self::Time { .. }, DeValue::Integer(number)) => {
                 integer(number).and_then(|count| self.bounded(count))
             }
             (_, DeValue::String(text)) => self.parse(OsStr::new(&**text)).ok(),
@@ -94,14 +105,19 @@ impl Kind {
     fn is_given_as(self, value: &DeValue<'_>) -> bool {
         match self {
             Self::Switch => value.is_bool(),
-            Self::Bytes { .. } => value.is_integer() || value.is_str(),
+            Self::Bytes { .. } | Self::Time { .. } => value.is_integer() || value.is_str(),
             Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text => value.is_str(),
         }
     }
 
     fn bounded(self, count: u64) -> Option<Value> {
-        let Self::Bytes { min, max } = self else { return None };
-        (min..=max).contains(&count).then_some(Value::Bytes(count))
+        match self {
+            Self::Bytes { min, max } => (min..=max).contains(&count).then_some(Value::Bytes(count)),
+            Self::Time { min, max } => {
+                (min..=max).contains(&count).then(|| Value::Time(Duration::from_secs(count)))
+            }
+            Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text | Self::Switch => None,
+        }
     }
 
     fn one_of(self, words: &'static [&'static str], text: &str) -> Result<Value, String> {
@@ -122,6 +138,9 @@ impl Kind {
             Self::Bytes { min, max } => {
                 format!("a number of bytes from {} to {}", byte_text(min), byte_text(max))
             }
+            Self::Time { min, max } => {
+                format!("a time from {} to {}, such as 90s, 5m, 24h, 7d", time_text(min), time_text(max))
+            }
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Text => "text".to_owned(),
             Self::Switch => "true or false".to_owned(),
@@ -135,6 +154,7 @@ impl Kind {
             Self::Directory => "DIR",
             Self::File => "FILE",
             Self::Bytes { .. } => "BYTES",
+            Self::Time { .. } => "TIME",
             Self::Word(_) => "WORD",
             Self::Text => "TEXT",
             Self::Switch => "BOOL",
@@ -149,6 +169,7 @@ impl Value {
             Self::Address(address) => address.to_string(),
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(count) => byte_text(*count),
+            Self::Time(time) => time_text(time.as_secs()),
             Self::Word(word) => (*word).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Switch(on) => on.to_string(),
@@ -159,14 +180,16 @@ impl Value {
         match self {
             Self::Bytes(count) => (*count).into(),
             Self::Switch(on) => (*on).into(),
-            Self::Address(_) | Self::Path(_) | Self::Word(_) | Self::Text(_) => self.text().into(),
+            Self::Address(_) | Self::Path(_) | Self::Time(_) | Self::Word(_) | Self::Text(_) => {
+                self.text().into()
+            }
         }
     }
 }
 
 /// A number, and a unit behind it.
-fn bytes(text: &str) -> Option<u64> {
-    let unit = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+fn counted(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let unit = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
     let (number, size) = unit.unwrap_or((text, 1));
     let number = number.trim_end_matches(' ');
     if !number.starts_with(|digit: char| digit.is_ascii_digit()) {
@@ -182,6 +205,13 @@ fn byte_text(count: u64) -> String {
         Some((unit, size)) => format!("{}{unit}", count / size),
         None => count.to_string(),
     }
+}
+
+/// In the largest unit that leaves no fraction.
+fn time_text(seconds: u64) -> String {
+    let whole = |(_, size): &&(&str, u64)| 0 < seconds && seconds.is_multiple_of(*size);
+    let (unit, size) = TIMES.iter().rev().find(whole).unwrap_or(&TIMES[0]);
+    format!("{}{unit}", seconds / size)
 }
 
 fn integer(number: &DeInteger<'_>) -> Option<u64> {

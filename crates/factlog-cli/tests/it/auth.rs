@@ -1,90 +1,53 @@
 //! Keys and grants as an operator keeps them: on files, and over a real server that asks for keys.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Command};
 
 use serde_json::Value;
 
-use crate::harness::{Home, Ran, bare, piped, run};
+use crate::harness::{Home, Ran, bare, run};
+use crate::server::Server;
 
-/// A server that asks for keys, and what it said when it began.
-struct Served {
-    process: Child,
-    said: Value,
-}
-
-impl Served {
-    fn start(home: &Home, more: &[&str]) -> Self {
-        let line = [&["serve", "--listen", "127.0.0.1:0", "--json"], more].concat();
-        let mut process = piped(&mut home.command(&line));
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-        let said = serde_json::from_str(&line).unwrap_or_else(|error| {
-            let mut why = String::new();
-            let _ = process.stderr.take().expect("a pipe").read_to_string(&mut why);
-            panic!("{error}: {why}");
-        });
-        Self { process, said }
-    }
-
-    fn run(&self, key_file: &str, arguments: &[&str]) -> Ran {
-        let url = self.said["url"].as_str().expect("a url");
-        run(bare(&[arguments, &["--server", url, "--key-file", key_file]].concat()), b"")
-    }
-
-    fn stop(mut self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-        assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Runs a command on a served store with this key.
+fn on(server: &Server, key_file: &str, arguments: &[&str]) -> Ran {
+    run(bare(&[arguments, &["--server", server.url(), "--key-file", key_file]].concat()), b"")
 }
 
 /// Would fail if a first start let everybody in, or showed its key again or in a file that others read.
 #[test]
 fn the_first_start_makes_a_key_once() {
     let home = Home::new();
-    let server = Served::start(&home, &[]);
-    let key = server.said["admin_key"].as_str().expect("a key").to_owned();
+    let server = Server::with_keys(&home, &[]);
+    let key = server.told("admin_key").to_owned();
     let file = home.write("admin.key", &key);
-    assert_eq!(server.run(&file, &["append", "a-1", "--type", "t", "--payload", "1"]).code, 0);
+    assert_eq!(on(&server, &file, &["append", "a-1", "--type", "t", "--payload", "1"]).code, 0);
     let wrong = home.write("wrong.key", "factlog_0_0");
-    let refused = server.run(&wrong, &["head"]);
+    let refused = on(&server, &wrong, &["head"]);
     assert_eq!((refused.code, refused.out.as_str()), (5, ""), "{refused:?}");
     assert!(refused.err.contains("F0014") && refused.err.contains("--key-file"), "{refused:?}");
-    let url = server.said["url"].as_str().expect("a url");
-    assert_eq!(run(bare(&["read", "--all", "--server", url]), b"").code, 5, "without a key");
+    assert_eq!(run(bare(&["read", "--all", "--server", server.url()]), b"").code, 5, "without a key");
     server.stop();
-    let again = Served::start(&home, &[]);
+    let again = Server::with_keys(&home, &[]);
     assert_eq!(again.said["admin_key"], Value::Null);
-    assert_eq!(again.run(&file, &["read", "a-1"]).code, 0, "it is good after a restart");
+    assert_eq!(on(&again, &file, &["read", "a-1"]).code, 0, "it is good after a restart");
     again.stop();
 
     let home = Home::new();
     let path = home.path("first.key").display().to_string();
-    let server = Served::start(&home, &["--admin-key-file", &path]);
+    let server = Server::with_keys(&home, &["--admin-key-file", &path]);
     assert_eq!(server.said["admin_key"], Value::Null);
     let mode = home.path("first.key").metadata().expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(server.run(&path, &["auth", "whoami", "--json"]).json()["principal"], "admin");
+    assert_eq!(on(&server, &path, &["auth", "whoami", "--json"]).json()["principal"], "admin");
     server.stop();
     // The same command line again, as a supervisor would.
-    Served::start(&home, &["--admin-key-file", &path]).stop();
+    Server::with_keys(&home, &["--admin-key-file", &path]).stop();
 
     // A key that was made before, as a secret that an orchestrator hands in.
     let other = Home::new();
     let generated = other.ok(&["auth", "keys", "generate"]);
     let given = other.write("given.key", &generated);
-    let server = Served::start(&other, &["--admin-key-file", &given]);
-    assert_eq!(server.run(&given, &["auth", "whoami", "--json"]).json()["principal"], "admin");
+    let server = Server::with_keys(&other, &["--admin-key-file", &given]);
+    assert_eq!(on(&server, &given, &["auth", "whoami", "--json"]).json()["principal"], "admin");
     server.stop();
     let third = Home::new();
     let no_key = third.write("no.key", "hunter2");
@@ -114,16 +77,16 @@ fn a_program_gets_a_key_of_its_own_and_loses_it() {
         (&made["principal"], &made["state"], &made["secret"]),
         (&"teller".into(), &"good".into(), &Value::Null)
     );
-    let server = Served::start(&home, &[]);
+    let server = Server::with_keys(&home, &[]);
     assert_eq!(server.said["admin_key"], Value::Null, "there is a key already");
-    let streams = server.run(&first, &["streams", "list", "--json"]).json();
+    let streams = on(&server, &first, &["streams", "list", "--json"]).json();
     assert_eq!(streams["streams"].as_array().map(Vec::len), Some(1), "{streams}");
-    assert_eq!(server.run(&first, &["read", "account-2"]).code, 3, "it does not exist for it");
-    assert_eq!(server.run(&first, &["append", "account-1", "--type", "t", "--payload", "1"]).code, 0);
-    let denied = server.run(&first, &["append", "account-2", "--type", "t", "--payload", "1"]);
+    assert_eq!(on(&server, &first, &["read", "account-2"]).code, 3, "it does not exist for it");
+    assert_eq!(on(&server, &first, &["append", "account-1", "--type", "t", "--payload", "1"]).code, 0);
+    let denied = on(&server, &first, &["append", "account-2", "--type", "t", "--payload", "1"]);
     assert_eq!(denied.code, 5, "{denied:?}");
     insta::assert_snapshot!("denied", denied.err);
-    assert_eq!(server.run(&first, &["auth", "keys", "list"]).code, 5);
+    assert_eq!(on(&server, &first, &["auth", "keys", "list"]).code, 5);
     server.stop();
 
     let rotated = home.json(&[
@@ -143,9 +106,9 @@ fn a_program_gets_a_key_of_its_own_and_loses_it() {
     let listed = home.json(&["auth", "keys", "list"]);
     let states: Vec<_> = listed["keys"].as_array().expect("keys").iter().map(|key| &key["state"]).collect();
     assert_eq!(states.iter().filter(|state| **state == "revoked").count(), 1, "{listed}");
-    let server = Served::start(&home, &[]);
-    assert_eq!(server.run(&first, &["head"]).code, 5);
-    assert_eq!(server.run(&next, &["head"]).code, 0);
+    let server = Server::with_keys(&home, &[]);
+    assert_eq!(on(&server, &first, &["head"]).code, 5);
+    assert_eq!(on(&server, &next, &["head"]).code, 0);
     server.stop();
 }
 

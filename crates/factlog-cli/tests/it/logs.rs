@@ -1,19 +1,19 @@
 //! What `factlog serve` logs: a line for every request, and never what callers keep secret.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command};
 use std::thread::JoinHandle;
 
 use factlog_client::RemoteStore;
 use factlog_core::{Append, Event, EventStore as _, EventType, StreamId};
 use serde_json::Value;
 
-use crate::harness::{Home, piped};
+use crate::harness::Home;
+use crate::server::Server;
 
 /// A server whose log is read while it runs, so that it never waits for its reader.
 pub(crate) struct Logged {
-    server: Child,
+    server: Server,
     /// Host and port.
     pub(crate) at: String,
     /// The first key, where keys are asked for.
@@ -32,19 +32,15 @@ impl Logged {
             home.command(&[&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat());
         command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("FACTLOG_LOG_LEVEL");
         command.envs(variables.iter().copied());
-        let mut server = piped(&mut command);
-        let mut log = server.stderr.take().expect("a pipe");
+        let mut server = Server::of(&mut command);
+        let mut log = server.process.stderr.take().expect("a pipe");
         let log = std::thread::spawn(move || {
             let mut text = String::new();
             log.read_to_string(&mut text).expect("text");
             text
         });
-        let mut line = String::new();
-        BufReader::new(server.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-        let document: Value = serde_json::from_str(&line).expect("a document");
-        let at =
-            document["http"].as_str().and_then(|url| url.strip_prefix("http://")).expect("a url").to_owned();
-        let key = document["admin_key"].as_str().map(str::to_owned);
+        let at = server.told("http").strip_prefix("http://").expect("a url").to_owned();
+        let key = server.said["admin_key"].as_str().map(str::to_owned);
         Self { server, at, key, log }
     }
 
@@ -64,10 +60,8 @@ impl Logged {
     }
 
     /// Stops it; what it has logged.
-    pub(crate) fn stop(mut self) -> String {
-        let kill = Command::new("kill").args(["-TERM", &self.server.id().to_string()]).status();
-        assert!(kill.expect("kill runs").success());
-        assert!(self.server.wait().expect("it ends").success());
+    pub(crate) fn stop(self) -> String {
+        self.server.stop();
         self.log.join().expect("the log")
     }
 }

@@ -24,6 +24,7 @@ mod remote;
 mod schema;
 mod secured;
 mod serve;
+mod server;
 mod settings;
 mod supervised;
 mod verify;

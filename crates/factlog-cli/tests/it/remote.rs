@@ -2,52 +2,15 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
-use std::process::{Child, Command};
 
 use serde_json::Value;
 
 use crate::harness::{Home, Ran, bare, events, piped, redacted, run, without_place};
+use crate::server::Server;
 
-/// A server process, which ends with the test.
-struct Served {
-    process: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(home: &Home) -> Self {
-        Self::start_at(home, "127.0.0.1:0")
-    }
-
-    fn start_at(home: &Home, address: &str) -> Self {
-        let mut process = piped(&mut home.command(&["serve", "--insecure", "--listen", address, "--json"]));
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-        let document: Value = serde_json::from_str(&line).expect("a document");
-        Self { process, url: document["url"].as_str().expect("a url").to_owned() }
-    }
-
-    fn address(&self) -> &str {
-        self.url.strip_prefix("factlog://").expect("a url")
-    }
-
-    fn run(&self, arguments: &[&str], input: &str) -> Ran {
-        run(bare(&[arguments, &["--server", &self.url]].concat()), input.as_bytes())
-    }
-
-    fn stop(mut self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-        assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Runs a command on a served store.
+fn on(server: &Server, arguments: &[&str], input: &str) -> Ran {
+    run(bare(&[arguments, &["--server", server.url()]].concat()), input.as_bytes())
 }
 
 /// Would fail if a script had to know whether a store is served: another output, another exit code, another error.
@@ -75,16 +38,16 @@ fn a_served_store_answers_as_the_same_store_in_files_does() {
     ];
     let embedded: Vec<Ran> = lines.iter().map(|line| home.run(line)).collect();
     let (stats, export) = (home.json(&["stats"]), home.ok(&["export"]));
-    let server = Served::start(&home);
+    let server = Server::start(&home, &[]);
     for (line, here) in lines.iter().zip(&embedded) {
-        let there = server.run(line, "");
+        let there = on(&server, line, "");
         assert_eq!((there.code, &there.out, &there.err), (here.code, &here.out, &here.err), "{line:?}");
     }
     assert_eq!([2, 3, 4].map(|code| embedded.iter().filter(|ran| ran.code == code).count()), [1, 2, 2]);
-    let there = server.run(&["stats", "--json"], "").json();
+    let there = on(&server, &["stats", "--json"], "").json();
     assert_eq!(there["store"], stats["store"]);
     assert_eq!(redacted(there), redacted(stats));
-    assert_eq!(server.run(&["export"], "").out, export);
+    assert_eq!(on(&server, &["export"], "").out, export);
 }
 
 /// Would fail if an event that went through a server lost or changed anything, or came twice.
@@ -92,24 +55,24 @@ fn a_served_store_answers_as_the_same_store_in_files_does() {
 fn what_is_appended_and_imported_through_a_server_is_in_the_store() {
     let (home, other) = (Home::new(), Home::new());
     let file = home.write("events.ndjson", events(500));
-    let server = Served::start(&home);
+    let server = Server::start(&home, &[]);
     let appended = ["append", "s-1", "--type", "a", "--id", "00000000-0000-4000-8000-000000000001", "--json"];
-    let first = server.run(&appended, "").json();
+    let first = on(&server, &appended, "").json();
     assert_eq!((&first["first"], &first["deduplicated"]), (&1.into(), &false.into()));
-    assert_eq!(server.run(&appended, "").json()["deduplicated"], true);
+    assert_eq!(on(&server, &appended, "").json()["deduplicated"], true);
     other.ok(&appended[..6]);
-    let there = server.run(&["import", &file, "--json"], "");
+    let there = on(&server, &["import", &file, "--json"], "");
     assert_eq!((there.code, redacted(there.json())), (0, redacted(other.json(&["import", &file]))));
-    let whole = server.run(&["export"], "").out;
+    let whole = on(&server, &["export"], "").out;
     assert_eq!(without_place(&whole), without_place(&other.ok(&["export"])));
     assert_eq!(whole.lines().count(), 501);
     // Its own export, again: everything is known to be there.
-    let again = server.run(&["import", "-", "--json"], &whole).json();
+    let again = on(&server, &["import", "-", "--json"], &whole).json();
     assert_eq!((&again["added"], &again["duplicates"]), (&0.into(), &501.into()));
     // And an export that is continued.
     let part = home.path("part.ndjson.gz").display().to_string();
-    assert_eq!(server.run(&["export", &part, "--until", "100"], "").code, 0);
-    let resumed = server.run(&["export", &part, "--resume", "--json"], "").json();
+    assert_eq!(on(&server, &["export", &part, "--until", "100"], "").code, 0);
+    let resumed = on(&server, &["export", &part, "--resume", "--json"], "").json();
     assert_eq!((&resumed["resumed_after"], &resumed["events"]), (&100.into(), &401.into()));
     server.stop();
     assert_eq!(home.ok(&["export"]), whole);
@@ -120,8 +83,9 @@ fn what_is_appended_and_imported_through_a_server_is_in_the_store() {
 #[test]
 fn following_goes_on_after_the_server_was_started_again_and_says_so_once() {
     let home = Home::with_accounts();
-    let server = Served::start(&home);
-    let (address, url) = (server.address().to_owned(), server.url.clone());
+    let server = Server::start(&home, &[]);
+    let url = server.url().to_owned();
+    let address = url.strip_prefix("factlog://").expect("a url").to_owned();
     let follow = ["tail", "--from", "beginning", "--format", "ndjson", "--server", &url];
     let mut tail = piped(&mut bare(&follow));
     let mut lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
@@ -132,9 +96,9 @@ fn following_goes_on_after_the_server_was_started_again_and_says_so_once() {
     assert_eq!([position(), position(), position()], [Some(1), Some(2), Some(3)]);
     server.stop();
     home.ok(&["append", "account-1", "--type", "account.audited"]);
-    let server = Served::start_at(&home, &address);
+    let server = Server::of(&mut home.command(&["serve", "--insecure", "--listen", &address, "--json"]));
     assert_eq!(position(), Some(4));
-    assert_eq!(server.run(&["append", "account-1", "--type", "account.audited"], "").code, 0);
+    assert_eq!(on(&server, &["append", "account-1", "--type", "account.audited"], "").code, 0);
     assert_eq!(position(), Some(5));
     tail.kill().expect("it runs");
     let mut said = String::new();
@@ -150,8 +114,8 @@ fn following_goes_on_after_the_server_was_started_again_and_says_so_once() {
 #[test]
 fn following_ends_with_the_name_of_a_server_that_stays_away() {
     let home = Home::with_accounts();
-    let server = Served::start(&home);
-    let url = format!("{}?resume=300ms", server.url);
+    let server = Server::start(&home, &[]);
+    let url = format!("{}?resume=300ms", server.url());
     let mut tail = piped(&mut bare(&["tail", "--from", "beginning", "--json", "--server", &url]));
     let mut lines = BufReader::new(tail.stdout.take().expect("a pipe")).lines();
     for _ in 0..3 {
@@ -206,9 +170,9 @@ fn a_server_and_a_directory_exclude_each_other_and_the_command_line_wins() {
     insta::assert_snapshot!("two_variables", ran.err);
     let nowhere = "factlog://127.0.0.1:1";
     assert_eq!(with_variable(&["head", "--data", &store], "/nonexistent", nowhere).code, 0);
-    let server = Served::start(&home);
-    assert_eq!(with_variable(&["head", "--server", &server.url], "/nonexistent", nowhere).code, 0);
-    assert_eq!(with_variable(&["head"], "", &server.url).code, 0);
+    let server = Server::start(&home, &[]);
+    assert_eq!(with_variable(&["head", "--server", server.url()], "/nonexistent", nowhere).code, 0);
+    assert_eq!(with_variable(&["head"], "", server.url()).code, 0);
 }
 
 /// Would fail if a command that works on files ignored `--server`, and did something to a store nobody meant.

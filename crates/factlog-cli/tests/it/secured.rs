@@ -1,12 +1,10 @@
 //! `factlog serve` with TLS, and the store commands that reach it, as an operator meets both.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command};
-
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
-use crate::harness::{Home, bare, piped, run};
+use crate::harness::{Home, bare, run};
+use crate::server::Server;
 
 /// Writes `NAME.pem` and `NAME.key`, signed by `issuer` or else by itself as an authority.
 fn certificate(home: &Home, name: &str, issuer: Option<&Issuer<'_, KeyPair>>) -> Issuer<'static, KeyPair> {
@@ -25,39 +23,18 @@ fn certificate(home: &Home, name: &str, issuer: Option<&Issuer<'_, KeyPair>>) ->
     Issuer::new(params, key)
 }
 
-/// A server, which ends with the test, and what it says of itself.
-struct Served(Child, Value);
-
-impl Served {
-    fn start(home: &Home, more: &[&str]) -> Self {
-        let all =
-            [&["serve", "--insecure", "--listen", "127.0.0.1:0", "--json", "--tls-cert", "server.pem"], more]
-                .concat();
-        let mut command = home.command(&all);
-        // The way of containers, beside the flags.
-        let mut process = piped(command.env("FACTLOG_TLS_KEY", home.path("server.key")));
-        let mut line = String::new();
-        BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
-        Self(process, serde_json::from_str(&line).expect("a document"))
-    }
-
-    fn url(&self, parameters: &str) -> String {
-        format!("{}?{parameters}", self.1["url"].as_str().expect("a url"))
-    }
-
-    fn stop(mut self) {
-        let id = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-        assert_eq!(self.0.wait().expect("it ends").code(), Some(0));
-    }
+/// A server with the certificate `server`, which asks for no key.
+fn start(home: &Home, more: &[&str]) -> Server {
+    let all =
+        [&["serve", "--insecure", "--listen", "127.0.0.1:0", "--json", "--tls-cert", "server.pem"], more]
+            .concat();
+    // The way of containers, beside the flags.
+    Server::of(home.command(&all).env("FACTLOG_TLS_KEY", home.path("server.key")))
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Where it is, with these parameters.
+fn at(server: &Server, parameters: &str) -> String {
+    format!("{}?{parameters}", server.url())
 }
 
 /// Would fail if TLS could not be had from the command line, on either side; or if a command did not say what is wrong.
@@ -66,30 +43,30 @@ fn a_store_is_served_over_tls_and_used_by_the_same_commands() {
     let home = Home::with_accounts();
     let authority = certificate(&home, "ca", None);
     certificate(&home, "server", Some(&authority));
-    let served = Served::start(&home, &[]);
-    assert!(served.1["url"].as_str().expect("a url").starts_with("factlogs://127.0.0.1:"), "{}", served.1);
-    assert!(served.1["http"].as_str().expect("a url").starts_with("https://127.0.0.1:"), "{}", served.1);
+    let served = start(&home, &[]);
+    assert!(served.url().starts_with("factlogs://127.0.0.1:"), "{}", served.said);
+    assert!(served.told("http").starts_with("https://127.0.0.1:"), "{}", served.said);
     let ca = format!("ca={}", home.path("ca.pem").display());
     let on = |url: &str, arguments: &[&str]| run(bare(&[arguments, &["--server", url]].concat()), b"");
-    let ran = on(&served.url(&ca), &["append", "account-1", "--type", "account.closed", "--payload", "{}"]);
+    let ran = on(&at(&served, &ca), &["append", "account-1", "--type", "account.closed", "--payload", "{}"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let ran = on(&served.url(&ca), &["read", "account-1", "--json"]);
+    let ran = on(&at(&served, &ca), &["read", "account-1", "--json"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
 
-    let plain = served.url("").replace("factlogs://", "factlog://");
+    let plain = at(&served, "").replace("factlogs://", "factlog://");
     let ran = on(&plain, &["head"]);
     assert!(ran.code != 0 && ran.err.contains("give factlogs:// in place of factlog://"), "{ran:?}");
     let stranger = certificate(&home, "stranger", None);
-    let ran = on(&served.url(&format!("ca={}", home.path("stranger.pem").display())), &["head"]);
+    let ran = on(&at(&served, &format!("ca={}", home.path("stranger.pem").display())), &["head"]);
     assert!(ran.code != 0 && ran.err.contains("signed by nobody this client trusts"), "{ran:?}");
     served.stop();
 
-    let served = Served::start(&home, &["--tls-client-ca", "stranger.pem"]);
-    let ran = on(&served.url(&ca), &["head"]);
+    let served = start(&home, &["--tls-client-ca", "stranger.pem"]);
+    let ran = on(&at(&served, &ca), &["head"]);
     assert!(ran.code != 0 && ran.err.contains("give ?cert=FILE&cert-key=FILE"), "{ran:?}");
     certificate(&home, "orders", Some(&stranger));
     let [shown, key] = ["orders.pem", "orders.key"].map(|name| home.path(name).display().to_string());
-    let ran = on(&served.url(&format!("{ca}&cert={shown}&cert-key={key}")), &["head", "--json"]);
+    let ran = on(&at(&served, &format!("{ca}&cert={shown}&cert-key={key}")), &["head", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     served.stop();
 }
@@ -129,12 +106,9 @@ fn what_is_deployed_is_reached_from_everywhere_with_a_key_only() {
         format!("--admin-key-file={key}"),
         "--json".to_owned(),
     ];
-    let mut process = piped(&mut bare(&line.each_ref().map(String::as_str)));
-    let mut said = String::new();
-    BufReader::new(process.stdout.as_mut().expect("a pipe")).read_line(&mut said).expect("a line");
-    let served = Served(process, serde_json::from_str(&said).expect("a document"));
-    assert_eq!(served.1["admin_key"], Value::Null);
-    let url = served.url(&format!("ca={}", path("ca.pem"))).replace("0.0.0.0", "127.0.0.1");
+    let served = Server::of(&mut bare(&line.each_ref().map(String::as_str)));
+    assert_eq!(served.said["admin_key"], Value::Null);
+    let url = at(&served, &format!("ca={}", path("ca.pem"))).replace("0.0.0.0", "127.0.0.1");
     let on = |words: &[&str]| run(bare(&[words, &["--server", &url]].concat()), b"");
     assert_eq!(on(&["health"]).code, 0, "probes have no key");
     let refused = on(&["head"]);
@@ -152,9 +126,8 @@ fn health_is_asked_over_tls_with_what_the_server_itself_has() {
     certificate(&home, "server", Some(&authority));
     let read = |name: &str| std::fs::read_to_string(home.path(name)).expect("a file");
     home.write("server.pem", read("server.pem") + &read("ca.pem"));
-    let served = Served::start(&home, &[]);
-    let listen =
-        served.1["url"].as_str().and_then(|url| url.strip_prefix("factlogs://")).expect("a url").to_owned();
+    let served = start(&home, &[]);
+    let listen = served.url().strip_prefix("factlogs://").expect("a url").to_owned();
     let health = |certificates: &str| {
         let mut command = bare(&["health"]);
         command

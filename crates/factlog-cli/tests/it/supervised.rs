@@ -1,11 +1,10 @@
 //! The server under a service manager: what it is told over a real socket, and what a health check is answered.
 
 use std::os::unix::net::UnixDatagram;
-use std::process::Child;
 use std::time::Duration;
 
-use crate::harness::{Home, bare, piped, run};
-use crate::serve::{serve_with, signal};
+use crate::harness::{Home, bare, run};
+use crate::server::Server;
 
 /// Longer than any of it takes on a machine that does ten other things; nothing waits that long in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,10 +15,6 @@ fn told(socket: &UnixDatagram) -> String {
     String::from_utf8(bytes[..length].to_vec()).expect("text")
 }
 
-fn ends(mut server: Child) -> Option<i32> {
-    server.wait().expect("it ends").code()
-}
-
 /// Would fail if systemd waited for a server that is ready, ended one that lives, or took one that stops for a crash.
 #[test]
 fn a_service_manager_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() {
@@ -27,15 +22,16 @@ fn a_service_manager_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() 
     let path = home.path("notify");
     let manager = UnixDatagram::bind(&path).expect("a socket");
     manager.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let (server, url) = serve_with(&home, &[], |command| {
-        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000").env_remove("WATCHDOG_PID");
-    });
+    let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000").env_remove("WATCHDOG_PID");
+    let mut server = Server::of(&mut command);
+    let url = server.url();
     let ready = told(&manager);
     assert_eq!(ready, format!("READY=1\nSTATUS=serving at {url}\n"));
     for _ in 0..3 {
         assert_eq!(told(&manager), "WATCHDOG=1\n");
     }
-    signal(&server, "-TERM");
+    server.signal("-TERM");
     let stopping = loop {
         let told = told(&manager);
         if told != "WATCHDOG=1\n" {
@@ -43,7 +39,7 @@ fn a_service_manager_is_told_that_it_is_ready_that_it_lives_and_that_it_stops() 
         }
     };
     assert!(stopping.starts_with("STOPPING=1\n"), "{stopping:?}");
-    assert_eq!(ends(server), Some(0));
+    assert_eq!(server.ended(), Some(0));
 }
 
 /// Would fail if a server hung in its start because the manager that is to be told is not there.
@@ -61,7 +57,8 @@ fn a_manager_that_cannot_be_reached_is_said_before_a_store_is_made() {
 #[test]
 fn health_is_zero_while_it_is_served_and_six_after() {
     let home = Home::new();
-    let (server, url) = serve_with(&home, &[], |_| {});
+    let mut server = Server::with_keys(&home, &[]);
+    let url = server.url().to_owned();
     let health = |arguments: &[&str], listen: &str| {
         let mut command = bare(&[&["health"], arguments].concat());
         command.current_dir(home.path("")).env("FACTLOG_LISTEN", listen).env("FACTLOG_DATA", "unused");
@@ -73,8 +70,8 @@ fn health_is_zero_while_it_is_served_and_six_after() {
     // As in an image: the server that the settings tell of, which listens everywhere.
     assert_eq!(health(&[], &format!("0.0.0.0:{port}")).code, 0);
     assert_eq!(health(&[], "127.0.0.1:0").code, 2);
-    signal(&server, "-TERM");
-    assert_eq!(ends(server), Some(0));
+    server.signal("-TERM");
+    assert_eq!(server.ended(), Some(0));
     for ran in [health(&["--server", &url], ""), health(&[], &format!("127.0.0.1:{port}"))] {
         assert_eq!(ran.code, 6, "{ran:?}");
     }
@@ -87,9 +84,9 @@ fn a_server_does_what_its_file_says() {
     home.write("factlog.toml", "listen = \"127.0.0.1:0\"\ndata = \"by-file\"\ncompression = \"none\"\n");
     let mut command = bare(&["serve", "--json"]);
     command.current_dir(home.path(""));
-    let (server, url) = crate::serve::started(piped(&mut command));
+    let server = Server::of(&mut command);
+    let url = server.url();
     assert!(!url.ends_with(":4270"), "{url}");
-    signal(&server, "-TERM");
-    assert_eq!(ends(server), Some(0));
+    server.stop();
     assert!(home.path("by-file/STORE").exists());
 }

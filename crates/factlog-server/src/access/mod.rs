@@ -1,8 +1,9 @@
 //! Who asks, and what they may do.
 //!
-//! * Keys and grants are facts in the store that is served (`facts`, `directory`).
-//! * Every request passes one layer (`layer`), which makes a [`Caller`](caller::Caller) of its credential, that is a key of ours, a
-//!   token of an issuer (`tokens`) or a certificate; every handler gets the store through the one [`Gate`](gate::Gate), behind a guard that decides for each event (`guarded`).
+//! * Keys and grants are facts in the store that is served (`facts`, `directory`, `changes`).
+//! * Every request passes one layer (`layer`), which makes a [`Caller`](caller::Caller) of its credential: a key of ours, a token of
+//!   an issuer (`tokens`), or the certificate of its connection. Every handler gets the store through the one
+//!   [`Gate`](gate::Gate), behind a guard that decides for each event (`guarded`).
 //! * What is denied cannot be told from what does not exist: reads leave it out, lists do not name it. Positions are the
 //!   log's, so that gaps show that there is more.
 //! * Open streams end when their credential does (`lasting`).
@@ -12,6 +13,7 @@
 
 mod audit;
 mod caller;
+mod changes;
 mod directory;
 mod facts;
 mod gate;

@@ -92,13 +92,14 @@ impl Tokens {
     /// # Errors
     /// `Invalid` for settings that are not in order.
     fn new(settings: &TokenSettings) -> Result<Self> {
-        Ok(Self {
-            allowed: settings.check()?,
-            rules: Rules::new(settings),
-            source: Source::new(settings)?,
-            known: watch::Sender::default(),
-            wanted: Notify::new(),
-        })
+        let (allowed, source) = (settings.check()?, Source::new(settings)?);
+        if let TokenKeys::File(path) = &settings.keys {
+            // A provider may be back in a moment; a file that is wrong is its owner's to correct.
+            let keys = source::read(path).and_then(|set| Keys::parse(&set, &allowed));
+            keys.map_err(|why| Error::invalid(format!("no keys of tokens in {}: {why}", path.display())))?;
+        }
+        let (rules, known) = (Rules::new(settings), watch::Sender::default());
+        Ok(Self { rules, allowed, source, known, wanted: Notify::new() })
     }
 
     /// Whether a credential has the form of a token: no key of ours has a dot.

@@ -1,6 +1,7 @@
 //! Where the keys of an issuer come from: discovery at the issuer, a URL, or a file.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use factlog_core::{Error, Result};
@@ -57,12 +58,9 @@ impl Source {
     pub(super) async fn fetch(&self) -> std::result::Result<Vec<u8>, String> {
         match self {
             Self::File(path) => {
-                let told = |why: String| format!("{}: {why}", path.display());
-                let of = tokio::fs::metadata(path).await.map_err(|error| told(error.to_string()))?;
-                if FILE_BYTES_MAX < of.len() {
-                    return Err(told(format!("it has {} bytes; {FILE_BYTES_MAX} are the most", of.len())));
-                }
-                tokio::fs::read(path).await.map_err(|error| told(error.to_string()))
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || read(&path)).await;
+                read.unwrap_or_else(|error| Err(error.to_string()))
             }
             Self::Url { at, tls } => get(at, tls.as_ref()).await,
             Self::Discovered { issuer, at, tls } => {
@@ -81,6 +79,16 @@ impl Source {
             Self::File(_) => "the file of the keys of tokens",
         }
     }
+}
+
+/// The set of keys in a file.
+pub(super) fn read(path: &Path) -> std::result::Result<Vec<u8>, String> {
+    let told = |why: String| format!("{}: {why}", path.display());
+    let of = fs::metadata(path).map_err(|error| told(error.to_string()))?;
+    if FILE_BYTES_MAX < of.len() {
+        return Err(told(format!("it has {} bytes; {FILE_BYTES_MAX} are the most", of.len())));
+    }
+    fs::read(path).map_err(|error| told(error.to_string()))
 }
 
 /// Where the keys are, as the issuer says. One that is reached over TLS cannot send us anywhere else.

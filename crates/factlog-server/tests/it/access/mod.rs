@@ -4,6 +4,7 @@ mod crossing;
 mod every_door;
 mod keys;
 mod streams;
+mod tokens;
 
 use std::sync::Arc;
 
