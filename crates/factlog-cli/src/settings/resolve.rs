@@ -140,8 +140,8 @@ impl Resolved {
         match &self.get(name).value {
             Some(Value::Path(path)) => Some(path),
             None => None,
-            Some(Value::Address(_) | Value::Bytes(_) | Value::Time(_) | Value::Word(_)) => wrong_kind(name),
-            Some(Value::Text(_) | Value::Switch(_)) => wrong_kind(name),
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Text(_) | Value::Time(_) | Value::Switch(_)) => wrong_kind(name),
         }
     }
 
@@ -150,8 +150,8 @@ impl Resolved {
         match &self.get(name).value {
             Some(Value::Text(text)) => Some(text),
             None => None,
-            Some(Value::Address(_) | Value::Bytes(_) | Value::Time(_) | Value::Word(_)) => wrong_kind(name),
-            Some(Value::Path(_) | Value::Switch(_)) => wrong_kind(name),
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Word(_)) => wrong_kind(name),
+            Some(Value::Path(_) | Value::Time(_) | Value::Switch(_)) => wrong_kind(name),
         }
     }
 

@@ -28,10 +28,7 @@ fn property(setting: &Setting) -> Json {
             { "type": "integer", "minimum": min, "maximum": max },
             { "type": "string", "pattern": "^[0-9]+ *(KiB|MiB|GiB)?$" },
         ] }),
-        Kind::Time { min, max } => json!({ "oneOf": [
-            { "type": "integer", "minimum": min, "maximum": max },
-            { "type": "string", "pattern": "^[0-9]+ *[smhd]?$" },
-        ] }),
+        Kind::Time { .. } => json!({ "type": "string", "pattern": "^[0-9]+[smhd]$" }),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Switch => json!({ "type": "boolean" }),
     };

@@ -8,14 +8,8 @@ use super::value::Value;
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Switch(on) => on.to_string(),
-        Value::Address(_)
-        | Value::Path(_)
-        | Value::Bytes(_)
-        | Value::Time(_)
-        | Value::Word(_)
-        | Value::Text(_) => {
-            quoted(&value.text())
-        }
+        Value::Address(_) | Value::Path(_) | Value::Bytes(_) => quoted(&value.text()),
+        Value::Time(_) | Value::Word(_) | Value::Text(_) => quoted(&value.text()),
     }
 }
 

@@ -26,15 +26,8 @@ pub(super) fn of_secrets(settings: &Resolved) -> Vec<String> {
     files
         .filter_map(|found| match &found.value {
             Some(Value::Path(path)) => Some((found.setting.name, path)),
-            Some(
-                Value::Address(_)
-                | Value::Bytes(_)
-                | Value::Time(_)
-                | Value::Word(_)
-                | Value::Text(_)
-                | Value::Switch(_),
-            )
-            | None => None,
+            Some(Value::Address(_) | Value::Bytes(_) | Value::Time(_) | Value::Word(_)) | None => None,
+            Some(Value::Text(_) | Value::Switch(_)) => None,
         })
         .filter_map(|(name, path)| Some((name, path, std::fs::metadata(path).ok()?)))
         .flat_map(|(name, path, found)| said(path, &found, rustix::process::geteuid().as_raw(), Some(name)))

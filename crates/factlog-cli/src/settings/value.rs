@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::time;
 use toml::de::{DeInteger, DeValue};
 
 /// What values a setting takes.
@@ -21,9 +22,8 @@ pub(crate) enum Kind {
         min: u64,
         max: u64,
     },
-    /// Seconds, or with `m`, `h` or `d` behind the number minutes, hours or days.
+    /// A time, as `90s`, `30m`, `1h` or `2d`, of so many seconds at most.
     Time {
-        min: u64,
         max: u64,
     },
     /// One of these words.
@@ -45,7 +45,6 @@ pub(crate) enum Value {
     Switch(bool),
 }
 
-const TIMES: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
 const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 impl Kind {
@@ -63,10 +62,11 @@ impl Kind {
             Self::Directory | Self::File => Ok(Value::Path(PathBuf::from(text))),
             Self::Address => word()?.parse().map(Value::Address).map_err(|_| self.wanted()),
             Self::Bytes { .. } => {
-                counted(word()?, &UNITS).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
+                bytes(word()?).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
             }
-            Self::Time { .. } => {
-                counted(word()?, &TIMES).and_then(|count| self.bounded(count)).ok_or_else(|| self.wanted())
+            Self::Time { max } => {
+                let seconds = time::seconds(word()?).filter(|seconds| *seconds <= max);
+                seconds.map(Duration::from_secs).map(Value::Time).ok_or_else(|| self.wanted())
             }
             Self::Word(words) => self.one_of(words, word()?),
             Self::Text if text.is_empty() => Err(self.wanted()),
@@ -87,7 +87,7 @@ impl Kind {
         let found = match (self, value) {
             (Self::Switch, DeValue::Boolean(on)) => return Ok(Value::Switch(*on)),
             (Self::Switch, DeValue::String(_)) => None,
-            (Self::Bytes { .. } | Self::Time { .. }, DeValue::Integer(number)) => {
+            (Self::Bytes { .. }, DeValue::Integer(number)) => {
                 integer(number).and_then(|count| self.bounded(count))
             }
             (_, DeValue::String(text)) => self.parse(OsStr::new(&**text)).ok(),
@@ -105,19 +105,15 @@ impl Kind {
     fn is_given_as(self, value: &DeValue<'_>) -> bool {
         match self {
             Self::Switch => value.is_bool(),
-            Self::Bytes { .. } | Self::Time { .. } => value.is_integer() || value.is_str(),
-            Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text => value.is_str(),
+            Self::Bytes { .. } => value.is_integer() || value.is_str(),
+            Self::Address | Self::Directory | Self::File | Self::Time { .. } => value.is_str(),
+            Self::Word(_) | Self::Text => value.is_str(),
         }
     }
 
     fn bounded(self, count: u64) -> Option<Value> {
-        match self {
-            Self::Bytes { min, max } => (min..=max).contains(&count).then_some(Value::Bytes(count)),
-            Self::Time { min, max } => {
-                (min..=max).contains(&count).then(|| Value::Time(Duration::from_secs(count)))
-            }
-            Self::Address | Self::Directory | Self::File | Self::Word(_) | Self::Text | Self::Switch => None,
-        }
+        let Self::Bytes { min, max } = self else { return None };
+        (min..=max).contains(&count).then_some(Value::Bytes(count))
     }
 
     fn one_of(self, words: &'static [&'static str], text: &str) -> Result<Value, String> {
@@ -138,9 +134,7 @@ impl Kind {
             Self::Bytes { min, max } => {
                 format!("a number of bytes from {} to {}", byte_text(min), byte_text(max))
             }
-            Self::Time { min, max } => {
-                format!("a time from {} to {}, such as 90s, 5m, 24h, 7d", time_text(min), time_text(max))
-            }
+            Self::Time { max } => format!("a time such as 90s, 30m, 1h or 2d, up to {}", time::text(max)),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Text => "text".to_owned(),
             Self::Switch => "true or false".to_owned(),
@@ -169,7 +163,7 @@ impl Value {
             Self::Address(address) => address.to_string(),
             Self::Path(path) => path.display().to_string(),
             Self::Bytes(count) => byte_text(*count),
-            Self::Time(time) => time_text(time.as_secs()),
+            Self::Time(time) => time::text(time.as_secs()),
             Self::Word(word) => (*word).to_owned(),
             Self::Text(text) => text.clone(),
             Self::Switch(on) => on.to_string(),
@@ -188,8 +182,8 @@ impl Value {
 }
 
 /// A number, and a unit behind it.
-fn counted(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let unit = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
+fn bytes(text: &str) -> Option<u64> {
+    let unit = UNITS.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, *size)));
     let (number, size) = unit.unwrap_or((text, 1));
     let number = number.trim_end_matches(' ');
     if !number.starts_with(|digit: char| digit.is_ascii_digit()) {
@@ -205,13 +199,6 @@ fn byte_text(count: u64) -> String {
         Some((unit, size)) => format!("{}{unit}", count / size),
         None => count.to_string(),
     }
-}
-
-/// In the largest unit that leaves no fraction.
-fn time_text(seconds: u64) -> String {
-    let whole = |(_, size): &&(&str, u64)| 0 < seconds && seconds.is_multiple_of(*size);
-    let (unit, size) = TIMES.iter().rev().find(whole).unwrap_or(&TIMES[0]);
-    format!("{}{unit}", seconds / size)
 }
 
 fn integer(number: &DeInteger<'_>) -> Option<u64> {

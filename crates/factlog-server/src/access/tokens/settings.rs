@@ -79,6 +79,9 @@ impl TokenSettings {
                 self.leeway.as_secs()
             )));
         }
+        if self.max_lifetime.is_zero() {
+            return Err(Error::invalid("no token is good for no time at all; allow it some, such as 24 h"));
+        }
         if self.algorithms.is_empty() {
             return Err(Error::invalid("no algorithm of tokens is allowed; name one, such as RS256"));
         }
@@ -138,7 +141,8 @@ mod tests {
     fn what_is_said_of_tokens_has_bounds() {
         let fine = TokenSettings::new("https://a.example", "factlog");
         assert_eq!(fine.check().expect("in order").len(), 3);
-        let wrong: [fn(&mut TokenSettings); 5] = [
+        let wrong: [fn(&mut TokenSettings); 6] = [
+            |settings| settings.max_lifetime = Duration::ZERO,
             |settings| settings.algorithms.clear(),
             |settings| settings.leeway = Duration::from_secs(301),
             |settings| settings.audience.clear(),
