@@ -172,7 +172,8 @@ mod tests {
         let begin = now();
         let at = |seconds| {
             let version = bearer.version_at(begin + Duration::from_secs(seconds));
-            let shown = bearer.0.as_ref().expect("a key").latest.lock().value.to_str().expect("text").to_owned();
+            let shown =
+                bearer.0.as_ref().expect("a key").latest.lock().value.to_str().expect("text").to_owned();
             (version, shown)
         };
         let first = (0, "Bearer first".to_owned());

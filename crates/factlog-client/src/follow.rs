@@ -58,7 +58,10 @@ impl Following {
             // A key that has ended is no reason to end where another has taken its place.
             let renewed =
                 error.kind() == ErrorKind::Unauthenticated && self.shared.bearer.version() != version;
-            if (error.kind() != ErrorKind::Unavailable && !renewed) || deadline <= now() || fetched.is_closed() {
+            if (error.kind() != ErrorKind::Unavailable && !renewed)
+                || deadline <= now()
+                || fetched.is_closed()
+            {
                 return Some(error);
             }
             sleep_until(deadline.min(from_now(backoff.pause()))).await;

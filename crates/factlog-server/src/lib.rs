@@ -191,13 +191,13 @@ impl Server {
         let audit = Audit::default();
         let routes = self.routes(&metrics, audit.clone(), &stopping)?.prepare().into_axum_router();
         let Self { store, access, tls, limits, report, .. } = self;
-        let trouble = report.clone();
+        let told = (report.clone(), metrics.clone());
         let listening = Listening { routes, tls, limits, report, stopping, metrics };
         let mut serving = std::pin::pin!(listening.run(listener));
         let ended = tokio::select! {
             () = &mut serving => Ok(()),
             never = audit.record(&*store) => match never {},
-            error = following(access.as_deref(), &trouble) => Err(error),
+            error = following(access.as_deref(), &told) => Err(error),
             () = shutdown => Ok(()),
         };
         // Nobody listens any more only where serving has ended by itself.
@@ -238,11 +238,11 @@ impl Server {
 }
 
 /// Ready when what is recorded of keys cannot be followed any more: on a guess nobody is let in.
-async fn following(access: Option<&Access>, trouble: &Report) -> Error {
+async fn following(access: Option<&Access>, (report, metrics): &(Report, Arc<Metrics>)) -> Error {
     let Some(access) = access else { return std::future::pending().await };
     tokio::select! {
         error = access.follow() => error,
-        never = access.keep_tokens(|error| (trouble.0)(error)) => match never {},
+        never = access.keep_tokens(|good| metrics.token_keys_fetched(good), |error| (report.0)(error)) => match never {},
     }
 }
 

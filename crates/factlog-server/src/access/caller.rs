@@ -72,7 +72,10 @@ impl Caller {
     pub(super) fn with_token(access: &Arc<Access>, shown: Shown) -> Option<Self> {
         together(&access.state(), &shown)?;
         let principal = shown.principal.clone();
-        Some(Self { principal, credential: Credential::Token { access: access.clone(), shown: Arc::new(shown) } })
+        Some(Self {
+            principal,
+            credential: Credential::Token { access: access.clone(), shown: Arc::new(shown) },
+        })
     }
 
     /// Who it is, where that had to be shown.

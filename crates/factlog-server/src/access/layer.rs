@@ -73,11 +73,7 @@ const BAD_KEY: Refused =
     refused("bad_key", "the key is not good: it is mistyped, unknown, expired or revoked");
 
 /// A key or a token that is shown counts, or else the certificate of the connection.
-async fn caller(
-    gate: &Gate,
-    headers: &HeaderMap,
-    certificate: Option<&PeerName>,
-) -> Result<Caller, Refused> {
+async fn caller(gate: &Gate, headers: &HeaderMap, certificate: Option<&PeerName>) -> Result<Caller, Refused> {
     let Some(access) = &gate.access else { return Ok(Caller::anybody()) };
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = shown.next() else {
@@ -101,7 +97,8 @@ async fn with_token(access: &Arc<Access>, tokens: &Tokens, text: &str) -> Result
         why: why.into(),
         told: "the token is not good; get another, the server's audit log says why".into(),
     })?;
-    let why: Cow<'static, str> = format!("the token is good, and there is no principal {}", shown.principal).into();
+    let why: Cow<'static, str> =
+        format!("the token is good, and there is no principal {}", shown.principal).into();
     let unknown = Refused { reason: "unknown_principal", told: why.clone(), why };
     Caller::with_token(access, shown).ok_or(unknown)
 }

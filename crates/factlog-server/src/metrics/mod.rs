@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     connections: Gauge,
     auth_failures: Family<Reason, Counter>,
+    token_key_fetches: Family<Reason, Counter>,
     followers: Arc<Followers>,
     collected: Arc<Collected>,
 }
@@ -112,6 +113,12 @@ impl Metrics {
             "Requests refused because of who asked or did not say",
             auth_failures.clone(),
         );
+        let token_key_fetches = Family::default();
+        registry.register(
+            "token_key_fetches",
+            "Fetches of the keys of an issuer of tokens, by what they came to",
+            token_key_fetches.clone(),
+        );
         registry.register("build", "The server's version", Info::new([("version", version)]));
         let followers = Arc::<Followers>::default();
         let collected = Arc::new(Collected::new(followers.clone(), certificate_expires, host, clock));
@@ -123,6 +130,7 @@ impl Metrics {
             requests,
             connections,
             auth_failures,
+            token_key_fetches,
             followers,
             collected,
         }
@@ -142,5 +150,10 @@ impl Metrics {
     /// A request was refused because of who asked: `reason` is one of a few words, such as `bad_key`.
     pub(crate) fn auth_failed(&self, reason: &'static str) {
         self.auth_failures.get_or_create(&[("reason", reason)]).inc();
+    }
+    /// The keys of tokens were fetched, or could not be.
+    pub(crate) fn token_keys_fetched(&self, fetched: bool) {
+        let result = if fetched { "fetched" } else { "failed" };
+        self.token_key_fetches.get_or_create(&[("result", result)]).inc();
     }
 }

@@ -11,20 +11,26 @@ pub(super) fn settings(settings: &Resolved) -> Outcome<Option<TokenSettings>> {
         (None, None) => TokenKeys::Discovered,
         (Some(url), None) => TokenKeys::Url(url.to_owned()),
         (None, Some(file)) => TokenKeys::File(file.to_owned()),
-        (Some(_), Some(_)) => return Err(wrong("--jwt-jwks-url and --jwt-jwks-file are both given", "leave one out")),
+        (Some(_), Some(_)) => {
+            return Err(wrong("--jwt-jwks-url and --jwt-jwks-file are both given", "leave one out"));
+        }
     };
     let (issuer, audience) = match (settings.text("jwt-issuer"), settings.text("jwt-audience")) {
         (Some(issuer), Some(audience)) => (issuer, audience),
         (None, None) if keys == TokenKeys::Discovered => return Ok(None),
         (None, _) => return Err(wrong("tokens are spoken of, and nobody says whose", "give --jwt-issuer")),
         (Some(_), None) => {
-            let advice = "give --jwt-audience; otherwise tokens for other programs of the issuer would count here";
+            let advice =
+                "give --jwt-audience; otherwise tokens for other programs of the issuer would count here";
             return Err(wrong("--jwt-issuer is given without --jwt-audience", advice));
         }
     };
     if settings.switch("insecure") {
         let advice = "leave --insecure out, or --jwt-issuer";
-        return Err(wrong("--insecure asks nobody who they are, and --jwt-issuer says who may be asked", advice));
+        return Err(wrong(
+            "--insecure asks nobody who they are, and --jwt-issuer says who may be asked",
+            advice,
+        ));
     }
     let algorithms = settings.text("jwt-algorithms").unwrap_or_default();
     Ok(Some(TokenSettings {
@@ -40,5 +46,6 @@ pub(super) fn settings(settings: &Resolved) -> Outcome<Option<TokenSettings>> {
 }
 
 fn wrong(what: &str, advice: &str) -> Failure {
-    Failure::new(Kind::Usage, what).advise(format!("{advice}; `factlog config show --origin` tells who said so"))
+    Failure::new(Kind::Usage, what)
+        .advise(format!("{advice}; `factlog config show --origin` tells who said so"))
 }

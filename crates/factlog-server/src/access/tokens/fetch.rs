@@ -90,7 +90,10 @@ pub(super) fn tls(trusted: Option<&Path>) -> Result<Arc<ClientConfig>> {
 ///
 /// # Errors
 /// Why there is none.
-pub(super) async fn get(from: &Address, tls: Option<&Arc<ClientConfig>>) -> std::result::Result<Vec<u8>, String> {
+pub(super) async fn get(
+    from: &Address,
+    tls: Option<&Arc<ClientConfig>>,
+) -> std::result::Result<Vec<u8>, String> {
     let fetching = async {
         let socket = TcpStream::connect((from.host.as_str(), from.port)).await;
         let socket = socket.map_err(|error| format!("cannot connect: {error}"))?;
@@ -98,7 +101,8 @@ pub(super) async fn get(from: &Address, tls: Option<&Arc<ClientConfig>>) -> std:
             return exchange(socket, from).await;
         }
         let config = tls.ok_or("TLS is not set up")?.clone();
-        let name = ServerName::try_from(from.host.clone()).map_err(|error| format!("no certificate: {error}"))?;
+        let name =
+            ServerName::try_from(from.host.clone()).map_err(|error| format!("no certificate: {error}"))?;
         let secured = TlsConnector::from(config).connect(name, socket).await;
         exchange(secured.map_err(|error| format!("TLS failed: {error}"))?, from).await
     };
@@ -112,11 +116,8 @@ async fn exchange(
     from: &Address,
 ) -> std::result::Result<Vec<u8>, String> {
     let broken = |error: hyper::Error| format!("HTTP failed: {error}");
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(64 << 10)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(64 << 10).handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let authority = from.uri.authority().map_or("", |authority| authority.as_str());
     let request = Request::get(from.uri.path_and_query().map_or("/", |path| path.as_str()))
         .header(header::HOST, authority)
@@ -131,7 +132,8 @@ async fn exchange(
             return Err(format!("it answers {}", answer.status()));
         }
         let body = to_bytes(Body::new(answer.into_body()), BYTES_MAX).await;
-        body.map(Vec::from).map_err(|error| format!("its answer breaks off or has more than {BYTES_MAX} bytes: {error}"))
+        body.map(Vec::from)
+            .map_err(|error| format!("its answer breaks off or has more than {BYTES_MAX} bytes: {error}"))
     };
     // It only carries the answer, which says by itself that it broke off.
     let carrying = async {

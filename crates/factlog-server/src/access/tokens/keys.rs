@@ -51,8 +51,8 @@ impl Claimed {
         if TOKEN_BYTES_MAX < token.len() {
             return Err("the token is too long");
         }
-        let Header { alg, kid, typ, crit, .. } =
-            decode_header(token).map_err(|_| "the token is malformed, or its algorithm is none that is known")?;
+        let Header { alg, kid, typ, crit, .. } = decode_header(token)
+            .map_err(|_| "the token is malformed, or its algorithm is none that is known")?;
         if !allowed.contains(&alg) {
             return Err("the algorithm of the token is not allowed");
         }
@@ -76,7 +76,8 @@ impl Keys {
     /// # Errors
     /// What is wrong with the set, and also that no key of it can be used.
     pub(super) fn parse(set: &[u8], allowed: &[Algorithm]) -> Result<Self, String> {
-        let Set { keys } = serde_json::from_slice(set).map_err(|error| format!("it is no set of keys: {error}"))?;
+        let Set { keys } =
+            serde_json::from_slice(set).map_err(|error| format!("it is no set of keys: {error}"))?;
         if KEYS_MAX < keys.len() {
             return Err(format!("it has {} keys; {KEYS_MAX} are the most", keys.len()));
         }
@@ -131,12 +132,19 @@ impl Key {
                 Algorithm::PS384,
                 Algorithm::PS512,
             ],
-            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => &[Algorithm::ES256],
-            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => &[Algorithm::ES384],
-            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => &[Algorithm::EdDSA],
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+                &[Algorithm::ES256]
+            }
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P384 => {
+                &[Algorithm::ES384]
+            }
+            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+                &[Algorithm::EdDSA]
+            }
             _ => &[],
         };
-        let algorithms: Vec<_> = of_its_type.iter().copied().filter(|it| allowed.contains(it) && own(it)).collect();
+        let algorithms: Vec<_> =
+            of_its_type.iter().copied().filter(|it| allowed.contains(it) && own(it)).collect();
         if !signs || algorithms.is_empty() {
             return None;
         }
@@ -165,10 +173,16 @@ mod tests {
     #[test]
     fn a_key_is_used_for_what_it_says_only() {
         assert_eq!(usable(&RSA, json!({})), Some(vec![Algorithm::RS256]));
-        assert_eq!(usable(&RSA, json!({ "alg": "RS256", "use": "sig", "key_ops": ["verify"] })).map(|it| it.len()), Some(1));
+        assert_eq!(
+            usable(&RSA, json!({ "alg": "RS256", "use": "sig", "key_ops": ["verify"] })).map(|it| it.len()),
+            Some(1)
+        );
         assert_eq!(usable(&P256, json!({})), Some(vec![Algorithm::ES256]));
         assert_eq!(usable(&P256, json!({ "crv": "P-384" })), Some(vec![Algorithm::ES384]));
-        assert_eq!(usable(&[], json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" })), Some(vec![Algorithm::EdDSA]));
+        assert_eq!(
+            usable(&[], json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" })),
+            Some(vec![Algorithm::EdDSA])
+        );
         for (of, more) in [
             (&RSA[..], json!({ "alg": "RS512" })),
             (&RSA, json!({ "alg": "HS256" })),
@@ -192,7 +206,9 @@ mod tests {
     #[test]
     fn a_set_without_a_key_to_use_is_none() {
         let many = json!({ "keys": vec![json!({}); KEYS_MAX + 1] }).to_string();
-        for set in ["", "[]", "{}", r#"{"keys":[]}"#, r#"{"keys":[7,{"kty":"oct","k":"AQAB","kid":"1"}]}"#, &many] {
+        for set in
+            ["", "[]", "{}", r#"{"keys":[]}"#, r#"{"keys":[7,{"kty":"oct","k":"AQAB","kid":"1"}]}"#, &many]
+        {
             Keys::parse(set.as_bytes(), &[Algorithm::RS256]).expect_err(set);
         }
     }

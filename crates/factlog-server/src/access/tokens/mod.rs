@@ -76,13 +76,15 @@ impl Access {
     /// # Errors
     /// `Invalid` for settings that are not in order, and where there is an issuer already.
     pub fn take_tokens(&self, settings: &TokenSettings) -> Result<()> {
-        self.tokens.set(Tokens::new(settings)?).map_err(|_| Error::invalid("there is an issuer of tokens already"))
+        self.tokens
+            .set(Tokens::new(settings)?)
+            .map_err(|_| Error::invalid("there is an issuer of tokens already"))
     }
 
-    /// Keeps the keys of the issuer of tokens, if there is one, and tells of trouble with them.
-    pub(crate) async fn keep_tokens(&self, report: impl Fn(&Error)) -> Infallible {
+    /// Keeps the keys of the issuer of tokens, if there is one: tells of every fetch, and of trouble with them.
+    pub(crate) async fn keep_tokens(&self, fetched: impl Fn(bool), report: impl Fn(&Error)) -> Infallible {
         match self.tokens.get() {
-            Some(tokens) => tokens.keep(|| self.now(), report).await,
+            Some(tokens) => tokens.keep(|| self.now(), fetched, report).await,
             None => std::future::pending().await,
         }
     }
@@ -148,12 +150,17 @@ impl Tokens {
     }
 
     /// Fetches keys, now and then and when one is asked for. Tells of the first failure in a row.
-    async fn keep(&self, now: impl Fn() -> Timestamp, report: impl Fn(&Error)) -> Infallible {
+    async fn keep(
+        &self,
+        now: impl Fn() -> Timestamp,
+        fetched: impl Fn(bool),
+        report: impl Fn(&Error),
+    ) -> Infallible {
         let mut told = false;
         loop {
             self.known.send_modify(|known| known.phase = Phase::Fetching);
-            let fetched = self.source.fetch().await;
-            let keys = fetched.and_then(|set| Keys::parse(&set, &self.allowed));
+            let keys = self.source.fetch().await.and_then(|set| Keys::parse(&set, &self.allowed));
+            fetched(keys.is_ok());
             let failed = keys.as_ref().err().map(|why| self.failed(why));
             self.known.send_modify(|known| {
                 known.phase = Phase::Resting;
@@ -181,6 +188,9 @@ impl Tokens {
             Some(at) => format!("those of {at} are used for {} h", KEYS_LAST.as_secs() / 3600),
             None => "until there are any, every token is refused".to_owned(),
         };
-        Error::unavailable(format!("no keys from {}: {why}; {known}, and it is tried again", self.source.named()))
+        Error::unavailable(format!(
+            "no keys from {}: {why}; {known}, and it is tried again",
+            self.source.named()
+        ))
     }
 }

@@ -145,7 +145,8 @@ mod tests {
             roles_claim: Some("/realm/roles".to_owned()),
             ..TokenSettings::new("https://a.example", "factlog")
         };
-        let mut claims = json!({ "iss": "https://a.example", "aud": "factlog", "sub": "ada", "exp": NOW + 60 });
+        let mut claims =
+            json!({ "iss": "https://a.example", "aud": "factlog", "sub": "ada", "exp": NOW + 60 });
         change(&mut claims);
         Rules::new(&settings).read(&claims, Timestamp::from_micros(NOW * 1_000_000))
     }
@@ -167,7 +168,11 @@ mod tests {
             ("aud", json!(["other", "factlog"])),
         ];
         for (name, value) in fine {
-            assert_eq!(with(name, value.clone()).expect("good").principal.as_str(), "jwt:ada", "{name} {value}");
+            assert_eq!(
+                with(name, value.clone()).expect("good").principal.as_str(),
+                "jwt:ada",
+                "{name} {value}"
+            );
         }
         let wrong = [
             ("exp", json!(NOW - 10), "expired"),

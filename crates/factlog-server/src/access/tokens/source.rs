@@ -93,11 +93,13 @@ pub(super) fn read(path: &Path) -> std::result::Result<Vec<u8>, String> {
 
 /// Where the keys are, as the issuer says. One that is reached over TLS cannot send us anywhere else.
 fn keys_of(document: &[u8], issuer: &str, secure: bool) -> std::result::Result<Address, String> {
-    let document: Document =
-        serde_json::from_slice(document).map_err(|error| format!("its configuration cannot be read: {error}"))?;
+    let document: Document = serde_json::from_slice(document)
+        .map_err(|error| format!("its configuration cannot be read: {error}"))?;
     if document.issuer != issuer {
         let Document { issuer: other, .. } = document;
-        return Err(format!("it says that it is {other:?} and not {issuer:?}; name it exactly as it names itself"));
+        return Err(format!(
+            "it says that it is {other:?} and not {issuer:?}; name it exactly as it names itself"
+        ));
     }
     let at = Address::parse(&document.jwks_uri).map_err(|error: Error| error.to_string())?;
     match secure && !at.secure {

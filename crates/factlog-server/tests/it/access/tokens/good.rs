@@ -77,7 +77,8 @@ async fn a_role_gives_its_grants_to_those_who_have_it() {
 async fn nobody_has_a_key_to_a_name_that_a_token_shows() {
     let login = Login::start(&[&Pair::ed("d")]).await;
     login.grant("jwt:ada", &["read"]).await;
-    for (name, grants) in [("jwt:ada", None), ("jwt:eve", Some("read")), ("role:a", Some("read")), ("cert:a", Some("read"))]
+    for (name, grants) in
+        [("jwt:ada", None), ("jwt:eve", Some("read")), ("role:a", Some("read")), ("cert:a", Some("read"))]
     {
         let new = factlog_core::access::NewKey {
             principal: name.parse().expect("a name"),
@@ -139,7 +140,8 @@ async fn keys_come_over_tls_from_those_who_are_trusted() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("keys.json");
     std::fs::write(&file, json!({ "keys": public(&[&pair]) }).to_string()).expect("write");
-    let stranger = Authority::new().file();
+    let others = Authority::new();
+    let stranger = others.file();
     type Change = Box<dyn FnOnce(&mut TokenSettings)>;
     let trusted = authority.file();
     let by_url = trusted.clone();

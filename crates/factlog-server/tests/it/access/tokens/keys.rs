@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::provider::{Mood, Pair, Provider};
 use super::{Login, NOW, later, public, second};
+use crate::web::send;
 
 /// Would fail if a key that the issuer has just made were not known until much later, or if whoever makes up ids of keys
 /// could have the issuer asked as often as they like.
@@ -79,6 +80,10 @@ async fn a_provider_that_is_down_is_told_and_asked_again() {
     let late = login.served.client_with(&pair.token(&claims)).head().await.expect_err("they are too old");
     assert_eq!(late.kind(), ErrorKind::Unauthenticated, "{late}");
     assert_eq!(login.trouble.lock().len(), 2, "each outage is told once");
+    let shown = format!("authorization: Bearer {}", login.first);
+    let numbers = send(login.served.address, "GET /metrics", &[&shown], "").await.body;
+    assert!(numbers.contains("factlog_token_key_fetches_total{result=\"fetched\"} 1"), "{numbers}");
+    assert!(numbers.contains("factlog_token_key_fetches_total{result=\"failed\"} "), "{numbers}");
     login.served.stop().await;
 }
 

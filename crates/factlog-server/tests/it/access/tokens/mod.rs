@@ -4,6 +4,7 @@ mod good;
 mod keys;
 mod provider;
 mod refused;
+mod renewed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::served::Served;
-use provider::{Mood, Pair, Provider};
+use provider::{Pair, Provider};
 
 /// When the tests begin, in seconds since 1970.
 const NOW: i64 = 1_800_000_000;

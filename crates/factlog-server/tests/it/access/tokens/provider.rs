@@ -121,7 +121,9 @@ async fn configuration(State(shared): State<Arc<Shared>>, _: Request) -> Respons
         Mood::Down => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Mood::Silent => std::future::pending().await,
         Mood::Fine | Mood::Endless | Mood::Elsewhere | Mood::Garbage | Mood::OfAnother => {
-            json!({ "issuer": issuer, "jwks_uri": format!("{}/keys", shared.url) }).to_string().into_response()
+            json!({ "issuer": issuer, "jwks_uri": format!("{}/keys", shared.url) })
+                .to_string()
+                .into_response()
         }
     }
 }
@@ -134,9 +136,13 @@ async fn published(State(shared): State<Arc<Shared>>, _: Request) -> Response {
             let more = || Ok::<_, std::convert::Infallible>(vec![b' '; 16 << 10]);
             Body::from_stream(futures_util::stream::repeat_with(more)).into_response()
         }
-        Mood::Elsewhere => (StatusCode::FOUND, [("location", "/realm/.well-known/openid-configuration")]).into_response(),
+        Mood::Elsewhere => {
+            (StatusCode::FOUND, [("location", "/realm/.well-known/openid-configuration")]).into_response()
+        }
         Mood::Garbage => "{\"keys\":".into_response(),
-        Mood::Fine | Mood::Down | Mood::Silent | Mood::OfAnother => json!({ "keys": keys }).to_string().into_response(),
+        Mood::Fine | Mood::Down | Mood::Silent | Mood::OfAnother => {
+            json!({ "keys": keys }).to_string().into_response()
+        }
     }
 }
 
