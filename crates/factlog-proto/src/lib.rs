@@ -26,7 +26,7 @@ mod tests;
 pub use access::minted;
 pub use bounds::{ANSWER_BYTES_MAX, BATCH_BYTES, ITEM_BYTES, REQUEST_BYTES_MAX};
 pub use status::{failure_of, status_of, stopping};
-pub use table::{DOMAIN, Refusal, Row, TABLE, markdown};
+pub use table::{DOMAIN, REJECTED, Refusal, Row, TABLE, markdown};
 
 /// The files of package `factlog.v1` and what they import, as an encoded `google.protobuf.FileDescriptorSet`: for servers that
 /// describe themselves.

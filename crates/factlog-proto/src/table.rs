@@ -86,6 +86,13 @@ pub const TABLE: [Row; 8] = [
         "Send a good key as `authorization: Bearer KEY`; `factlog auth keys create` makes one."),
 ];
 
+/// What a program beside the store refuses by a rule of its own: no error of a store, and nothing that gRPC tells of.
+#[rustfmt::skip]
+pub static REJECTED: Row =
+    row(Refusal::Invalid, FailureKind::Invalid, ("F0015", "REJECTED"), (Code::FailedPrecondition, 422, 1), true,
+        "A rule of the program that was called says no, as things stand.",
+        "The message is the rule's. Do something else, or call again when things have changed.");
+
 const fn row(
     refusal: Refusal,
     wire: FailureKind,
@@ -147,13 +154,13 @@ impl From<ErrorKind> for Refusal {
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| code | reason | gRPC status | HTTP | exit code | nothing was written |\n|---|---|---|---|---|---|\n");
-    for row in &TABLE {
+    for row in TABLE.iter().chain([&REJECTED]) {
         let Row { code, reason, grpc, http, exit, .. } = row;
         let number = *grpc as i32;
         let certain = if row.definite { "certain" } else { "not certain" };
         let _ = writeln!(page, "| {code} | `{reason}` | {grpc:?} ({number}) | {http} | {exit} | {certain} |");
     }
-    for row in &TABLE {
+    for row in TABLE.iter().chain([&REJECTED]) {
         let _ = write!(page, "\n## {} {}\n\n{}\n\n{}\n", row.code, row.reason, row.meaning, row.what_to_do);
     }
     page

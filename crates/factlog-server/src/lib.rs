@@ -4,7 +4,7 @@
 //! * It adds no promise to the store's and takes none away: an answer is the store's answer.
 //! * Memory per call is bounded: batches end at 256 KiB or with one larger event, and are made only as fast as the
 //!   caller reads; a session has at most [`SESSION_APPENDS`] appends or [`SESSION_BYTES`] under way. A request is held
-//!   whole, up to 160 MiB, over HTTP up to 96 MiB.
+//!   whole, up to 160 MiB, over HTTP up to 96 MiB. [`Limits::request_bytes`] bounds all of them together.
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
@@ -35,6 +35,7 @@ mod health;
 mod http;
 mod listen;
 mod metrics;
+mod program;
 mod service;
 mod session;
 mod standard;
@@ -63,8 +64,10 @@ use trace::Watch;
 
 pub use access::{Access, FIRST_PRINCIPAL, TokenKeys, TokenSettings};
 pub use health::{ProjectionHealth, ProjectionsHealth};
+pub use http::Problem;
 pub use listen::{DRAIN, Limits};
 pub use metrics::{DurableWrites, Host, HostReport};
+pub use program::{Answer, Call, Offer, OfferKind, Program};
 pub use session::{SESSION_APPENDS, SESSION_BYTES};
 pub use tls::{ClientCertificates, Tls};
 pub use trace::Adopt;
@@ -82,6 +85,7 @@ pub struct Server {
     host: Option<Arc<dyn Host>>,
     projections: Projections,
     adopt: Option<Adopt>,
+    programs: Vec<Arc<dyn Program>>,
 }
 
 impl Server {
@@ -98,6 +102,7 @@ impl Server {
             host: None,
             projections: Projections::default(),
             adopt: None,
+            programs: Vec::new(),
         }
     }
 
@@ -118,6 +123,13 @@ impl Server {
     #[must_use]
     pub fn projections(mut self, asked: Arc<dyn ProjectionsHealth>, max_lag: Duration) -> Self {
         self.projections = Projections { asked: Some(asked), max_lag };
+        self
+    }
+
+    /// The same with a program whose commands and queries are called under `/app/`, by those whose grants say `call`.
+    #[must_use]
+    pub fn mount(mut self, program: impl Program) -> Self {
+        self.programs.push(Arc::new(program));
         self
     }
 
@@ -176,7 +188,8 @@ impl Server {
     /// open: it is the caller's to close.
     ///
     /// # Errors
-    /// `Invalid` where the listener's address can be reached from another machine and there is no TLS or no authentication;
+    /// `Invalid` where the listener's address can be reached from another machine and there is no TLS or no authentication, or where
+    /// the names of programs are not in order;
     /// `Unavailable` where it has none; why keys and grants cannot be followed any more. A listener in trouble is reported and
     /// asked again.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
@@ -184,6 +197,7 @@ impl Server {
             .local_addr()
             .map_err(|error| Error::unavailable("the listener has no address").because(error))?;
         Self::check(address, self.tls.is_some(), self.access.is_some())?;
+        program::check(&self.programs)?;
         let (stop, stopping) = watch::channel(false);
         let expires = self.tls.as_ref().map(Tls::expires).unwrap_or_default();
         let version = env!("CARGO_PKG_VERSION");
@@ -232,6 +246,7 @@ impl Server {
             metrics: metrics.clone(),
             readiness,
             projections: self.projections.clone(),
+            programs: self.programs.clone().into(),
         };
         Ok(http::beside(grpc, api, Watch { metrics: metrics.clone(), adopt: self.adopt }))
     }

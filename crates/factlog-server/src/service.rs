@@ -72,7 +72,9 @@ impl EventStoreService for Service {
         request: Request<Streaming<v1::AppendSessionRequest>>,
     ) -> Answer<Self::AppendSessionStream> {
         let (sender, mut answers) = mpsc::channel(ANSWERS);
-        let session = Session { store: self.store(&request)?, fences: self.fences.clone(), answers: sender };
+        let held = request.extensions().get().cloned();
+        let (store, fences) = (self.store(&request)?, self.fences.clone());
+        let session = Session { store, fences, held, answers: sender };
         // On its own, because what was begun is finished also when the caller is gone.
         tokio::spawn(session.run(request.into_inner(), self.stopping.clone()));
         Ok(Response::new(Box::pin(poll_fn(move |context| answers.poll_recv(context)))))

@@ -1,7 +1,8 @@
 //! A session: many appends over one stream, begun in the order they arrive, answered as they finish.
 //!
 //! * An append is begun (first polled, which gives it its place in the store's order) before the next is read.
-//! * What is under way has a bound in number and in bytes; beyond it nothing is read, and the caller feels it.
+//! * What is under way has a bound in number and in bytes; beyond it nothing is read, and the caller feels it. Where all
+//!   requests together hold too much, an append is refused.
 //! * What was begun is finished, also when the caller is gone or the server stops.
 
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use tonic::{Status, Streaming};
 
 use crate::answers::refuse;
 use crate::fences::{Fences, Pass};
+use crate::listen::Held;
 use crate::stopped;
 
 /// Appends of one session under way.
@@ -32,6 +34,8 @@ pub(crate) const ANSWERS: usize = 64;
 pub(crate) struct Session {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) fences: Arc<Fences>,
+    /// What has come and is not decoded. `None` for a request that came with nothing behind it.
+    pub(crate) held: Option<Arc<Held>>,
     pub(crate) answers: mpsc::Sender<Result<AppendSessionResponse, Status>>,
 }
 
@@ -92,6 +96,14 @@ impl Session {
         let _ = self.answers.send(Ok(AppendSessionResponse { number, outcome })).await;
     }
 
+    /// Counts an append until it is answered.
+    fn hold(&self, append: Append) -> Result<(usize, Append, Option<Held>)> {
+        let size = append.events.iter().map(Event::size).sum();
+        let held = self.held.as_ref().map(|came| came.beside());
+        held.iter().try_for_each(|held| held.take(size))?;
+        Ok((size, append, held))
+    }
+
     /// Begins an append. What is wrong with one is its answer; what is wrong with the session ends it.
     fn begin(
         &self,
@@ -106,21 +118,27 @@ impl Session {
             }
             *pass = Some(self.fences.enter(&writer.id, writer.epoch).map_err(refuse)?);
         }
+        // What it came as is decoded now.
+        self.held.iter().for_each(|came| came.give_back());
         let number = request.number;
         let append = request
             .append
             .ok_or_else(|| Error::invalid("the append of a message is missing; give one"))
-            .and_then(Append::try_from);
-        let append = match append {
+            .and_then(Append::try_from)
+            .and_then(|append| self.hold(append));
+        let (size, append, held) = match append {
             Ok(append) => append,
             Err(error) => {
                 let refused = Err(AppendError::Failed(error));
                 return Ok((0, Box::pin(std::future::ready((number, 0, refused)))));
             }
         };
-        let size = append.events.iter().map(Event::size).sum();
         let store = self.store.clone();
-        let mut begun: Begun = Box::pin(async move { (number, size, store.append(append).await) });
+        let mut begun: Begun = Box::pin(async move {
+            let outcome = store.append(append).await;
+            drop(held);
+            (number, size, outcome)
+        });
         let mut first_poll = || begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let polled = match pass {
             Some(pass) => pass.begin(first_poll).map_err(refuse)?,

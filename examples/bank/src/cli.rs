@@ -4,6 +4,7 @@ mod accounts;
 mod answer;
 mod args;
 mod balance;
+mod calls;
 mod demo;
 mod failure;
 mod history;
@@ -12,6 +13,7 @@ mod movements;
 mod progress;
 mod rebuild;
 mod reconcile;
+mod serve;
 mod statement;
 mod verify;
 
@@ -53,6 +55,9 @@ async fn answer(cli: Cli) -> anyhow::Result<()> {
     if let Command::Demo = cli.command {
         return demo::run(cli.common.data, json).await;
     }
+    if let Command::Serve(args) = &cli.command {
+        return serve::run(&directory(cli.common.data), args, json).await;
+    }
     let answer = dispatch(cli).await?;
     say(&if json { format!("{}\n", answer.json) } else { answer.text })
 }
@@ -66,7 +71,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 
 /// One command, one answer.
 async fn dispatch(cli: Cli) -> anyhow::Result<Answer> {
-    let data = cli.common.data.unwrap_or_else(|| PathBuf::from("bank-data"));
+    let data = directory(cli.common.data);
     match cli.command {
         Command::Import(args) => import::run(&data, &args).await,
         Command::Open(args) => movements::open(&data, args).await,
@@ -83,8 +88,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Answer> {
         Command::Reconcile(args) => reconcile::run(&data, &args).await,
         Command::Rebuild => rebuild::run(&data).await,
         Command::Verify => verify::run(&data),
-        Command::Demo => anyhow::bail!("the demo does not call itself"),
+        Command::Demo | Command::Serve(_) => anyhow::bail!("the demo calls neither itself nor a server"),
     }
+}
+
+/// The directory of the ledger.
+fn directory(said: Option<PathBuf>) -> PathBuf {
+    said.unwrap_or_else(|| PathBuf::from("bank-data"))
 }
 
 /// One command line of the demo, without the name of the program.

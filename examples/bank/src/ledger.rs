@@ -17,6 +17,7 @@ const ADVANCES_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) app: App,
+    pub(crate) engine: Engine,
     directory: PathBuf,
 }
 
@@ -30,7 +31,7 @@ impl Ledger {
     pub(crate) fn open_or_create(directory: &Path) -> anyhow::Result<Self> {
         let engine = Engine::open(directory, Settings::default())
             .with_context(|| format!("the ledger in {} cannot be opened", directory.display()))?;
-        Ok(Self { app: App::new(engine), directory: directory.to_owned() })
+        Ok(Self { app: App::new(engine.clone()), engine, directory: directory.to_owned() })
     }
 
     /// Opens the ledger of a directory that has one, so that a mistyped directory is not answered as an empty bank.
@@ -69,7 +70,7 @@ impl Ledger {
 }
 
 /// The running read models.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ReadModels {
     pub(crate) balances: ReadModel<Balances>,
     pub(crate) months: ReadModel<Months>,

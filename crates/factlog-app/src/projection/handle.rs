@@ -99,7 +99,7 @@ impl<P: Projection> ReadModel<P> {
         timeout: Duration,
         on_timeout: OnTimeout,
     ) -> Result<Freshness, ProjectionError> {
-        self.operations.at_least(position.into(), None, timeout, on_timeout).await
+        self.operations.at_least(position, timeout, on_timeout).await
     }
 
     /// The same for one key: it waits only for the workers that own it.
@@ -113,7 +113,7 @@ impl<P: Projection> ReadModel<P> {
         timeout: Duration,
         on_timeout: OnTimeout,
     ) -> Result<Freshness, ProjectionError> {
-        self.operations.at_least(position.into(), Some(partition(key)?), timeout, on_timeout).await
+        self.operations.reached(position.into(), Some(partition(key)?), timeout, on_timeout).await
     }
 
     /// Every event up to and including this position is in what readers see. Of a file that was just opened it is

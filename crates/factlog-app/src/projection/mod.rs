@@ -28,6 +28,7 @@ mod parked;
 mod partition;
 mod project;
 mod prove;
+mod reach;
 mod refold;
 mod remember;
 mod route;

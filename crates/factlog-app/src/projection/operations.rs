@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::orders::{Act, Order};
 use super::sink::Rows;
 use super::target::json;
-use super::{Freshness, Lag, OnTimeout, ProjectionError, ProjectionState, ProjectionStatus};
+use super::{Lag, ProjectionError, ProjectionState, ProjectionStatus};
 
 /// Operations on a running projection. Each is done by the program that runs it, in order.
 ///
@@ -199,34 +199,6 @@ impl Operations {
         match told {
             Err(ProjectionError::Stopped(_)) => Ok(()),
             other => other,
-        }
-    }
-
-    pub(super) async fn at_least(
-        &self,
-        wanted: Option<Position>,
-        partition: Option<u16>,
-        timeout: Duration,
-        on_timeout: OnTimeout,
-    ) -> Result<Freshness, ProjectionError> {
-        let mut status = self.status.clone();
-        let certain = |status: &ProjectionStatus| match partition {
-            None => status.certain(),
-            Some(partition) => status.certain_in(partition),
-        };
-        let decided = |status: &ProjectionStatus| wanted <= certain(status) || status.problem().is_some();
-        // Without anything to wait for there is no need for a timer, nor for the runtime that has one.
-        if !decided(&status.borrow()) {
-            // Whether time is up or the thread is gone is seen below, by looking.
-            let _ = tokio::time::timeout(timeout, status.wait_for(decided)).await;
-        }
-        self.check()?;
-        let applied = certain(&self.status.borrow());
-        match wanted {
-            Some(wanted) if applied < Some(wanted) && on_timeout == OnTimeout::Error => {
-                Err(ProjectionError::Behind { name: self.name, applied, wanted, waited: timeout })
-            }
-            _ => Ok(Freshness { applied, stale: applied < wanted }),
         }
     }
 

@@ -171,7 +171,7 @@ impl SqlModel {
         timeout: Duration,
         on_timeout: OnTimeout,
     ) -> Result<Freshness, ProjectionError> {
-        self.operations.at_least(position.into(), None, timeout, on_timeout).await
+        self.operations.at_least(position, timeout, on_timeout).await
     }
 
     /// What an operator does: look, pause, rebuild, switch, back, parked keys, stop.

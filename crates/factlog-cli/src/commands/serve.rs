@@ -141,9 +141,10 @@ fn open(settings: &Resolved, context: &Context) -> Outcome<Machine> {
 fn server(settings: &Resolved, machine: Machine, tls: Option<Tls>, access: Option<Arc<Access>>) -> Server {
     let defaults = Limits::default();
     let connections = descriptors::connections(defaults.connections);
+    let request_bytes = usize::try_from(settings.bytes("request-bytes")).unwrap_or(usize::MAX);
     let mut server = Server::administered(Arc::new(machine.engine.clone()))
         .on(Arc::new(machine))
-        .limits(Limits { connections, ..defaults })
+        .limits(Limits { connections, request_bytes, ..defaults })
         .reflect(settings.switch("reflection"))
         .reports(|error| warn(&error.to_string()));
     if let Some(tls) = tls {

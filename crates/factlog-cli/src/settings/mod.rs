@@ -48,7 +48,7 @@ pub(crate) struct Setting {
 
 /// Every setting. To add one, add its row, and ask for it where `factlog serve` uses it.
 #[rustfmt::skip]
-pub(crate) static TABLE: [Setting; 25] = [
+pub(crate) static TABLE: [Setting; 26] = [
     Setting { name: "data", kind: Kind::Directory, default: None, secret: false, meaning: "The data directory; there is none unless one is named" },
     Setting { name: "listen", kind: Kind::Address, default: Some("127.0.0.1:4270"), secret: false, meaning: "Where to listen; port 0 takes a free one" },
     Setting { name: "admin-key-file", kind: Kind::File, default: None, secret: true, meaning: "The key that the first start lets in to everything; a file that is not there is made with a new one" },
@@ -73,6 +73,7 @@ pub(crate) static TABLE: [Setting; 25] = [
     Setting { name: "cache-bytes", kind: Kind::CACHE, default: Some("24MiB"), secret: false, meaning: "Memory for decoded blocks of events" },
     Setting { name: "index-cache-bytes", kind: Kind::CACHE, default: Some("16MiB"), secret: false, meaning: "Memory for pages of the index" },
     Setting { name: "filter-bytes", kind: Kind::CACHE, default: Some("24MiB"), secret: false, meaning: "Memory for filters of the index; what does not fit is read a page at a time" },
+    Setting { name: "request-bytes", kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 }, default: Some("512MiB"), secret: false, meaning: "Memory that requests may hold from their arrival until they are answered, all together; one more is refused, with nothing written" },
     Setting { name: "compression", kind: Kind::Word(&["zstd", "none"]), default: Some("zstd"), secret: false, meaning: "How sealed events are written; either is read" },
 ];
 

@@ -1,8 +1,8 @@
 //! The lines of `README.md` that serve, append, read and follow, run by `sh` as they stand.
 //!
-//! They are the `sh` blocks of the section "The server" up to its first line that neither is `factlog serve` or `curl` nor sets a variable for
-//! the lines after it, in their order, in an empty directory, with `factlog` on the path. One thing is changed: `factlog serve` is told to listen on a free port, which then
-//! stands for 4270 in all other lines.
+//! They are the `sh` blocks of the section "The server" up to its first line that neither is `factlog serve` or `curl` nor
+//! sets a variable for the lines after it, in their order, in an empty directory, with `factlog` on the path. One thing is
+//! changed: `factlog serve` is told to listen on a free port, which then stands for 4270 in all other lines.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

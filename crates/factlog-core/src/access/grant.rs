@@ -13,6 +13,8 @@ pub enum Action {
     Read,
     /// To append events.
     Append,
+    /// To call what a program offers beside the store. It says nothing of events.
+    Call,
     /// To keep keys and grants. It says nothing of events.
     Admin,
 }
@@ -25,6 +27,8 @@ pub enum Action {
 ///   grant without it writes.
 /// * `tag:tenant:a` speaks of events with that tag; to append, an event must not have another tag with the same key
 ///   (what is in front of its first colon), so that no tenant writes into another's.
+///
+/// `call` alone speaks of all calls, `call app:bank` of those of the service `bank`, `call app:bank/withdraw` of one.
 ///
 /// ```
 /// # use factlog_core::access::Grant;
@@ -40,13 +44,15 @@ pub struct Grant {
     stream_prefix: Option<String>,
     tag: Option<Tag>,
     event_type: Option<EventType>,
+    /// Of calls: a service, or one call of it.
+    app: Option<String>,
 }
 
 impl Grant {
     /// Without a tag or a type.
     pub(super) fn of(actions: &[Action], stream_prefix: Option<&str>) -> Self {
         let stream_prefix = stream_prefix.map(str::to_owned);
-        Self { actions: actions.to_vec(), stream_prefix, tag: None, event_type: None }
+        Self { actions: actions.to_vec(), stream_prefix, tag: None, event_type: None, app: None }
     }
 
     /// Whether it allows this action at all.
@@ -78,6 +84,13 @@ impl Grant {
             && self.speaks_of_stream(event.stream.as_ref().map(|stream| stream.as_str()), "$")
             && self.tag.as_ref().is_none_or(|tag| event.tags.contains(tag) && alone(tag, event))
             && self.event_type.as_ref().is_none_or(|event_type| *event_type == event.event_type)
+    }
+
+    /// Whether what is called so, `service/name`, may be called by it. Nothing is called the empty text: that asks for all.
+    pub(super) fn calls(&self, name: &str) -> bool {
+        let named =
+            |app: &str| name.strip_prefix(app).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.has(Action::Call) && self.app.as_deref().is_none_or(named)
     }
 
     /// Whether it speaks of all events of the stream, or tracking source, of this name.
@@ -153,6 +166,17 @@ impl Grant {
     }
 }
 
+/// Whether it names a service, or a call of one.
+fn is_of_calls(text: &str) -> bool {
+    text.split('/').count() <= 2 && text.split('/').all(is_call_name)
+}
+
+/// Whether a service, or one of its calls, can have this name: 1 to 64 small letters, digits, `-` and `_`.
+pub fn is_call_name(text: &str) -> bool {
+    let well = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(well)
+}
+
 /// The server's own events have no tags, and types that begin with `$`.
 fn cannot_be_the_servers(item: &QueryItem) -> bool {
     let plain = |event_type: &EventType| !event_type.as_str().starts_with('$');
@@ -177,6 +201,7 @@ impl fmt::Display for Action {
         f.write_str(match self {
             Self::Read => "read",
             Self::Append => "append",
+            Self::Call => "call",
             Self::Admin => "admin",
         })
     }
@@ -189,8 +214,9 @@ impl FromStr for Action {
         match text {
             "read" => Ok(Self::Read),
             "append" => Ok(Self::Append),
+            "call" => Ok(Self::Call),
             "admin" => Ok(Self::Admin),
-            other => Err(Error::invalid(format!("{other:?} is no action; give read, append or admin"))),
+            other => Err(Error::invalid(format!("{other:?} is no action; give read, append, call or admin"))),
         }
     }
 }
@@ -204,6 +230,7 @@ impl fmt::Display for Grant {
             ("stream", self.stream_prefix.as_deref()),
             ("tag", self.tag.as_ref().map(|tag| tag.as_str())),
             ("type", self.event_type.as_ref().map(|event_type| event_type.as_str())),
+            ("app", self.app.as_deref()),
         ];
         selectors.iter().try_for_each(|(name, value)| match value {
             Some(value) => write!(f, " {name}:{value}"),
@@ -226,7 +253,7 @@ impl FromStr for Grant {
             .map_err(|why| wrong(why.to_string()))?;
         actions.sort_unstable();
         actions.dedup();
-        let mut grant = Self { actions, stream_prefix: None, tag: None, event_type: None };
+        let mut grant = Self { actions, stream_prefix: None, tag: None, event_type: None, app: None };
         for word in words {
             let (name, value) = word.split_once(':').unwrap_or((word, ""));
             let why = |error: Error| wrong(format!("in {word:?}: {error}"));
@@ -237,11 +264,27 @@ impl FromStr for Grant {
                 "stream" => grant.stream_prefix.replace(value.to_owned()).is_some(),
                 "tag" => grant.tag.replace(value.parse().map_err(why)?).is_some(),
                 "type" => grant.event_type.replace(value.parse().map_err(why)?).is_some(),
-                _ => return Err(wrong(format!("{word:?} is none of stream:PREFIX, tag:TAG, type:TYPE"))),
+                "app" if !is_of_calls(value) => {
+                    return Err(wrong(format!("{word:?} is neither app:SERVICE nor app:SERVICE/NAME")));
+                }
+                "app" => grant.app.replace(value.to_owned()).is_some(),
+                _ => {
+                    return Err(wrong(format!(
+                        "{word:?} is none of stream:PREFIX, tag:TAG, type:TYPE, app:NAME"
+                    )));
+                }
             };
             if twice {
                 return Err(wrong(format!("{name} stands there twice; give two grants")));
             }
+        }
+        if grant.app.is_some() && grant.actions != [Action::Call] {
+            return Err(wrong(
+                "app: speaks of calls only; give other actions in a grant of their own".to_owned(),
+            ));
+        }
+        if grant.has(Action::Call) && !grant.is_general() {
+            return Err(wrong("calls have no stream, tag or type; app:SERVICE/NAME names them".to_owned()));
         }
         Ok(grant)
     }

@@ -13,7 +13,7 @@ use std::fmt;
 
 use crate::{BoxFuture, Result, Timestamp};
 
-pub use grant::{Action, Grant};
+pub use grant::{Action, Grant, is_call_name};
 pub use grants::Grants;
 pub use names::PrincipalName;
 

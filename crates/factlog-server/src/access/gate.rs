@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use factlog_core::access::AccessControl;
+use factlog_core::access::{AccessControl, Action};
 use factlog_core::{Administration, Error, EventStore, Result};
 use tonic::codegen::http::Extensions;
 
@@ -61,6 +61,28 @@ impl Gate {
         let caller = Self::caller(of)?;
         let Some(access) = self.access.clone() else { return Ok(None) };
         Ok(Some(Arc::new(Asked { access, caller: Some((caller, self.audit.clone())) })))
+    }
+
+    /// Whether whoever sent the request may call this, `service/name`, of a program beside the store.
+    ///
+    /// # Errors
+    /// Those of [`store`](Self::store); `Unauthenticated` where the credential is not good any more.
+    pub(crate) fn may_call(&self, of: &Extensions, name: &str) -> Result<bool> {
+        Ok(Self::caller(of)?.grants()?.may_call(name))
+    }
+
+    /// The same, where not to be allowed is a denial.
+    ///
+    /// # Errors
+    /// Those of [`may_call`](Self::may_call); `Denied` where no grant says so.
+    pub(crate) fn call(&self, of: &Extensions, name: &str) -> Result<()> {
+        if self.may_call(of, name)? {
+            return Ok(());
+        }
+        let caller = Self::caller(of)?;
+        let principal = caller.principal();
+        self.audit.denied(principal, Action::Call, format!("call {name}"));
+        Err(Error::denied(format!("{principal} may not call {name}; whoever keeps the grants can allow it")))
     }
 
     /// Whether callers have to show who they are.

@@ -1,6 +1,7 @@
 //! `GET /health/ready`: can something be appended and read, now?
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -30,8 +31,10 @@ pub(crate) struct Readiness {
     store: Arc<dyn EventStore>,
     host: Option<Arc<dyn Host>>,
     stopping: watch::Receiver<bool>,
-    /// One trial at a time, however many ask.
-    trying: Mutex<()>,
+    /// Trials that have begun.
+    begun: AtomicU64,
+    /// One trial at a time, however many ask: the last one's number, and what it came to.
+    trying: Mutex<(u64, Result<(), String>)>,
 }
 
 impl Readiness {
@@ -40,7 +43,7 @@ impl Readiness {
         host: Option<Arc<dyn Host>>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { store, host, stopping, trying: Mutex::default() }
+        Self { store, host, stopping, begun: AtomicU64::new(0), trying: Mutex::new((0, Ok(()))) }
     }
 
     /// Why it is not ready, if so.
@@ -54,15 +57,28 @@ impl Readiness {
                 "{free} bytes are free on the disk, less than the {ROOM_BYTES} of an append"
             ));
         }
-        let trial = async {
-            let _turn = self.trying.lock().await;
-            self.store.head().await.map_err(|error| format!("reading: {error}"))?;
-            try_append(&*self.store).await
-        };
-        tokio::time::timeout(PATIENCE, trial)
+        tokio::time::timeout(PATIENCE, self.tried())
             .await
             .unwrap_or_else(|_| Err(format!("no answer in {PATIENCE:?}")))
     }
+
+    /// What a trial came to that began after this was asked. All who ask meanwhile share the next one, so that a flood of
+    /// questions, which anybody may ask, does not keep a load balancer from its answer.
+    async fn tried(&self) -> Result<(), String> {
+        let asked = self.begun.load(Ordering::Relaxed);
+        let mut last = self.trying.lock().await;
+        if last.0 <= asked {
+            let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            *last = (number, try_both(&*self.store).await);
+        }
+        last.1.clone()
+    }
+}
+
+/// Can it be read, and does it decide an append?
+async fn try_both(store: &dyn EventStore) -> Result<(), String> {
+    store.head().await.map_err(|error| format!("reading: {error}"))?;
+    try_append(store).await
 }
 
 /// Has the store decide an append that it must refuse.

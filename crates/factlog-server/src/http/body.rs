@@ -3,19 +3,18 @@
 //! * It is read whole, [`BODY_BYTES_MAX`] at most, and decoded whole before anything is appended: a bad line loses nothing.
 //! * Whoever sends it must name its type. A page of a web site can send a body without one here unasked.
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use factlog_core::{AppendCondition, Event, Tracking, limits};
-use factlog_proto::failure_of;
-use futures_util::StreamExt as _;
-use serde_json::value::RawValue;
-use tonic::Status;
-
 use super::conditions::Wrapper;
 use super::ids::Ids;
 use super::json::{AtMost, event, malformed};
 use super::problem::Problem;
+use crate::listen::Broken;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use factlog_cloudevents::Members;
+use factlog_core::{AppendCondition, Event, Tracking, limits};
+use factlog_proto::failure_of;
+use futures_util::StreamExt as _;
+use serde_json::value::RawValue;
 
 /// Bytes of the largest body: 96 MiB. The largest append of the contract, its data in base64, is smaller.
 pub(crate) const BODY_BYTES_MAX: usize = 96 << 20;
@@ -62,21 +61,26 @@ impl Form {
 
 /// The whole body.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    read_up_to(BODY_BYTES_MAX, headers, body).await
+}
+
+/// The whole body, of so many bytes at most.
+pub(crate) async fn read_up_to(most: usize, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || {
-        Problem::invalid(format!("the body has more than {BODY_BYTES_MAX} bytes; send several appends"))
+        Problem::invalid(format!("the body has more than {most} bytes; send it in parts"))
             .status(StatusCode::PAYLOAD_TOO_LARGE)
-            .with("max_bytes", BODY_BYTES_MAX)
+            .with("max_bytes", most)
     };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| BODY_BYTES_MAX < length) {
+    if announced.is_some_and(|length| most < length) {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| broke_off(&error))?;
-        if BODY_BYTES_MAX < bytes.len() + chunk.len() {
+        if most < bytes.len() + chunk.len() {
             return Err(too_large());
         }
         bytes.extend_from_slice(&chunk);
@@ -84,11 +88,11 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Pro
     Ok(bytes)
 }
 
-/// Why a body did not come whole: it was too slow, as the status says that ended it, or its sender is gone.
+/// Why a body did not come whole: it was not taken, or its sender is gone.
 fn broke_off(error: &axum::Error) -> Problem {
-    let status = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Status>());
-    match status {
-        Some(status) => Problem::from(failure_of(status)).status(StatusCode::REQUEST_TIMEOUT),
+    let broken = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Broken>());
+    match broken {
+        Some(Broken { status, http }) => Problem::from(failure_of(status)).status(*http),
         None => Problem::invalid(format!("the body broke off: {error}")),
     }
 }

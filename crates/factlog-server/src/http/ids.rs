@@ -56,6 +56,11 @@ impl Ids {
         }
     }
 
+    /// What makes a call of this name, `service/name`, happen once; `None` without a key.
+    pub(crate) fn of_call(&self, name: &str) -> Option<String> {
+        self.key.map(|key| format!("http-{}", Uuid::new_v5(&key, name.as_bytes())))
+    }
+
     /// Whether all of so many events got their ids here, and others than a repeat of the request would.
     pub(crate) fn are_new(&self, events: usize) -> bool {
         self.new.get() == events

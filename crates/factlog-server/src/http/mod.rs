@@ -8,6 +8,7 @@
 //!
 //! `docs/http.md` is its reference, decision 0018 says why it is so.
 
+mod app;
 mod append;
 mod body;
 mod conditions;
@@ -35,12 +36,13 @@ use utoipa_axum::routes;
 pub(crate) use append::json;
 pub(crate) use guard::is_grpc;
 pub(crate) use params::Params;
-pub(crate) use problem::Problem;
+pub use problem::Problem;
 use spec::Table;
 
 use crate::access::{Gate, authenticate};
 use crate::health::{self, Projections, Readiness};
 use crate::metrics::{Metrics, scrape};
+use crate::program::Program;
 use crate::trace::{self, Watch};
 
 /// What the handlers share.
@@ -51,6 +53,8 @@ pub(crate) struct Api {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) projections: Projections,
+    /// What runs beside the store.
+    pub(crate) programs: Arc<[Arc<dyn Program>]>,
 }
 
 /// Every route there is, with its description.
@@ -73,11 +77,12 @@ fn table() -> Table {
 pub(crate) fn beside(grpc: Routes, api: Api, watch: Watch) -> Routes {
     let authenticated = api.gate.authenticates();
     let authentication = from_fn_with_state(api.gate.clone(), authenticate);
-    let http = table()
-        .router()
-        .method_not_allowed_fallback(wrong_method)
-        .layer(map_response(for_browsers))
-        .with_state(api);
+    let mut routes = table().router();
+    if !api.programs.is_empty() {
+        routes = routes.merge(app::table().router());
+    }
+    let http =
+        routes.method_not_allowed_fallback(wrong_method).layer(map_response(for_browsers)).with_state(api);
     let routes = grpc.into_axum_router().merge(http).fallback(nothing_here).layer(authentication);
     let routes = routes.layer(from_fn_with_state(authenticated, guard::guard));
     // Outermost, so that what is refused is seen as well.
@@ -100,6 +105,9 @@ async fn nothing_here(request: Request) -> Response {
     if is_grpc(request.headers()) {
         return Status::unimplemented("").into_http::<axum::body::Body>();
     }
-    let what = format!("there is nothing at {}; docs/http.md lists what there is", request.uri().path());
-    Problem::invalid(what).status(StatusCode::NOT_FOUND).into_response()
+    no_such_path(request.uri().path()).into_response()
+}
+
+fn no_such_path(path: &str) -> Problem {
+    Problem::not_found(format!("there is nothing at {path}; docs/http.md lists what there is"))
 }

@@ -5,27 +5,42 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use factlog_core::{AppendError, Error, FailedCondition, Position, Revision};
-use factlog_proto::Refusal;
+use factlog_proto::{REJECTED, Refusal, Row};
 use serde_json::{Map, Value, json};
 
-/// Why a request was refused.
+/// Why a request was refused, as it is told over HTTP.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
-    refusal: Refusal,
+    row: &'static Row,
     detail: String,
     more: Map<String, Value>,
 }
 
 impl Problem {
     /// A request that can never succeed as it stands.
-    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+    pub fn invalid(detail: impl Into<String>) -> Self {
         Self::from(Error::invalid(detail))
     }
 
     /// A caller that may not do this.
-    pub(crate) fn denied(detail: impl Into<String>) -> Self {
+    pub fn denied(detail: impl Into<String>) -> Self {
         Self::from(Error::denied(detail))
+    }
+
+    /// Something that is not there.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::invalid(detail).status(StatusCode::NOT_FOUND)
+    }
+
+    /// What a rule of a program beside the store refuses, in its own words.
+    pub fn rejected(detail: impl Into<String>) -> Self {
+        Self::of(&REJECTED, detail.into())
+    }
+
+    fn of(row: &'static Row, detail: String) -> Self {
+        let status = StatusCode::from_u16(row.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, row, detail, more: Map::new() }
     }
 
     /// The same with a status that says more than the table's.
@@ -35,20 +50,22 @@ impl Problem {
     }
 
     /// The same with one more fact.
-    pub(crate) fn with(mut self, name: &str, fact: impl Into<Value>) -> Self {
+    #[must_use]
+    pub fn with(mut self, name: &str, fact: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), fact.into());
         self
     }
 
     /// The same with what the request was about in front of its sentence.
-    pub(crate) fn about(mut self, what: &str) -> Self {
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
         self.detail = format!("{what}: {}", self.detail);
         self
     }
 
     /// The body.
     pub(crate) fn json(&self) -> Value {
-        let row = self.refusal.row();
+        let row = self.row;
         let mut body = self.more.clone();
         let mut say = |name: &str, fact: Value| body.insert(name.to_owned(), fact);
         say("type", json!(format!("urn:factlog:error:{}", row.code)));
@@ -70,9 +87,7 @@ impl From<Error> for Problem {
 
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
-        let refusal = Refusal::of(&error);
-        let status = StatusCode::from_u16(refusal.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let problem = Self { status, refusal, detail: error.to_string(), more: Map::new() };
+        let problem = Self::of(Refusal::of(&error).row(), error.to_string());
         match error.conflict() {
             None => problem,
             Some(conflict) => problem.with("failed", conflict.failed.iter().map(fact).collect::<Vec<_>>()),

@@ -1,5 +1,5 @@
-//! The calls of one connection: each told who asks, with a body that must arrive in time, and counted until its answer has
-//! been sent.
+//! The calls of one connection: each told who asks, with a body that must arrive in time and find room, and counted until its
+//! answer has been sent.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, StatusCode};
 use factlog_core::Error;
 use futures_util::future::BoxFuture;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
 use super::activity::{Activity, Call};
+use super::held::{Held, Room};
 use super::limits::Limits;
 use crate::answers::refuse;
 use crate::tls::PeerName;
@@ -39,6 +40,8 @@ pub(super) struct Calls {
     pub(super) name: Option<PeerName>,
     pub(super) activity: Arc<Activity>,
     pub(super) body: Duration,
+    /// For what requests hold: of this connection, and of the server.
+    pub(super) rooms: [Arc<Room>; 2],
 }
 
 impl Service<Request<Incoming>> for Calls {
@@ -48,31 +51,77 @@ impl Service<Request<Incoming>> for Calls {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = self.activity.begin();
-        let time = (request.uri().path() != SESSION).then_some(self.body);
-        let mut request = request.map(|body| match time {
-            Some(time) if !body.is_end_stream() => Body::new(Timed { body, time, clock: None }),
-            _ => Body::new(body),
+        let lasts = request.uri().path() == SESSION;
+        let [connection, server] = &self.rooms;
+        let held = (!request.body().is_end_stream()).then(|| Arc::new(Held::nothing(connection, server)));
+        let mut request = request.map(|body| match &held {
+            Some(held) => {
+                let time = (!lasts).then_some(self.body);
+                Body::new(Arriving { body, time, clock: None, held: held.clone() })
+            }
+            None => Body::new(body),
         });
+        if let Some(held) = held.as_ref().filter(|_| lasts) {
+            request.extensions_mut().insert(held.clone());
+        }
         request.extensions_mut().insert(self.address);
         if let Some(name) = &self.name {
             request.extensions_mut().insert(name.clone());
         }
         let answer = self.routes.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Counted { body, _call: call })) })
+        Box::pin(async move {
+            let answer = answer.await?;
+            drop(held);
+            Ok(answer.map(|body| Counted { body, _call: call }))
+        })
     }
 }
 
-/// A body that must arrive in time. The time is that of `mod_reqtimeout` of Apache: some to begin with, and more for
-/// what has come.
+/// Why a body is not taken whole: the status over gRPC, and that over HTTP.
 #[derive(Debug)]
-struct Timed {
-    body: Incoming,
-    time: Duration,
-    /// Runs from the first time that nothing was there.
-    clock: Option<Pin<Box<Sleep>>>,
+pub(crate) struct Broken {
+    pub(crate) status: Status,
+    pub(crate) http: StatusCode,
 }
 
-impl HttpBody for Timed {
+impl std::fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.status.message())
+    }
+}
+
+impl std::error::Error for Broken {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.status)
+    }
+}
+
+/// A body that must arrive in time and find room. The time is that of `mod_reqtimeout` of Apache: some to begin with, and
+/// more for what has come.
+#[derive(Debug)]
+struct Arriving {
+    body: Incoming,
+    /// `None` for a body that may last.
+    time: Option<Duration>,
+    /// Runs from the first time that nothing was there.
+    clock: Option<Pin<Box<Sleep>>>,
+    held: Arc<Held>,
+}
+
+impl Arriving {
+    /// Ready with the refusal once it is late.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        let Some(time) = self.time else { return Poll::Pending };
+        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(time)));
+        ready!(clock.as_mut().poll(context));
+        let late = Error::unavailable(
+            "the request was too slow to arrive, nothing was written; send it again faster, or in parts",
+        );
+        Poll::Ready(Broken { status: refuse(late), http: StatusCode::REQUEST_TIMEOUT })
+    }
+}
+
+impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -81,19 +130,19 @@ impl HttpBody for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            let time = self.time;
-            let clock = self.clock.get_or_insert_with(|| Box::pin(sleep(time)));
-            ready!(clock.as_mut().poll(context));
-            let late: Status = refuse(Error::unavailable(
-                "the request was too slow to arrive, nothing was written; send it again faster, or in parts",
-            ));
-            return Poll::Ready(Some(Err(late.into())));
+            return self.poll_late(context).map(|late| Some(Err(late.into())));
         };
-        if let (Some(Ok(frame)), Some(clock)) = (&frame, &mut self.clock) {
-            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-            let more = Duration::from_micros(bytes * 1_000_000 / Limits::BODY_RATE);
-            let deadline = clock.deadline() + more;
-            clock.as_mut().reset(deadline);
+        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));
+        if let Some(bytes) = bytes {
+            if let Err(error) = self.held.take(bytes) {
+                let full = Broken { status: refuse(error), http: StatusCode::SERVICE_UNAVAILABLE };
+                return Poll::Ready(Some(Err(full.into())));
+            }
+            if let Some(clock) = &mut self.clock {
+                let more = Duration::from_micros(bytes as u64 * 1_000_000 / Limits::BODY_RATE);
+                let deadline = clock.deadline() + more;
+                clock.as_mut().reset(deadline);
+            }
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

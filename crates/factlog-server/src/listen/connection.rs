@@ -13,6 +13,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Phase, Watched};
 use super::calls::{Calls, PeerAddress};
+use super::held::Room;
 use super::limits::Limits;
 use super::plain;
 use crate::stopped;
@@ -41,6 +43,8 @@ pub(super) struct Connection {
     pub(super) address: PeerAddress,
     pub(super) routes: TowerToHyperService<Router>,
     pub(super) limits: Arc<Limits>,
+    /// For what requests hold, of all connections.
+    pub(super) room: Arc<Room>,
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -85,6 +89,7 @@ impl Connection {
             name,
             activity: activity.clone(),
             body: self.limits.body,
+            rooms: [Room::new(self.limits.connection_bytes, Gauge::default()), self.room],
         };
         let builder = builder(&self.limits);
         let socket = TokioIo::new(Watched::new(stream, activity.clone()));

@@ -13,6 +13,11 @@ pub struct Limits {
     pub calls: u32,
     /// Bytes of the headers of one request. With more it is refused, over HTTP/1.1 with status 431.
     pub header_bytes: u32,
+    /// Bytes that the requests of all connections may hold from their arrival until they are answered. Whoever is over it is
+    /// refused with nothing written; one alone may be larger. Decoding takes as much again, for a moment.
+    pub request_bytes: usize,
+    /// The same for one connection.
+    pub connection_bytes: usize,
     /// How long the TLS handshake may take.
     pub handshake: Duration,
     /// How long the headers of a request over HTTP/1.1 may take from their first byte. HTTP/2 needs no such time: whoever
@@ -38,6 +43,8 @@ impl Default for Limits {
             connections: 10_000,
             calls: 4_096,
             header_bytes: 16 << 10,
+            request_bytes: 512 << 20,
+            connection_bytes: 192 << 20,
             handshake: Duration::from_secs(5),
             headers: Duration::from_secs(5),
             body: Duration::from_secs(60),

@@ -9,6 +9,7 @@ mod accept;
 mod activity;
 mod calls;
 mod connection;
+mod held;
 mod limits;
 mod plain;
 
@@ -24,7 +25,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-pub(crate) use calls::PeerAddress;
+pub(crate) use calls::{Broken, PeerAddress};
+pub(crate) use held::Held;
 pub use limits::Limits;
 
 use crate::metrics::{Metrics, Open};
@@ -32,6 +34,7 @@ use crate::stopped;
 use crate::tls::Tls;
 use accept::Accepting;
 use connection::Connection;
+use held::Room;
 
 /// How long calls under way may take to end when the server stops.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -73,6 +76,7 @@ impl Listening {
     async fn accept(&self, listener: TcpListener, connections: &mut JoinSet<()>) {
         let routes = TowerToHyperService::new(self.routes.clone());
         let limits = Arc::new(self.limits.clone());
+        let room = Room::new(limits.request_bytes, self.metrics.requests_held.clone());
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let mut accepting = Accepting::new(self.report.clone());
         let mut stop = Box::pin(stopped(self.stopping.clone()));
@@ -89,6 +93,7 @@ impl Listening {
                 address: PeerAddress(address),
                 routes: routes.clone(),
                 limits: limits.clone(),
+                room: room.clone(),
                 stopping: self.stopping.clone(),
             };
             let acceptor = self.tls.as_ref().map(Tls::acceptor);

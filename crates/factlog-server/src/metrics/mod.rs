@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     append_events: Vec<Counter>,
     requests: Family<Labels, Counter>,
     connections: Gauge,
+    pub(crate) requests_held: Gauge,
     auth_failures: Family<Reason, Counter>,
     token_key_fetches: Family<Reason, Counter>,
     followers: Arc<Followers>,
@@ -107,6 +108,13 @@ impl Metrics {
         registry.register("requests", "Requests that are over, by method and code", requests.clone());
         let connections = Gauge::default();
         registry.register("connections", "Connections that are open", connections.clone());
+        let requests_held = Gauge::default();
+        registry.register_with_unit(
+            "requests_held",
+            "Memory that requests hold which are not answered yet",
+            Unit::Bytes,
+            requests_held.clone(),
+        );
         let auth_failures = Family::default();
         registry.register(
             "auth_failures",
@@ -129,6 +137,7 @@ impl Metrics {
             append_events: append_events.into(),
             requests,
             connections,
+            requests_held,
             auth_failures,
             token_key_fetches,
             followers,

@@ -14,13 +14,18 @@ use serde_json::json;
 use crate::served::{Served, runtime};
 use crate::web::get;
 
-/// A store that is read as ever and takes no append: as after a failed write, or with damage.
+/// A store that is read as ever, and whose appends take this long, or which takes none: as after a failed write, or with
+/// damage.
 #[derive(Debug)]
-struct ReadOnly(MemoryStore);
+struct Ailing(MemoryStore, Option<Duration>);
 
-impl EventStore for ReadOnly {
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(std::future::ready(Err(Error::closed("a write failed").into())))
+impl EventStore for Ailing {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        Box::pin(async move {
+            let Some(time) = self.1 else { return Err(Error::closed("a write failed").into()) };
+            tokio::time::sleep(time).await;
+            self.0.append(append).await
+        })
     }
 
     fn read(&self, query: Query, options: ReadOptions) -> EventStream {
@@ -82,10 +87,26 @@ fn ready_is_tried_and_tells_nothing_else() {
             assert_eq!(readiness(full).await, (503, not_ready.clone()));
             assert_eq!(store.head().await.expect("a head").position, None, "a trial has written something");
         }
-        let read_only = Server::new(Arc::new(ReadOnly(MemoryStore::new())));
+        let read_only = Server::new(Arc::new(Ailing(MemoryStore::new(), None)));
         assert_eq!(readiness(read_only).await, (503, not_ready.clone()));
         engine.close().await.expect("close");
         assert_eq!(readiness(Server::new(Arc::new(engine))).await, (503, not_ready));
+    });
+}
+
+/// Would fail if many who ask at once, as anybody may, kept a load balancer waiting until it took the server out.
+#[test]
+fn a_flood_of_questions_shares_its_trials() {
+    runtime().block_on(async {
+        // A hundred trials one after the other would take twice as long as any of them waits.
+        let slow = Ailing(MemoryStore::new(), Some(Duration::from_millis(100)));
+        let served = Served::start_server(Server::new(Arc::new(slow))).await;
+        let address = served.address;
+        let asked: Vec<_> = (0..100).map(|_| tokio::spawn(get(address, "/health/ready"))).collect();
+        for answer in asked {
+            assert_eq!(answer.await.expect("no panic").status, 200);
+        }
+        served.stop().await;
     });
 }
 

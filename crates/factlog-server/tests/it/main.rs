@@ -14,6 +14,7 @@ mod proxy;
 mod read_model;
 mod refusals;
 mod reload;
+mod room;
 mod served;
 mod standard;
 mod tls;

@@ -1,5 +1,6 @@
 //! What can be typed: the commands, their arguments, the help. It does nothing.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -75,6 +76,8 @@ pub(super) enum Command {
     Rebuild,
     /// Check every byte of the log
     Verify,
+    /// Serve the bank over HTTP, to those who show a key, until interrupted
+    Serve(Serve),
     /// A short story with the sample statements
     Demo,
 }
@@ -186,6 +189,16 @@ pub(super) struct Statement {
     /// Only this month, line by line
     #[arg(long, value_name = "YYYY-MM")]
     pub(super) month: Option<Month>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4271")]
+    pub(super) listen: SocketAddr,
+    /// Write the first key of the ledger here, in place of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -68,7 +68,11 @@ fn movement(args: &args::Movement) -> anyhow::Result<(AccountId, Money, Booking)
 
 /// The day a movement is booked on: the one given, or today in UTC.
 fn day(booked: &Booked) -> anyhow::Result<Date> {
-    if let Some(day) = booked.on {
+    day_or_today(booked.on)
+}
+
+pub(super) fn day_or_today(on: Option<Date>) -> anyhow::Result<Date> {
+    if let Some(day) = on {
         return Ok(day);
     }
     let now = jiff::Timestamp::from_microsecond(SystemClock.now().as_micros())?;

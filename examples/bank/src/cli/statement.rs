@@ -7,16 +7,22 @@ use serde_json::json;
 use super::answer::{Answer, Table};
 use super::args::Statement;
 use crate::domain::{AccountId, Money};
-use crate::ledger::{Ledger, NotFound};
+use crate::ledger::{Ledger, NotFound, ReadModels};
 use crate::read_models::{AccountMonth, Month};
 
 pub(super) async fn run(data: &Path, args: Statement) -> anyhow::Result<Answer> {
     let ledger = Ledger::open(data)?;
     let models = ledger.read_models().await?;
+    let answer = of(&models, &args).await;
+    ledger.close(Some(models)).await?;
+    answer
+}
+
+/// What the read models say.
+pub(super) async fn of(models: &ReadModels, args: &Statement) -> anyhow::Result<Answer> {
     models.account(&args.account).await?;
     let months = models.months_of(&args.account).await?;
-    ledger.close(Some(models)).await?;
-    match args.month {
+    match &args.month {
         None => Ok(sums(&args.account, &months)),
         Some(month) => lines(&args.account, month.as_str(), &months),
     }

@@ -8,3 +8,4 @@ mod demo;
 mod harness;
 mod import;
 mod real_statements;
+mod serve;

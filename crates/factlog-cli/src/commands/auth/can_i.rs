@@ -11,9 +11,9 @@ use crate::output::answer;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// read, append or admin
+    /// read, append, call or admin
     action: Action,
-    /// The stream of the event; without it, an event in no stream
+    /// The stream of the event; without it, an event in no stream. Of a call, its name, such as bank/withdraw
     stream: Option<StreamId>,
     /// A tag of the event; may be repeated
     #[arg(long = "tag", value_name = "TAG")]

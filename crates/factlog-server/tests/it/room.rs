@@ -1,0 +1,126 @@
+//! The memory of requests: who sends much and never ends is counted, and neither fills the server nor shuts out small ones.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore};
+use factlog_proto::v1;
+use factlog_proto::v1::append_session_response::Outcome;
+use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
+use factlog_server::Limits;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tonic::Code;
+
+use crate::served::{Served, runtime};
+use crate::web::{Answer, get, post, raw};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const MIB: usize = 1 << 20;
+
+fn append(bytes: usize) -> Append {
+    Append::new([Event::new(EventType::new("sent").expect("a type"), vec![b'x'; bytes])])
+}
+
+fn head(address: SocketAddr, length: usize) -> String {
+    format!(
+        "POST /v1/events HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/x-ndjson\r\n\
+         content-length: {length}\r\n\r\n"
+    )
+}
+
+/// A request that sends so much, announces more, and then says nothing.
+async fn stalled(address: SocketAddr, bytes: usize) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("connect");
+    socket.write_all(head(address, bytes + 1).as_bytes()).await.expect("send");
+    socket.write_all(&vec![b' '; bytes]).await.expect("send");
+    socket
+}
+
+/// Waits until requests hold so much, as the metrics tell.
+async fn until_held(address: SocketAddr, bytes: usize) {
+    let told = format!("factlog_requests_held_bytes {bytes}");
+    while !get(address, "/metrics").await.body.lines().any(|line| line == told) {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A large append that is over the room: it is refused as soon as it comes, so what is sent of it is for nobody.
+async fn large(address: SocketAddr) -> Answer {
+    let mut request = head(address, MIB).into_bytes();
+    request.resize(request.len() + MIB, b' ');
+    timeout(PATIENCE, raw(address, &request)).await.expect("it is answered at once")
+}
+
+/// Would fail if requests could fill the memory of the server together, if the refusal left open whether something was
+/// written, if small appends were shut out, or if the room were not given back.
+#[test]
+fn requests_that_stay_share_a_bounded_room() {
+    runtime().block_on(async {
+        let limits = Limits { request_bytes: 8 * MIB, ..Limits::default() };
+        let served = Served::start_with(Arc::new(MemoryStore::new()), |server| server.limits(limits)).await;
+        let address = served.address;
+        let small = served.client("?deadline=30s");
+        let held = [stalled(address, 3 * MIB).await, stalled(address, 3 * MIB).await];
+        timeout(PATIENCE, until_held(address, 6 * MIB)).await.expect("they arrive");
+        let answer = large(address).await;
+        let problem = answer.json();
+        assert_eq!((answer.status, &problem["outcome"]), (503, &"definite".into()), "{problem}");
+        assert!(
+            problem["detail"].as_str().is_some_and(|text| text.contains("nothing was written")),
+            "{problem}"
+        );
+
+        let mut grpc = EventStoreServiceClient::connect(format!("http://{address}")).await.expect("connect");
+        let status = grpc.append(v1::AppendRequest::from(append(MIB))).await.expect_err("there is no room");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.message().contains("nothing was written"), "{status}");
+        small.append(append(100)).await.expect("a small one over a session");
+        let answer =
+            post(address, "/v1/events", &["content-type: application/json"], r#"{"type":"t"}"#).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+
+        drop(held);
+        timeout(PATIENCE, until_held(address, 0)).await.expect("they are given up");
+        grpc.append(v1::AppendRequest::from(append(MIB))).await.expect("there is room again");
+        assert_eq!(
+            small.head().await.expect("a head").position.map(|at| at.get()),
+            Some(3),
+            "nothing refused is in it"
+        );
+        served.stop().await;
+    });
+}
+
+/// Would fail if what a session has sent were counted for ever, or its appends under way not at all.
+#[test]
+fn a_session_gives_back_what_is_answered() {
+    runtime().block_on(async {
+        let limits = Limits { request_bytes: 2 * MIB, ..Limits::default() };
+        let served = Served::start_with(Arc::new(MemoryStore::new()), |server| server.limits(limits)).await;
+        let mut grpc =
+            EventStoreServiceClient::connect(format!("http://{}", served.address)).await.expect("connect");
+        let other = stalled(served.address, 1_000).await;
+        timeout(PATIENCE, until_held(served.address, 1_000)).await.expect("it arrives");
+        let (requests, mut outgoing) = tokio::sync::mpsc::channel(1);
+        let outgoing = futures_util::stream::poll_fn(move |context| outgoing.poll_recv(context));
+        let mut answers = grpc.append_session(outgoing).await.expect("a session").into_inner();
+        // Ten times the room, one after the other; not alone, so that the room counts.
+        for number in 1..=20 {
+            let append = Some(append(MIB).into());
+            let request = v1::AppendSessionRequest { number, append, writer: None };
+            requests.send(request).await.expect("the session is open");
+            let answer = answers.message().await.expect("an answer").expect("one");
+            assert!(matches!(answer.outcome, Some(Outcome::Appended(_))), "{number}: {answer:?}");
+        }
+        let append = Some(append(2 * MIB).into());
+        let request = v1::AppendSessionRequest { number: 21, append, writer: None };
+        requests.send(request).await.expect("the session is open");
+        let status = answers.message().await.expect_err("there is no room for it");
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        drop(other);
+        served.stop().await;
+    });
+}
