@@ -114,9 +114,11 @@ impl Remote {
             .build()
             .map_err(|error| Failure::io("start the runtime", &error))?;
         let entered = runtime.enter();
-        let store = match &key {
-            Some(key) => RemoteStore::open_with_key(url, key),
-            None => RemoteStore::open(url),
+        let store = match (key_file, &key) {
+            // What is a pipe can be read once only; a file may be renewed while the command runs.
+            (Some(file), Some(_)) if file.is_file() => RemoteStore::open_with_key_file(url, file),
+            (_, Some(key)) => RemoteStore::open_with_key(url, key),
+            (_, None) => RemoteStore::open(url),
         };
         let store = store.map_err(|error| {
             Failure::new(Kind::Usage, format!("{url:?} cannot be used as a server"))

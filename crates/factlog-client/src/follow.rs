@@ -50,11 +50,18 @@ impl Following {
         let mut backoff = Backoff::default();
         let mut deadline = from_now(self.shared.target.resume);
         loop {
+            let version = self.shared.bearer.version();
             let error = match self.attempt(fetched, &mut deadline, &mut backoff).await {
                 Ended::Unwanted => return None,
                 Ended::Failed(error) => error,
             };
-            if error.kind() != ErrorKind::Unavailable || deadline <= now() || fetched.is_closed() {
+            // A key that has ended is no reason to end where another has taken its place.
+            let renewed =
+                error.kind() == ErrorKind::Unauthenticated && self.shared.bearer.version() != version;
+            if (error.kind() != ErrorKind::Unavailable && !renewed)
+                || deadline <= now()
+                || fetched.is_closed()
+            {
                 return Some(error);
             }
             sleep_until(deadline.min(from_now(backoff.pause()))).await;

@@ -14,7 +14,9 @@
 //! [`RemoteStore::open`] was called in.
 //!
 //! `factlogs://` connects over TLS 1.3. It trusts the authorities of the system or those in the file that `ca` names, and
-//! shows the certificate that `cert` and `cert-key` name; `docs/tls.md` has the steps. There is no authentication yet.
+//! shows the certificate that `cert` and `cert-key` name; `docs/tls.md` has the steps.
+//! A key, or a token of an issuer, is shown with every call (`docs/security.md`). In a file it may be renewed while the client runs: what
+//! is opened from then on shows the new one, and subscriptions that ended with the old one resume.
 //!
 //! # One thing to know
 //!

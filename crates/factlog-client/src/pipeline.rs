@@ -1,6 +1,6 @@
 //! The task that does appends in the order of calls, over one session after another.
 
-use crate::bearer::Channel;
+use crate::bearer::{Bearer, Channel};
 use factlog_core::{BoxFuture, EventId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
@@ -14,6 +14,7 @@ use crate::waiting::Waiting;
 /// What the task knows.
 pub(crate) struct Pipeline {
     pub(crate) channel: Channel,
+    pub(crate) bearer: Bearer,
     pub(crate) items: mpsc::UnboundedReceiver<Item>,
     pub(crate) waiting: Waiting,
     /// A question for the head that everything called later waits for.
@@ -27,9 +28,10 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(channel: Channel, items: mpsc::UnboundedReceiver<Item>) -> Self {
+    pub(crate) fn new(channel: Channel, bearer: Bearer, items: mpsc::UnboundedReceiver<Item>) -> Self {
         Self {
             channel,
+            bearer,
             items,
             waiting: Waiting::new(),
             mark: None,

@@ -45,6 +45,7 @@ pub struct RemoteStore {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) channel: Channel,
+    pub(crate) bearer: Bearer,
     pub(crate) target: Target,
     runtime: Handle,
     closed: watch::Sender<bool>,
@@ -65,7 +66,7 @@ impl Shared {
 impl RemoteStore {
     /// A store at `factlog://host:port`, with `?deadline=10s&resume=5m` where those defaults do not fit: how long a call
     /// may take with all its retries, and how long a subscription tries to resume. `key-file=FILE` names the file with the key
-    /// to show, read now. It connects with the first call.
+    /// or the token to show; one that takes its place is shown from then on. It connects with the first call.
     ///
     /// With `factlogs://` over TLS: `ca=FILE` names the authorities to trust in place of the system's, `cert=FILE` and
     /// `cert-key=FILE` the certificate to show. The files are PEM, read anew for each connection; `%26` is an ampersand.
@@ -75,8 +76,8 @@ impl RemoteStore {
     /// another machine, and outside of a tokio runtime.
     pub fn open(connection: &str) -> Result<Self> {
         let target = Target::parse(connection)?;
-        let key = target.key_file.as_deref().map(key_in).transpose()?;
-        Self::connect(connection, target, key.as_deref())
+        let bearer = target.key_file.as_deref().map(Bearer::from_file).transpose()?;
+        Self::connect(connection, target, bearer.unwrap_or_default())
     }
 
     /// The same, showing this key, for programs that keep it elsewhere than in a file.
@@ -84,16 +85,23 @@ impl RemoteStore {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_with_key(connection: &str, key: &str) -> Result<Self> {
-        Self::connect(connection, Target::parse(connection)?, Some(key))
+        Self::connect(connection, Target::parse(connection)?, Bearer::new(key)?)
     }
 
-    fn connect(connection: &str, target: Target, key: Option<&str>) -> Result<Self> {
-        if key.is_some() && !target.keeps_secrets() {
+    /// The same, showing the key or the token in this file.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_with_key_file(connection: &str, file: &Path) -> Result<Self> {
+        Self::connect(connection, Target::parse(connection)?, Bearer::from_file(file)?)
+    }
+
+    fn connect(connection: &str, target: Target, bearer: Bearer) -> Result<Self> {
+        if bearer.is_some() && !target.keeps_secrets() {
             return Err(Error::invalid(format!(
                 "{connection:?} would send the key to another machine for everybody on the way to read; use TLS"
             )));
         }
-        let bearer = Bearer::new(key)?;
         let runtime = Handle::try_current().map_err(|error| {
             Error::invalid("a remote store needs a tokio runtime; open it inside of one").because(error)
         })?;
@@ -115,12 +123,12 @@ impl RemoteStore {
                 endpoint.origin(origin).connect_with_connector_lazy(Connector::new(&target, files)?)
             }
         };
-        let channel = Channel::new(channel, bearer);
+        let channel = Channel::new(channel, bearer.clone());
         let (queue, items) = Queue::new();
         let (finish, finished) = watch::channel(false);
-        runtime.spawn(Pipeline::new(channel.clone(), items).run(finish));
+        runtime.spawn(Pipeline::new(channel.clone(), bearer.clone(), items).run(finish));
         let closed = watch::channel(false).0;
-        let shared = Shared { channel, target, runtime, closed, resumed: AtomicU64::new(0) };
+        let shared = Shared { channel, bearer, target, runtime, closed, resumed: AtomicU64::new(0) };
         Ok(Self { shared: Arc::new(shared), queue, finished })
     }
 
@@ -230,16 +238,4 @@ impl EventStore for RemoteStore {
             Ok(())
         })
     }
-}
-
-/// The key in a file: its first line.
-fn key_in(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::invalid(format!("cannot read the key in {}", path.display())).because(error)
-    })?;
-    let key = text.lines().next().unwrap_or_default().trim();
-    if key.is_empty() {
-        return Err(Error::invalid(format!("there is no key in {}", path.display())));
-    }
-    Ok(key.to_owned())
 }

@@ -51,6 +51,8 @@ struct Open {
     answers: Streaming<v1::AppendSessionResponse>,
     /// Named in the first message.
     writer: Option<v1::Writer>,
+    /// Of the key that it was opened with.
+    version: u64,
 }
 
 impl Pipeline {
@@ -67,6 +69,7 @@ impl Pipeline {
 
     async fn open(&mut self) -> Result<Open, Ended> {
         self.epoch += 1;
+        let version = self.bearer.version();
         let (requests, mut outgoing) = mpsc::channel(OUTGOING);
         let mut client = client(self.channel.clone());
         let opening = client.append_session(poll_fn(move |context| outgoing.poll_recv(context)));
@@ -76,7 +79,7 @@ impl Pipeline {
         };
         let answers = opened.map_err(|status| Ended::of(&status))?.into_inner();
         let writer = Some(v1::Writer { id: self.writer.to_vec(), epoch: self.epoch });
-        Ok(Open { requests, answers, writer })
+        Ok(Open { requests, answers, writer, version })
     }
 
     async fn converse(&mut self, open: &mut Open) -> Ended {
@@ -90,6 +93,10 @@ impl Pipeline {
             }
             if self.closed && self.waiting.is_empty() && self.mark.is_none() {
                 return Ended::Done;
+            }
+            // The server knows this session by the key that it began with, which may be good for nothing by now.
+            if self.waiting.has_unsent() && self.bearer.version() != open.version {
+                return Ended::Broken(Error::unavailable("there is another key to show"));
             }
             // Nothing that was called after a mark is sent before the mark is answered.
             let may_take = !self.closed && self.mark.is_none() && self.waiting.has_room();

@@ -9,8 +9,8 @@
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
 //! * What one peer may cost has [`Limits`], and whoever is over one is refused or cut without a wait for the others.
-//! * With [`Access`], every caller shows a key and may do what its grants say, event by event; without, whoever reaches it may do
-//!   everything. It listens on addresses that other machines can reach with [`Access`] and [`Tls`] only.
+//! * With [`Access`], every caller shows a key, a token or a certificate and may do what its grants say, event by event;
+//!   without, whoever reaches it may do everything. It listens on addresses that other machines can reach with [`Access`] and [`Tls`] only.
 //!
 //! It knows no store's files. Reads of an embedded store do their I/O on the runtime's threads, a batch at a time.
 //!
@@ -66,7 +66,7 @@ use listen::{Listening, Report};
 use metrics::{Metrics, Observed};
 use trace::Watch;
 
-pub use access::{Access, FIRST_PRINCIPAL};
+pub use access::{Access, FIRST_PRINCIPAL, TokenKeys, TokenSettings};
 pub use health::{ProjectionHealth, ProjectionsHealth};
 pub use http::Problem;
 pub use listen::{DRAIN, Limits};
@@ -209,12 +209,13 @@ impl Server {
         let audit = Audit::default();
         let routes = self.routes(&metrics, audit.clone(), &stopping)?.prepare().into_axum_router();
         let Self { store, access, tls, limits, report, .. } = self;
+        let told = (report.clone(), metrics.clone());
         let listening = Listening { routes, tls, limits, report, stopping, metrics };
         let mut serving = std::pin::pin!(listening.run(listener));
         let ended = tokio::select! {
             () = &mut serving => Ok(()),
             never = audit.record(&*store) => match never {},
-            error = following(access.as_deref()) => Err(error),
+            error = following(access.as_deref(), &told) => Err(error),
             () = shutdown => Ok(()),
         };
         // Nobody listens any more only where serving has ended by itself.
@@ -256,10 +257,11 @@ impl Server {
 }
 
 /// Ready when what is recorded of keys cannot be followed any more: on a guess nobody is let in.
-async fn following(access: Option<&Access>) -> Error {
-    match access {
-        Some(access) => access.follow().await,
-        None => std::future::pending().await,
+async fn following(access: Option<&Access>, (report, metrics): &(Report, Arc<Metrics>)) -> Error {
+    let Some(access) = access else { return std::future::pending().await };
+    tokio::select! {
+        error = access.follow() => error,
+        never = access.keep_tokens(|good| metrics.token_keys_fetched(good), |error| (report.0)(error)) => match never {},
     }
 }
 

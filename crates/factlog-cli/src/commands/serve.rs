@@ -1,5 +1,7 @@
 //! `factlog serve`: the store in a data directory behind a socket, until it is told to stop.
 
+mod tokens;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +35,11 @@ Examples:
   factlog serve --insecure --data bank.db
   factlog serve --data bank.db --tls-cert server.pem --tls-key server.key";
 
-/// Serve the store over gRPC and HTTP, to those who show a key
+/// Serve the store over gRPC and HTTP, to those who show a key or a token
 ///
 /// Programs reach it as factlog://127.0.0.1:4270, and over HTTP and JSON as http://127.0.0.1:4270/v1/events; with
 /// --tls-cert and --tls-key as factlogs:// and https:// only. They show a key; the first start of a store makes one that allows
-/// everything and shows it once, `factlog auth` makes others. An address that other machines can reach is refused without TLS and
+/// everything and shows it once, `factlog auth` makes others. With --jwt-issuer, tokens of that issuer count as well. An address that other machines can reach is refused without TLS and
 /// keys. Interrupted or terminated, it ends every stream with a reason, answers what it has begun,
 /// closes the store and ends with 0; a second interrupt ends it at once, which loses nothing that was acknowledged.
 ///
@@ -72,6 +74,7 @@ async fn serve(settings: &Resolved, telemetry: &Telemetry, context: &Context) ->
         .map_err(|error| Failure::io("reach the service manager that NOTIFY_SOCKET names", &error))?;
     let stopped = stopped()?;
     let tls = tls(settings)?;
+    let tokens = tokens::settings(settings)?;
     let listen = settings.address("listen");
     let listener = TcpListener::bind(listen)
         .await
@@ -85,6 +88,9 @@ async fn serve(settings: &Resolved, telemetry: &Telemetry, context: &Context) ->
     let url = format!("factlog{secure}://{address}");
     let http = format!("http{secure}://{address}");
     let (access, first_key) = access(settings, &store).await?;
+    if let (Some(access), Some(tokens)) = (&access, &tokens) {
+        access.take_tokens(tokens).map_err(|error| Failure::store("take tokens", &error))?;
+    }
     answer(
         context.json,
         || json!({ "url": url, "http": http, "data": directory, "admin_key": first_key }),

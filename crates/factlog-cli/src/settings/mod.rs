@@ -48,7 +48,7 @@ pub(crate) struct Setting {
 
 /// Every setting. To add one, add its row, and ask for it where `factlog serve` uses it.
 #[rustfmt::skip]
-pub(crate) static TABLE: [Setting; 17] = [
+pub(crate) static TABLE: [Setting; 27] = [
     Setting { name: "data", kind: Kind::Directory, default: None, secret: false, meaning: "The data directory; there is none unless one is named" },
     Setting { name: "listen", kind: Kind::Address, default: Some("127.0.0.1:4270"), secret: false, meaning: "Where to listen; port 0 takes a free one" },
     Setting { name: "admin-key-file", kind: Kind::File, default: None, secret: true, meaning: "The key that the first start lets in to everything; a file that is not there is made with a new one" },
@@ -58,6 +58,16 @@ pub(crate) static TABLE: [Setting; 17] = [
     Setting { name: "tls-client-ca", kind: Kind::File, default: None, secret: false, meaning: "Clients must show a certificate that an authority in this PEM file has signed" },
     Setting { name: "tls-client-auth", kind: Kind::Word(&["required", "optional"]), default: Some("required"), secret: false, meaning: "Whether they must show one, or only may" },
     Setting { name: "tls-client-age", kind: Kind::Time { max: 365 * 86_400 }, default: Some("1h"), secret: false, meaning: "How long a connection with a client certificate lasts before the client must show it anew; 0s is until it expires" },
+    Setting { name: "jwt-issuer", kind: Kind::Text, default: None, secret: false, meaning: "Take tokens of this issuer too (JWT, OpenID Connect): its URL, as `iss` has it" },
+    Setting { name: "jwt-audience", kind: Kind::Text, default: None, secret: false, meaning: "What `aud` of a token must have in it" },
+    Setting { name: "jwt-algorithms", kind: Kind::Text, default: Some("RS256,ES256,EdDSA"), secret: false, meaning: "What may have signed a token, with commas between; asymmetric algorithms only" },
+    Setting { name: "jwt-jwks-url", kind: Kind::Text, default: None, secret: false, meaning: "The keys of tokens are there, and not where the issuer says" },
+    Setting { name: "jwt-jwks-file", kind: Kind::File, default: None, secret: false, meaning: "The keys of tokens are in this file, and nowhere else" },
+    Setting { name: "jwt-ca", kind: Kind::File, default: None, secret: false, meaning: "Trust the authorities in this PEM file, and not the system's, when keys of tokens are fetched" },
+    Setting { name: "jwt-leeway", kind: Kind::Time { max: 300 }, default: Some("60s"), secret: false, meaning: "How far the clocks of the issuer and of this machine may be apart" },
+    Setting { name: "jwt-max-lifetime", kind: Kind::Time { max: 366 * 86_400 }, default: Some("24h"), secret: false, meaning: "Refuse tokens that are good for longer, from `iat` to `exp`" },
+    Setting { name: "jwt-principal-claim", kind: Kind::Text, default: Some("sub"), secret: false, meaning: "The claim that names the principal `jwt:NAME`; also a JSON pointer such as /user/id" },
+    Setting { name: "jwt-roles-claim", kind: Kind::Text, default: None, secret: false, meaning: "The claim that names roles, which have the grants of the principals `role:NAME`" },
     Setting { name: "reflection", kind: Kind::Switch, default: Some("false"), secret: false, meaning: "Describe the services to tools such as grpcurl (gRPC reflection)" },
     Setting { name: "log", kind: Kind::Word(&["text", "json", "off"]), default: Some("text"), secret: false, meaning: "Log to standard error: lines for people, a JSON object a line, or nothing" },
     Setting { name: "log-level", kind: Kind::Text, default: Some(telemetry::FILTER), secret: false, meaning: "What is logged: off, error, warn, info (with every request), debug, trace; also by target, with commas between" },

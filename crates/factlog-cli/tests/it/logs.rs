@@ -27,7 +27,7 @@ impl Logged {
         Self::serve(home, &[&["--insecure"], arguments].concat(), variables)
     }
 
-    fn serve(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn serve(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command =
             home.command(&[&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat());
         command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env_remove("FACTLOG_LOG_LEVEL");

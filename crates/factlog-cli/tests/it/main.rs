@@ -27,4 +27,5 @@ mod serve;
 mod server;
 mod settings;
 mod supervised;
+mod tokens;
 mod verify;

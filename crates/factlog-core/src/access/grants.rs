@@ -18,7 +18,7 @@ use crate::{Event, EventType, Query, QueryItem, Result, StreamId, limits};
 /// # Ok::<(), factlog_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grants(Vec<Grant>);
+pub struct Grants(pub(super) Vec<Grant>);
 
 impl Grants {
     /// From the texts of the grants.

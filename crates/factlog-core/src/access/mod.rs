@@ -20,6 +20,13 @@ pub use names::PrincipalName;
 /// How the streams begin that only the server writes: its keys and grants, and its audit log.
 pub const SERVER_STREAMS: &str = "$server-";
 
+/// All of them together: whoever has more grants may do more.
+impl FromIterator<Grant> for Grants {
+    fn from_iter<T: IntoIterator<Item = Grant>>(grants: T) -> Self {
+        Self(grants.into_iter().collect())
+    }
+}
+
 /// Whoever has grants: a person, a program, a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {

@@ -6,6 +6,7 @@
 //!
 //! What administrators do is recorded by the facts in `$server-access`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -59,7 +60,7 @@ impl Counted {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Refused {
     Denied { principal: PrincipalName, action: Action, what: String },
-    Unauthenticated { peer: Option<IpAddr>, why: &'static str },
+    Unauthenticated { peer: Option<IpAddr>, why: Cow<'static, str> },
 }
 
 impl Audit {
@@ -70,8 +71,8 @@ impl Audit {
     }
 
     /// Somebody did not show who it is.
-    pub(super) fn unauthenticated(&self, peer: Option<IpAddr>, why: &'static str) {
-        self.count(Refused::Unauthenticated { peer, why });
+    pub(super) fn unauthenticated(&self, peer: Option<IpAddr>, why: impl Into<Cow<'static, str>>) {
+        self.count(Refused::Unauthenticated { peer, why: why.into() });
     }
 
     fn count(&self, refused: Refused) {

@@ -1,6 +1,7 @@
 //! Whoever asks: a principal, and the credential that says so for as long as it is good.
 
 use std::fmt;
+use std::iter::once;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -12,10 +13,14 @@ use tokio::time::sleep;
 use super::directory::Access;
 use super::facts::State;
 use super::secret::Key;
+use super::tokens::Shown;
 
 /// How long a clock is trusted not to have been set: the end of a key is noticed as late as that, where it was. It is not
 /// short, because every open stream of a key that ends looks so often.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What the names of principals begin with that show a certificate.
+pub(super) const CERTIFICATE: &str = "cert:";
 
 /// Who asks.
 #[derive(Clone)]
@@ -32,6 +37,8 @@ enum Credential {
     Key { access: Arc<Access>, id: Arc<str> },
     /// The certificate of the connection, which was verified when it began.
     Certificate { access: Arc<Access> },
+    /// A token that said this.
+    Token { access: Arc<Access>, shown: Arc<Shown> },
 }
 
 impl Caller {
@@ -56,16 +63,33 @@ impl Caller {
 
     /// Whoever has shown a certificate with this name: the principal `cert:NAME`, if there is one.
     pub(super) fn with_certificate(access: &Arc<Access>, name: &str) -> Option<Self> {
-        let principal = PrincipalName::new(&format!("cert:{name}")).ok()?;
+        let principal = PrincipalName::new(&format!("{CERTIFICATE}{name}")).ok()?;
         access.state().grants(&principal)?;
         Some(Self { principal, credential: Credential::Certificate { access: access.clone() } })
     }
 
+    /// Whoever a token speaks of, if there is such a principal, or one of its roles.
+    pub(super) fn with_token(access: &Arc<Access>, shown: Shown) -> Option<Self> {
+        together(&access.state(), &shown)?;
+        let principal = shown.principal.clone();
+        Some(Self {
+            principal,
+            credential: Credential::Token { access: access.clone(), shown: Arc::new(shown) },
+        })
+    }
+
     /// Who it is, where that had to be shown.
     pub(crate) fn authenticated(&self) -> Option<&PrincipalName> {
+        self.access().map(|_| &self.principal)
+    }
+
+    /// Where it is known; `None` without authentication.
+    fn access(&self) -> Option<&Arc<Access>> {
         match &self.credential {
             Credential::None => None,
-            Credential::Key { .. } | Credential::Certificate { .. } => Some(&self.principal),
+            Credential::Key { access, .. }
+            | Credential::Certificate { access }
+            | Credential::Token { access, .. } => Some(access),
         }
     }
 
@@ -85,21 +109,25 @@ impl Caller {
             Credential::Certificate { access } => {
                 return Ok(access.state().grants(&self.principal).cloned().unwrap_or_default());
             }
+            Credential::Token { access, shown } if access.now() < shown.good_until => {
+                return Ok(together(&access.state(), shown).unwrap_or_default());
+            }
+            Credential::Token { .. } => return Err(self.lapsed("token", "expired")),
         };
         let state = access.state();
-        let kept = state.key(id).ok_or_else(|| self.lapsed("unknown"))?;
+        let kept = state.key(id).ok_or_else(|| self.lapsed("key", "unknown"))?;
         if kept.info.revoked_at.is_some() {
-            return Err(self.lapsed("revoked"));
+            return Err(self.lapsed("key", "revoked"));
         }
         if !kept.info.is_good(access.now()) {
-            return Err(self.lapsed("expired"));
+            return Err(self.lapsed("key", "expired"));
         }
         Ok(state.grants(&self.principal).cloned().unwrap_or_default())
     }
 
-    fn lapsed(&self, how: &str) -> Error {
+    fn lapsed(&self, what: &str, how: &str) -> Error {
         Error::unauthenticated(format!(
-            "the key of {} is {how}; nothing more is done with it",
+            "the {what} of {} is {how}; nothing more is done with it",
             self.principal
         ))
     }
@@ -111,20 +139,22 @@ impl Caller {
 
     /// Tells of changes of keys and grants, where there are any.
     pub(super) fn news(&self) -> Option<watch::Receiver<Arc<State>>> {
+        self.access().map(|access| access.changes())
+    }
+
+    /// When the credential stops to be good, if that is known.
+    fn ends_at(&self) -> Option<Timestamp> {
         match &self.credential {
-            Credential::None => None,
-            Credential::Key { access, .. } | Credential::Certificate { access } => Some(access.changes()),
+            Credential::None | Credential::Certificate { .. } => None,
+            Credential::Key { access, id } => access.state().key(id)?.info.expires_at,
+            Credential::Token { shown, .. } => Some(shown.good_until),
         }
     }
 
     /// Ready when these grants are not the caller's any more: with `Unauthenticated` when the credential is not good, with
     /// `Unavailable` when the grants are others, so that whoever resumes goes on with those.
     pub(super) async fn changed(self, grants: Arc<Grants>) -> Error {
-        let (access, id) = match &self.credential {
-            Credential::None => return std::future::pending().await,
-            Credential::Key { access, id } => (access, Some(id)),
-            Credential::Certificate { access } => (access, None),
-        };
+        let Some(access) = self.access() else { return std::future::pending().await };
         let mut changes = access.changes();
         loop {
             match self.grants() {
@@ -136,10 +166,9 @@ impl Caller {
                 }
                 Err(error) => return error,
             }
-            let expires_at = id.and_then(|id| access.state().key(id)?.info.expires_at);
             let looking = async {
-                match expires_at {
-                    Some(expires_at) => sleep(remaining(access.now(), expires_at)).await,
+                match self.ends_at() {
+                    Some(end) => sleep(remaining(access.now(), end)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -153,6 +182,13 @@ impl Caller {
             }
         }
     }
+}
+
+/// What the principal of a token may do together with its roles; `None` where there is neither.
+fn together(state: &State, shown: &Shown) -> Option<Arc<Grants>> {
+    let mut found = once(&shown.principal).chain(&shown.roles).filter_map(|name| state.grants(name));
+    let first = found.next()?.clone();
+    Some(found.fold(first, |all, more| Arc::new(all.iter().chain(more.iter()).cloned().collect())))
 }
 
 /// Until then, by a clock that may be set meanwhile: far away it looks again, close by it is exact.

@@ -3,14 +3,17 @@
 use factlog_core::access::{Grants, KeyInfo, MintedKey, NewKey, Principal, PrincipalName};
 use factlog_core::{Error, Result, Timestamp};
 
+use super::caller::CERTIFICATE;
 use super::directory::Access;
 use super::facts::{Fact, State};
 use super::secret::Key;
+use super::tokens::{PRINCIPAL, ROLE};
 
 impl Access {
     pub(super) async fn create_key(&self, new: NewKey, by: &str) -> Result<MintedKey> {
         let (key, secret) = Key::mint()?;
         let principal = &new.principal;
+        may_have_a_key(principal)?;
         self.in_future(new.expires_at)?;
         let change = |state: &State| {
             let mut facts = Vec::new();
@@ -99,6 +102,16 @@ impl Access {
             ))),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// Whoever is known by something else must not be taken for somebody with a key.
+fn may_have_a_key(principal: &PrincipalName) -> Result<()> {
+    match [CERTIFICATE, PRINCIPAL, ROLE].into_iter().find(|prefix| principal.as_str().starts_with(prefix)) {
+        Some(prefix) => Err(Error::invalid(format!(
+            "names that begin with {prefix} are for those who show a certificate or a token, and not for keys"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! * What was changed is appended under the revision that was seen, and folded before it is answered.
 //! * Whoever holds a [`Caller`](super::caller::Caller) asks for its grants anew each time, or is told of a change.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use factlog_core::access::{AccessControl, Grants, MintedKey, PrincipalName};
 use factlog_core::{
@@ -16,6 +16,7 @@ use super::changes::{created, set};
 use super::facts::{Fact, STREAM, State};
 use super::local::Asked;
 use super::secret::Key;
+use super::tokens::Tokens;
 
 /// The principal of a store's first key.
 pub const FIRST_PRINCIPAL: &str = "admin";
@@ -44,6 +45,7 @@ pub struct Access {
     state: watch::Sender<Arc<State>>,
     /// Held by whoever reads on, so that the state never goes back.
     reading: Mutex<()>,
+    pub(super) tokens: OnceLock<Tokens>,
 }
 
 impl Access {
@@ -60,7 +62,8 @@ impl Access {
     /// # Errors
     /// Those of [`open`](Self::open).
     pub async fn open_with(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
-        let access = Self { store, clock, state: watch::Sender::default(), reading: Mutex::default() };
+        let (state, reading, tokens) = (watch::Sender::default(), Mutex::default(), OnceLock::new());
+        let access = Self { store, clock, state, reading, tokens };
         access.refresh().await?;
         Ok(Arc::new(access))
     }

@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     connections: Gauge,
     pub(crate) requests_held: Gauge,
     auth_failures: Family<Reason, Counter>,
+    token_key_fetches: Family<Reason, Counter>,
     followers: Arc<Followers>,
     collected: Arc<Collected>,
 }
@@ -120,6 +121,12 @@ impl Metrics {
             "Requests refused because of who asked or did not say",
             auth_failures.clone(),
         );
+        let token_key_fetches = Family::default();
+        registry.register(
+            "token_key_fetches",
+            "Fetches of the keys of an issuer of tokens, by what they came to",
+            token_key_fetches.clone(),
+        );
         registry.register("build", "The server's version", Info::new([("version", version)]));
         let followers = Arc::<Followers>::default();
         let collected = Arc::new(Collected::new(followers.clone(), certificate_expires, host, clock));
@@ -132,6 +139,7 @@ impl Metrics {
             connections,
             requests_held,
             auth_failures,
+            token_key_fetches,
             followers,
             collected,
         }
@@ -151,5 +159,10 @@ impl Metrics {
     /// A request was refused because of who asked: `reason` is one of a few words, such as `bad_key`.
     pub(crate) fn auth_failed(&self, reason: &'static str) {
         self.auth_failures.get_or_create(&[("reason", reason)]).inc();
+    }
+    /// The keys of tokens were fetched, or could not be.
+    pub(crate) fn token_keys_fetched(&self, fetched: bool) {
+        let result = if fetched { "fetched" } else { "failed" };
+        self.token_key_fetches.get_or_create(&[("result", result)]).inc();
     }
 }

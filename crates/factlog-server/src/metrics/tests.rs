@@ -50,6 +50,7 @@ fn full() -> Metrics {
     let (host, expires) = (Arc::new(Machine::default()), Arc::new(AtomicU64::new(1_900_000_000)));
     let metrics = Metrics::new("1.2.3", Some(host), Arc::new(Minutes::default()), expires);
     metrics.auth_failed("bad_key");
+    metrics.token_keys_fetched(true);
     let method = Method::Grpc("factlog.v1.EventStoreService/Append");
     metrics.requested(&Labels { protocol: "grpc", method, code: Code::Grpc(0) });
     let mut orders = ProjectionHealth::new("orders", "live");

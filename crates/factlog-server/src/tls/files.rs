@@ -54,7 +54,7 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>> {
 }
 
 /// Adds the certificates in a file to those that are trusted.
-pub(super) fn authorities(path: &Path, roots: &mut RootCertStore) -> Result<()> {
+pub(crate) fn authorities(path: &Path, roots: &mut RootCertStore) -> Result<()> {
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(|error| {
             let message = format!("a certificate in {} is no authority's: {error}", path.display());

@@ -18,7 +18,8 @@ use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use rustls::{RootCertStore, crypto, version};
 use tokio_rustls::TlsAcceptor;
 
-use files::{Stamp, authorities, certificates, key, stamp};
+pub(crate) use files::authorities;
+use files::{Stamp, certificates, key, stamp};
 pub(crate) use names::{PeerName, expires};
 
 /// Whether clients show certificates, and the file of the authorities that sign them.

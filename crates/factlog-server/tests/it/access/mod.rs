@@ -4,6 +4,7 @@ mod crossing;
 mod every_door;
 mod keys;
 mod streams;
+mod tokens;
 mod web_keys;
 
 use std::sync::Arc;
