@@ -67,7 +67,7 @@ impl Gate {
     ///
     /// # Errors
     /// Those of [`store`](Self::store); `Unauthenticated` where the credential is not good any more.
-    pub(crate) fn may_call(&self, of: &Extensions, name: &str) -> Result<bool> {
+    pub(crate) fn may_call(of: &Extensions, name: &str) -> Result<bool> {
         Ok(Self::caller(of)?.grants()?.may_call(name))
     }
 
@@ -76,7 +76,7 @@ impl Gate {
     /// # Errors
     /// Those of [`may_call`](Self::may_call); `Denied` where no grant says so.
     pub(crate) fn call(&self, of: &Extensions, name: &str) -> Result<()> {
-        if self.may_call(of, name)? {
+        if Self::may_call(of, name)? {
             return Ok(());
         }
         let caller = Self::caller(of)?;

@@ -49,7 +49,7 @@ pub(super) async fn list(State(api): State<Api>, request: Request) -> Result<Res
         let mut calls = Vec::new();
         for offer in program.offers() {
             let name = format!("{}/{}", program.name(), offer.name);
-            if api.gate.may_call(request.extensions(), &name)? {
+            if Gate::may_call(request.extensions(), &name)? {
                 calls.push(json!({
                     "name": offer.name, "method": method(offer.kind).as_str(), "path": format!("/app/{name}"),
                 }));
@@ -173,18 +173,18 @@ async fn text(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
 fn position(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     let mut said = headers.get_all(POSITION).iter();
     let (one, None) = (said.next(), said.next()) else {
-        return Err(wrong_position("give it once".to_owned()));
+        return Err(wrong_position("give it once"));
     };
     let Some(one) = one else { return Ok(None) };
     let text = one.to_str().unwrap_or("?");
     match text {
         // What a query of an empty log has told.
         "0" => Ok(None),
-        text => text.parse().map(Some).map_err(|error: Error| wrong_position(error.to_string())),
+        text => text.parse().map(Some).map_err(|error: Error| wrong_position(&error.to_string())),
     }
 }
 
-fn wrong_position(why: String) -> Problem {
+fn wrong_position(why: &str) -> Problem {
     Problem::invalid(format!("header Factlog-Position: {why}")).with("header", "Factlog-Position")
 }
 
