@@ -7,8 +7,9 @@ use factlog_core::Result;
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-/// Batches that are fetched ahead, besides the one that is being delivered and the one that waits.
-const AHEAD: usize = 1;
+/// Batches that are fetched ahead, besides the one that is being delivered and the one that waits: so many that whoever is woken for one
+/// finds the next there too.
+const AHEAD: usize = 4;
 
 /// Where a task puts what it fetches. A failure is the last thing it puts there.
 pub(crate) type Fetched<T> = mpsc::Sender<Result<Vec<T>>>;
