@@ -15,9 +15,12 @@ use super::shop::{Do, Fulfil};
 use crate::SOON;
 use crate::bank::{Balances, Record, app_with, deposited, opened};
 
-/// Every span of the framework: its parent's name, its own, and what it says.
+/// Every span of the framework.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, &'static str, String)>>>);
+struct Seen(Arc<Mutex<Vec<One>>>);
+
+/// A span: its parent's name, its own, and what it says.
+type One = (String, &'static str, String);
 
 #[derive(Default)]
 struct Said(String);
