@@ -1,6 +1,7 @@
-"""Teaches Schemathesis NDJSON, both ways: a list is written as an item a line, and read so."""
+"""Teaches Schemathesis NDJSON, both ways: a list is written as an item a line, and read so. And to leave its own key alone."""
 
 import json
+import os
 
 import schemathesis
 
@@ -16,3 +17,12 @@ def write(context, value):
 @schemathesis.deserializer("application/x-ndjson")
 def read(context, response):
     return [json.loads(line) for line in response.content.decode().splitlines()]
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # What it finds in one answer it tries elsewhere: without this it revokes the key by which it asks, and sees nothing more.
+    own = {"id": os.environ.get("FACTLOG_OWN_KEY_ID"), "name": "admin"}
+    for name, value in own.items():
+        if case.path_parameters and case.path_parameters.get(name) == value:
+            case.path_parameters[name] = "nobody"

@@ -12,6 +12,7 @@ use factlog_core::{
     Append, AppendCondition, AppendError, BoxFuture, Conflict, ErrorKind, Position, QueryItem, Result,
 };
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::codec::raw_event;
 use crate::contention::Boundary;
@@ -21,6 +22,7 @@ use crate::lanes::lanes_of;
 use crate::load::End;
 use crate::metadata::{CAUSATION, CORRELATION};
 use crate::model::sealed::Fold as _;
+use crate::spans;
 use crate::view::query_of;
 use crate::{App, Context, Decide, Events, ExecuteError, LoadPolicy, Metadata, Model, Outcome, Recorded};
 
@@ -128,7 +130,7 @@ impl<C: Decide> IntoFuture for Execute<C> {
                 app: self.app,
                 command: self.command,
             };
-            run.until_done().await
+            run.until_done().instrument(spans::command::<C>()).await
         })
     }
 }
@@ -168,7 +170,8 @@ impl<C: Decide> Run<C> {
             let context =
                 Context { now, head: folded.head, key: self.key.as_ref().map(|key| key.text.clone()) };
             let model = C::Model::finish(folded.slots);
-            let events = match self.command.decide(&model, &context) {
+            let decided = spans::decide::<C>(attempts).in_scope(|| self.command.decide(&model, &context));
+            let events = match decided {
                 Ok(events) if !events.as_slice().is_empty() => events,
                 // Old facts are good enough to try, not to refuse.
                 _ if !folded.latest => continue,
@@ -210,7 +213,8 @@ impl<C: Decide> Run<C> {
         if let Some(key) = &self.key {
             append = append.when(AppendCondition::none_match(key.query(), None));
         }
-        let failed = match self.app.store().append(append).await {
+        let span = spans::append(&append);
+        let failed = match self.app.store().append(append).instrument(span).await {
             Ok(appended) => return Ok(Attempt::Done(Outcome::of(&appended, attempts))),
             Err(failed) => failed,
         };

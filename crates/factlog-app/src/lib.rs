@@ -92,6 +92,7 @@ pub mod publish;
 pub mod schema;
 mod slot;
 pub mod snapshot;
+mod spans;
 mod split;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -12,6 +12,7 @@ use factlog_core::{
 };
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use tracing::Instrument as _;
 
 use super::book::Book;
 use super::dispatch::{Dispatch, Dispatched};
@@ -23,7 +24,7 @@ use super::record::CommandRef;
 use super::stage::Stage;
 use super::status::{ProcessState, ProcessStatus};
 use super::{ProcessError, ProcessManager};
-use crate::App;
+use crate::{App, spans};
 
 pub(super) struct Runner<P: ProcessManager> {
     pub(super) app: App,
@@ -81,7 +82,8 @@ impl<P: ProcessManager> Runner<P> {
             None => self.stage().await?,
         };
         if !stage.is_empty() {
-            self.commit(stage).await?;
+            let span = spans::step(P::NAME, stage.taken);
+            self.commit(stage).instrument(span).await?;
             return Ok(Turn::Worked);
         }
         if 0 < stage.taken {
@@ -240,16 +242,19 @@ impl<P: ProcessManager> Runner<P> {
             catch_unwind(AssertUnwindSafe(|| self.process.dispatch(typed, to)))
                 .map_err(|panic| format!("`dispatch` panicked: {}", said(&*panic)))
         });
-        Some(Box::pin(async move {
-            let outcome = match begun {
-                Err(reason) => Dispatched::Stuck(reason),
-                Ok(dispatching) => match AssertUnwindSafe(dispatching.0).catch_unwind().await {
-                    Ok(outcome) => outcome,
-                    Err(panic) => Dispatched::Stuck(format!("it panicked: {}", said(&*panic))),
-                },
-            };
-            Landed { stream, command, outcome }
-        }))
+        Some(Box::pin(
+            async move {
+                let outcome = match begun {
+                    Err(reason) => Dispatched::Stuck(reason),
+                    Ok(dispatching) => match AssertUnwindSafe(dispatching.0).catch_unwind().await {
+                        Ok(outcome) => outcome,
+                        Err(panic) => Dispatched::Stuck(format!("it panicked: {}", said(&*panic))),
+                    },
+                };
+                Landed { stream, command, outcome }
+            }
+            .instrument(spans::dispatch(P::NAME)),
+        ))
     }
 
     pub(super) fn status(&self) -> ProcessStatus {

@@ -19,6 +19,7 @@ use super::target::{Chunk, Control, Emits, Target};
 use super::waits::Waited;
 use super::worker::{Ended, Worker};
 use crate::model::Mark;
+use crate::spans;
 
 /// Positions after which the checkpoint is written although nothing concerned the worker.
 const SILENT_POSITIONS_MAX: u64 = 10_000;
@@ -147,6 +148,8 @@ impl<T: Target> Worker<T> {
         if self.held.is_empty() {
             return Ok(());
         }
+        let span = spans::project(T::NAME, self.generation, self.events);
+        let _entered = span.clone().entered();
         let folded = mem::take(&mut self.folded);
         let mut outcome = mem::take(&mut self.outcome);
         let waiting = mem::take(&mut self.waiting);
@@ -178,6 +181,7 @@ impl<T: Target> Worker<T> {
             return Err(Ended::Refused);
         }
         self.held = held;
+        spans::reached(&span, self.least());
         for failure in &outcome.failures {
             self.parked.insert(failure.key.clone(), scribe.parked(failure));
         }

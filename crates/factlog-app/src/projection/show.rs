@@ -15,6 +15,7 @@ impl<T: Target> Shared<T> {
         let served = board.serving.and_then(|number| board.generations.get(&number));
         let mine = served.is_some_and(|served| self.is_mine(&served.row));
         status.applied = served.and_then(Progress::applied);
+        status.advanced_at = served.filter(|_| board.looked).map(|served| served.advanced_at);
         status.ranges = served
             .map(|served| served.ranges.iter().map(|(from, (_, position))| (*from, *position)).collect())
             .unwrap_or_default();

@@ -36,6 +36,8 @@ pub struct ProjectionStatus {
     pub state: ProjectionState,
     /// Every event up to and including this position is in what readers see, but for parked keys.
     pub applied: Option<Position>,
+    /// When what readers see last moved, or was seen to have the whole log; `None` where this program has not looked yet.
+    pub advanced_at: Option<Timestamp>,
     /// Events it has folded since it was started, rebuilds included.
     pub events: u64,
     /// Why its present version began from the first event when it was started, if it did.
@@ -103,6 +105,7 @@ impl ProjectionStatus {
             version,
             state: ProjectionState::CatchingUp,
             applied: None,
+            advanced_at: None,
             events: 0,
             rebuilt_because,
             parked: 0,

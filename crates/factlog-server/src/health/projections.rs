@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{BoxFuture, Position};
+use factlog_core::{BoxFuture, Position, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +35,8 @@ pub struct ProjectionHealth {
     pub state: String,
     /// Every event up to here is in it.
     pub applied: Option<Position>,
+    /// When that last moved, or was seen to be the head; `None` where it is not known.
+    pub advanced_at: Option<Timestamp>,
     /// Positions between that and the head.
     pub lag_events: u64,
     /// How long the first event that is not in it has been recorded.
@@ -49,7 +51,8 @@ impl ProjectionHealth {
     /// One that has applied everything.
     pub fn new(name: impl Into<String>, state: impl Into<String>) -> Self {
         let (name, state) = (name.into(), state.into());
-        Self { name, state, applied: None, lag_events: 0, lag: Duration::ZERO, parked: 0, problem: None }
+        let lag = Duration::ZERO;
+        Self { name, state, applied: None, advanced_at: None, lag_events: 0, lag, parked: 0, problem: None }
     }
 
     /// Whether it does what it should and is not further behind than that.

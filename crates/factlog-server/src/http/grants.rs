@@ -19,7 +19,7 @@ use super::spec::{names, params, refusals};
 /// A principal, and what it may do.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Principal {
-    #[schema(value_type = names::Principal)]
+    #[schema(value_type = names::PrincipalName)]
     name: String,
     #[schema(value_type = Vec<names::Grant>)]
     grants: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Given {
 /// The decision the server would take.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Decision {
-    #[schema(value_type = names::Principal)]
+    #[schema(value_type = names::PrincipalName)]
     principal: String,
     allowed: bool,
     /// The grant it rests on; `null` where it is not allowed

@@ -32,7 +32,7 @@ const BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Key {
     /// Its public part
     id: String,
-    #[schema(value_type = names::Principal)]
+    #[schema(value_type = names::PrincipalName)]
     principal: String,
     #[schema(value_type = names::Time)]
     created_at: String,
@@ -62,7 +62,7 @@ pub(crate) struct Minted {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub(crate) struct Wanted {
-    #[schema(value_type = names::Principal)]
+    #[schema(value_type = names::PrincipalName)]
     principal: String,
     /// What a principal may do that is not there yet, and only then
     #[schema(value_type = Option<Vec<names::Grant>>)]

@@ -102,11 +102,15 @@ impl Collected {
         if projections.is_empty() {
             return Ok(());
         }
-        let mut each = |name, help, unit: Option<&Unit>, value: &dyn Fn(&ProjectionHealth) -> f64| {
+        let mut each = |name, help, unit: Option<&Unit>, value: &dyn Fn(&ProjectionHealth) -> Option<f64>| {
+            if projections.iter().all(|projection| value(projection).is_none()) {
+                return Ok(());
+            }
             let mut family = described(encoder, name, help, unit, MetricType::Gauge)?;
             for projection in projections {
+                let Some(value) = value(projection) else { continue };
                 let labels = [("projection", projection.name.as_str())];
-                ConstGauge::new(value(projection)).encode(family.encode_family(&labels)?)?;
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
             }
             fmt::Result::Ok(())
         };
@@ -114,25 +118,31 @@ impl Collected {
             "projection_lag_events",
             "Positions between what a projection has applied and the head",
             None,
-            &|one| one.lag_events as f64,
+            &|one| Some(one.lag_events as f64),
         )?;
         each(
             "projection_lag",
             "How long the first event that a projection has not applied has been recorded",
             Some(&Unit::Seconds),
-            &|one| one.lag.as_secs_f64(),
+            &|one| Some(one.lag.as_secs_f64()),
+        )?;
+        each(
+            "projection_last_advance_timestamp",
+            "When a projection last moved, or was seen to have the whole log, in seconds since 1970",
+            Some(&Unit::Seconds),
+            &|one| one.advanced_at.map(|time| time.as_micros() as f64 / 1e6),
         )?;
         each(
             "failed_partitions",
             "Keys of a projection that stand still because an event failed",
             None,
-            &|one| one.parked as f64,
+            &|one| Some(one.parked as f64),
         )?;
         each(
             "projection_up",
             "1 while a projection does what it should, 0 once it has failed or stopped",
             None,
-            &|one| f64::from(u8::from(one.problem.is_none())),
+            &|one| Some(f64::from(u8::from(one.problem.is_none()))),
         )
     }
 }

@@ -55,6 +55,7 @@ fn full() -> Metrics {
     metrics.requested(&Labels { protocol: "grpc", method, code: Code::Grpc(0) });
     let mut orders = ProjectionHealth::new("orders", "live");
     (orders.lag_events, orders.lag, orders.parked) = (7, Duration::from_millis(2_500), 1);
+    orders.advanced_at = Some(Timestamp::from_micros(1_700_000_000_500_000));
     metrics.collected.put(Gathered { head: Some(12_345), projections: vec![orders] });
     metrics
 }
@@ -103,6 +104,7 @@ fn what_is_known_is_told_in_base_units() {
         "factlog_cert_expiry_timestamp_seconds 1900000000",
         "factlog_auth_failures_total{reason=\"bad_key\"} 1",
         "factlog_projection_lag_seconds{projection=\"orders\"} 2.5",
+        "factlog_projection_last_advance_timestamp_seconds{projection=\"orders\"} 1700000000.5",
         "factlog_failed_partitions{projection=\"orders\"} 1.0",
         "factlog_requests_total{protocol=\"grpc\",method=\"factlog.v1.EventStoreService/Append\",code=\"OK\"} 1",
     ] {

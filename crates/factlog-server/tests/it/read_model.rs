@@ -62,6 +62,7 @@ impl ProjectionsHealth for Watched {
                 };
                 let mut health = ProjectionHealth::new(status.name, state);
                 (health.applied, health.parked, health.problem) = (status.applied, status.parked, problem);
+                health.advanced_at = status.advanced_at;
                 match lag {
                     Ok(lag) => (health.lag_events, health.lag) = (lag.events, lag.time),
                     Err(error) => health.problem = Some(error.to_string()),
@@ -99,6 +100,20 @@ fn a_read_model_is_told_as_it_is() {
         reached(1).await;
         let (status, first) = told("?max_lag_seconds=0").await;
         assert_eq!((status, &first["name"], &first["applied"]), (200, &json!("counters"), &json!(1)));
+        let advanced = async || {
+            let text = get(served.address, "/metrics").await.body;
+            let line = text.lines().find(|line| line.starts_with("factlog_projection_last_advance"));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        };
+        let looked = async {
+            while advanced().await.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), looked)
+            .await
+            .expect("it looks at the log every second");
+        assert!(advanced().await.is_some_and(|time| 1.7e9 < time), "seconds since 1970");
         counters.operations().pause().await.expect("pause");
         raise().await;
         let (status, paused) = told("").await;

@@ -8,6 +8,7 @@ mod kit;
 mod meddler;
 mod quarantine;
 mod shop;
+mod spans;
 mod stops;
 mod stored;
 mod timers;

@@ -69,7 +69,7 @@ schema!(Base64, "Bytes in base64 (RFC 4648, with padding)", |object| {
 schema!(Time, "RFC 3339, in UTC", |object| {
     object.schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
 });
-schema!(Principal, "Whoever has grants: 1 to 255 bytes of UTF-8 without white space", |object| {
+schema!(PrincipalName, "Whoever has grants: 1 to 255 bytes of UTF-8 without white space", |object| {
     text(object, 255).examples(["orders"])
 });
 schema!(

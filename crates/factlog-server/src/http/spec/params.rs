@@ -4,7 +4,7 @@
 
 use utoipa::IntoParams;
 
-use super::names::{After, Category, EventType, Limit, Position, Principal, Revision, StreamId, Tag};
+use super::names::{After, Category, EventType, Limit, Position, PrincipalName, Revision, StreamId, Tag};
 
 /// The stream of a path.
 #[derive(IntoParams)]
@@ -28,7 +28,7 @@ pub(crate) struct OfKey {
 #[into_params(parameter_in = Path)]
 pub(crate) struct OfPrincipal {
     /// The principal
-    #[param(value_type = Principal, inline)]
+    #[param(value_type = PrincipalName, inline)]
     name: String,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Deciding {
     #[param(value_type = Vec<Tag>, inline, required = false)]
     tag: Vec<String>,
     /// Somebody else than whoever asks
-    #[param(value_type = Principal, inline, required = false, rename = "as")]
+    #[param(value_type = PrincipalName, inline, required = false, rename = "as")]
     somebody: String,
 }
 

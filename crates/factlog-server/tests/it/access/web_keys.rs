@@ -69,6 +69,35 @@ async fn a_key_lives_from_its_making_to_its_end() {
     kept.served.stop().await;
 }
 
+/// Would fail if an answer about keys had another shape than the document tells: two types of one name are one schema there.
+#[tokio::test]
+async fn answers_about_keys_are_of_the_shape_that_is_told() {
+    let kept = Kept::start().await;
+    let first = kept.first.clone();
+    let document = kept.own(&first, "GET /v1/openapi.json").await.json();
+    let wanted = json!({"principal":"ada","grants":["read"],"expires_at":null});
+    let made = kept.asked(&first, "POST /v1/keys", &wanted).await.json();
+    let keys = kept.own(&first, "GET /v1/keys").await.json();
+    let principals = kept.own(&first, "GET /v1/principals").await.json();
+    for (name, answer) in [
+        ("Minted", &made),
+        ("Key", &made["key"]),
+        ("Keys", &keys),
+        ("Key", &keys["keys"][0]),
+        ("Principals", &principals),
+        ("Principal", &principals["principals"][0]),
+        ("Principal", &kept.own(&first, "GET /v1/whoami").await.json()),
+        ("Decision", &kept.own(&first, "GET /v1/can-i?action=read").await.json()),
+    ] {
+        let told = document["components"]["schemas"][name]["properties"].as_object().expect(name);
+        let members = answer.as_object().expect(name);
+        assert!(members.keys().eq(told.keys()), "{name}: {answer} and {told:?}");
+        let required = document["components"]["schemas"][name]["required"].as_array().expect(name);
+        assert_eq!(required.len(), told.len(), "{name}");
+    }
+    kept.served.stop().await;
+}
+
 /// Would fail if grants were set otherwise than they are decided by, or somebody else were asked about without `admin`.
 #[tokio::test]
 async fn grants_are_set_and_asked_for() {
