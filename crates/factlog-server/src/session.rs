@@ -34,7 +34,7 @@ pub(crate) const ANSWERS: usize = 64;
 pub(crate) struct Session {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) fences: Arc<Fences>,
-    /// What has come and is not decoded. `None` for a request that came with nothing behind it.
+    /// What has come and is not decoded. `None` for a request that came past the listener.
     pub(crate) held: Option<Arc<Held>>,
     pub(crate) answers: mpsc::Sender<Result<AppendSessionResponse, Status>>,
 }

@@ -2,6 +2,8 @@
 //!
 //! A page ends after `limit` events, after 4 MiB or with one larger event. `next` is where the following one begins.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +17,7 @@ use super::known::Known;
 use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, params, refusals};
+use crate::listen::Held;
 
 /// Bytes of events after which a page ends.
 const PAGE_BYTES: usize = 4 << 20;
@@ -38,7 +41,7 @@ pub(crate) async fn of_log(State(api): State<Api>, request: Request) -> Result<R
     let asked = Asked::of_log(request.uri().query())?;
     let form = Form::of(request.headers())?;
     let store = api.gate.store(request.extensions())?;
-    Ok(page(&*store, asked).await?.answer(form))
+    Ok(page(&*store, asked, Held::of_answer(request.extensions())).await?.answer(form))
 }
 
 /// Reads a stream
@@ -78,7 +81,7 @@ pub(crate) async fn of_stream(
     {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag(revision))]).into_response());
     }
-    let page = page(&*store, asked).await?;
+    let page = page(&*store, asked, Held::of_answer(request.extensions())).await?;
     // As of the page's own snapshot: an append that is allowed by it has seen all that the page could show.
     let revision = match page.head {
         Some(head) => last_revision(&*store, stream, Some(head)).await?,
@@ -174,13 +177,14 @@ struct Page {
     events: Vec<u8>,
     head: Option<Position>,
     next: Option<u64>,
+    held: Option<Arc<Held>>,
 }
 
-async fn page(store: &dyn EventStore, asked: Asked) -> Result<Page, Problem> {
+async fn page(store: &dyn EventStore, asked: Asked, held: Option<Arc<Held>>) -> Result<Page, Problem> {
     let Asked { query, options, limit } = asked;
     let backwards = options.direction == Direction::Backwards;
     let mut events = store.read(query, options);
-    let mut page = Page { events: Vec::new(), head: events.head().await?, next: None };
+    let mut page = Page { events: Vec::new(), head: events.head().await?, next: None, held };
     let (mut count, mut last) = (0, None);
     while let Some(event) = events.next().await {
         let event = event?;
@@ -192,8 +196,10 @@ async fn page(store: &dyn EventStore, asked: Asked) -> Result<Page, Problem> {
             break;
         }
         // No event has a line break in its JSON, so one can stand for the separator.
+        let before = page.events.len();
         json::write(&mut page.events, &event);
         page.events.push(b'\n');
+        page.held.iter().try_for_each(|held| held.take(page.events.len() - before))?;
         (count, last) = (count + 1, Some(event.position.get()));
     }
     Ok(page)
@@ -203,7 +209,7 @@ impl Page {
     fn answer(self, form: Form) -> Response {
         let number = |position: Option<u64>| position.map_or("null".to_owned(), |number| number.to_string());
         let (head, next) = (number(self.head.map(Position::get)), number(self.next));
-        match form {
+        let mut response = match form {
             Form::Json => {
                 let mut body = b"{\"events\":[".to_vec();
                 let length = self.events.len().saturating_sub(1);
@@ -220,6 +226,10 @@ impl Page {
                 headers.insert("factlog-next", value(&next));
                 (headers, self.events).into_response()
             }
+        };
+        if let Some(held) = self.held {
+            response.extensions_mut().insert(held);
         }
+        response
     }
 }

@@ -53,26 +53,25 @@ impl Service<Request<Incoming>> for Calls {
         let call = self.activity.begin();
         let lasts = request.uri().path() == SESSION;
         let [connection, server] = &self.rooms;
-        let held = (!request.body().is_end_stream()).then(|| Arc::new(Held::nothing(connection, server)));
-        let mut request = request.map(|body| match &held {
-            Some(held) => {
-                let time = (!lasts).then_some(self.body);
-                Body::new(Arriving { body, time, clock: None, held: held.clone() })
+        let held = Arc::new(Held::nothing(connection, server));
+        let mut request = request.map(|body| {
+            if body.is_end_stream() {
+                return Body::new(body);
             }
-            None => Body::new(body),
+            let time = (!lasts).then_some(self.body);
+            Body::new(Arriving { body, time, clock: None, held: held.clone() })
         });
-        if let Some(held) = held.as_ref().filter(|_| lasts) {
-            request.extensions_mut().insert(held.clone());
-        }
+        request.extensions_mut().insert(held.clone());
         request.extensions_mut().insert(self.address);
         if let Some(name) = &self.name {
             request.extensions_mut().insert(name.clone());
         }
         let answer = self.routes.call(request);
         Box::pin(async move {
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             drop(held);
-            Ok(answer.map(|body| Counted { body, _call: call }))
+            let held = answer.extensions_mut().remove();
+            Ok(answer.map(|body| Counted { body, rest: Bytes::new(), _held: held, _call: call }))
         })
     }
 }
@@ -156,10 +155,16 @@ impl HttpBody for Arriving {
     }
 }
 
-/// The body of an answer, and its call, which has ended when this is dropped.
+/// Bytes of an answer that are handed on at a time: what was handed on is not known to be sent.
+const PIECE: usize = 64 << 10;
+
+/// The body of an answer, what it holds, and its call, which has ended when this is dropped: when all has been handed on.
 #[derive(Debug)]
 pub(super) struct Counted {
     body: Body,
+    /// What came of the body in one piece and is not handed on yet.
+    rest: Bytes,
+    _held: Option<Arc<Held>>,
     _call: Call,
 }
 
@@ -171,14 +176,31 @@ impl HttpBody for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                end => return Poll::Ready(end),
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(frame) => return Poll::Ready(Some(Ok(frame))),
+            }
+        }
+        let piece = PIECE.min(self.rest.len());
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }

@@ -1,7 +1,7 @@
-//! The memory that requests under way hold: bounded for each connection, and for all together.
+//! The memory that requests under way hold, and answers that are made whole: bounded for each connection, and for all together.
 //!
 //! * What has come of a request is counted until it is answered; of a session, what is not decoded yet, and each append
-//!   until it is answered.
+//!   until it is answered. A page counts until it is sent.
 //! * Whoever would hold too much is refused at once, with nothing written. Nobody waits for room.
 //! * A request that is alone may be larger than the room, so that a small room refuses no append for ever.
 //! * The last quarter of the room is for small requests: they go on while others send much.
@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::http::Extensions;
 use factlog_core::Error;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -65,6 +66,11 @@ impl Held {
     /// Nothing yet, of these rooms.
     pub(crate) fn nothing(connection: &Arc<Room>, server: &Arc<Room>) -> Self {
         Self { rooms: [connection.clone(), server.clone()], bytes: AtomicUsize::new(0) }
+    }
+
+    /// Nothing yet, for the answer to a request with these extensions. The answer's extensions keep it until it is sent.
+    pub(crate) fn of_answer(request: &Extensions) -> Option<Arc<Self>> {
+        request.get::<Arc<Self>>().map(|held| Arc::new(held.beside()))
     }
 
     /// Nothing yet, of the same rooms.

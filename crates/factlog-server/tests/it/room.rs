@@ -40,11 +40,18 @@ async fn stalled(address: SocketAddr, bytes: usize) -> TcpStream {
 }
 
 /// Waits until requests hold so much, as the metrics tell.
-async fn until_held(address: SocketAddr, bytes: usize) {
-    let told = format!("factlog_requests_held_bytes {bytes}");
-    while !get(address, "/metrics").await.body.lines().any(|line| line == told) {
-        sleep(Duration::from_millis(5)).await;
-    }
+async fn until_held(address: SocketAddr, enough: impl Fn(usize) -> bool) {
+    let held = async || {
+        let metrics = get(address, "/metrics").await.body;
+        let told = metrics.lines().find_map(|line| line.strip_prefix("factlog_requests_held_bytes "));
+        told.expect("the metric").parse().expect("a number")
+    };
+    let until = async {
+        while !enough(held().await) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, until).await.expect("they hold it in time");
 }
 
 /// A large append that is over the room: it is refused as soon as it comes, so what is sent of it is for nobody.
@@ -64,7 +71,7 @@ fn requests_that_stay_share_a_bounded_room() {
         let address = served.address;
         let small = served.client("?deadline=30s");
         let held = [stalled(address, 3 * MIB).await, stalled(address, 3 * MIB).await];
-        timeout(PATIENCE, until_held(address, 6 * MIB)).await.expect("they arrive");
+        until_held(address, |bytes| bytes == 6 * MIB).await;
         let answer = large(address).await;
         let problem = answer.json();
         assert_eq!((answer.status, &problem["outcome"]), (503, &"definite".into()), "{problem}");
@@ -83,13 +90,38 @@ fn requests_that_stay_share_a_bounded_room() {
         assert_eq!(answer.status, 201, "{}", answer.body);
 
         drop(held);
-        timeout(PATIENCE, until_held(address, 0)).await.expect("they are given up");
+        until_held(address, |bytes| bytes == 0).await;
         grpc.append(v1::AppendRequest::from(append(MIB))).await.expect("there is room again");
         assert_eq!(
             small.head().await.expect("a head").position.map(|at| at.get()),
             Some(3),
             "nothing refused is in it"
         );
+        served.stop().await;
+    });
+}
+
+/// Would fail if those who ask for pages and do not read them could fill the memory of the server.
+#[test]
+fn pages_that_nobody_reads_share_the_room() {
+    runtime().block_on(async {
+        let limits = Limits { request_bytes: 8 * MIB, ..Limits::default() };
+        let served = Served::start_with(Arc::new(MemoryStore::new()), |server| server.limits(limits)).await;
+        let address = served.address;
+        // Larger than the system keeps for a socket whose peer does not read.
+        served.client("?deadline=30s").append(append(15 * MIB)).await.expect("it is alone");
+        until_held(address, |bytes| bytes == 0).await;
+        let mut deaf = TcpStream::connect(address).await.expect("connect");
+        let asked = format!("GET /v1/events HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        deaf.write_all(asked.as_bytes()).await.expect("send");
+        until_held(address, |bytes| 15 * MIB < bytes).await;
+        let answer = get(address, "/v1/events").await;
+        assert_eq!(answer.status, 503, "{:.200}", answer.body);
+        assert_eq!(answer.json()["outcome"], "definite");
+        assert_eq!(get(address, "/v1/head").await.status, 200, "small answers go on");
+        drop(deaf);
+        until_held(address, |bytes| bytes == 0).await;
+        assert_eq!(get(address, "/v1/events").await.status, 200);
         served.stop().await;
     });
 }
@@ -103,7 +135,7 @@ fn a_session_gives_back_what_is_answered() {
         let mut grpc =
             EventStoreServiceClient::connect(format!("http://{}", served.address)).await.expect("connect");
         let other = stalled(served.address, 1_000).await;
-        timeout(PATIENCE, until_held(served.address, 1_000)).await.expect("it arrives");
+        until_held(served.address, |bytes| bytes == 1_000).await;
         let (requests, mut outgoing) = tokio::sync::mpsc::channel(1);
         let outgoing = futures_util::stream::poll_fn(move |context| outgoing.poll_recv(context));
         let mut answers = grpc.append_session(outgoing).await.expect("a session").into_inner();
