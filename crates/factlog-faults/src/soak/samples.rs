@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 /// Private memory may grow by so much over the second half of the load, along the straight line that misses it least. It is a saw: what
-/// is not sealed yet, up to 24 MiB, comes and goes, and on a busy machine not often.
-const GROWTH: f64 = (24 << 20) as f64;
+/// is not sealed yet, up to 24 MiB, comes and goes.
+const GROWTH: f64 = (16 << 20) as f64;
 /// Appends of the last quarter, as a part of those of the second one. The gate's other steps share the processors, some more than
 /// others; a server that gets slower by itself falls behind further.
 const STEADY: f64 = 0.5;
