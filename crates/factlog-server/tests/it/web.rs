@@ -40,13 +40,17 @@ impl Answer {
 pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Answer {
     let exchange = async {
         let mut socket = TcpStream::connect(address).await.expect("connect");
-        // Who is refused half way may have its connection reset behind the answer.
-        let _ = socket.write_all(request).await;
+        socket.write_all(request).await.expect("send");
         let mut bytes = Vec::new();
-        let _ = socket.read_to_end(&mut bytes).await;
-        String::from_utf8(bytes).expect("text")
+        socket.read_to_end(&mut bytes).await.expect("an answer");
+        bytes
     };
-    let text = tokio::time::timeout(PATIENCE, exchange).await.expect("it answers");
+    answer_of(tokio::time::timeout(PATIENCE, exchange).await.expect("it answers"))
+}
+
+/// The answer that these bytes are.
+pub(crate) fn answer_of(bytes: Vec<u8>) -> Answer {
+    let text = String::from_utf8(bytes).expect("text");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
     Answer { status, head: head.to_owned(), body: body.to_owned() }
