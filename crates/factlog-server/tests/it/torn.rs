@@ -121,9 +121,9 @@ async fn follow(url: String, query: Query, count: usize) -> (Vec<RecordedEvent>,
 }
 
 async fn torn(behind: Arc<dyn Administration>, served: Served, seed: u64) {
-    // A few appends of 1 KiB each pass over one connection; or two batches of 256 KiB.
+    // A few appends of 1 KiB each pass over one connection; or two batches of 64 KiB.
     let proxy = Proxy::start(served.address, 40_000, seed).await;
-    let wider = Proxy::start(served.address, 600_000, seed).await;
+    let wider = Proxy::start(served.address, 150_000, seed).await;
     let remote = || client_of(&served.url(proxy.address, "?deadline=540s"));
     let wide = || served.url(wider.address, "?deadline=540s");
 
