@@ -3,7 +3,7 @@
 //! * It is a list, compared weakly: proxies that compress put `W/` before a tag.
 //! * A stream of which the caller may read nothing has no `ETag`, and nothing is known of it.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use factlog_core::Revision;
 
 use super::problem::Problem;
@@ -67,13 +67,15 @@ fn malformed() -> Problem {
 
 /// The header that says these revisions.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(super) fn said(revisions: &[Revision]) -> HeaderValue {
+pub(super) fn said(revisions: &[Revision]) -> axum::http::HeaderValue {
     let tags: Vec<_> = revisions.iter().map(|revision| format!("W/\"{revision}\"")).collect();
-    HeaderValue::from_str(&tags.join(" , ")).expect("digits, quotes and commas")
+    axum::http::HeaderValue::from_str(&tags.join(" , ")).expect("digits, quotes and commas")
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     /// What is known; the word "malformed" where it is.
