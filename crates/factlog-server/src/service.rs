@@ -7,14 +7,13 @@ use factlog_core::{
 };
 use factlog_proto::v1::event_store_service_server::EventStoreService;
 use factlog_proto::{status_of, v1};
-use futures_util::stream::poll_fn;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::fences::Fences;
-use crate::session::{ANSWERS, Session};
+use crate::session::Session;
 use crate::trace::TraceParent;
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -71,13 +70,10 @@ impl EventStoreService for Service {
         &self,
         request: Request<Streaming<v1::AppendSessionRequest>>,
     ) -> Answer<Self::AppendSessionStream> {
-        let (sender, mut answers) = mpsc::channel(ANSWERS);
         let held = request.extensions().get().cloned();
         let (store, fences) = (self.store(&request)?, self.fences.clone());
-        let session = Session { store, fences, held, answers: sender };
-        // On its own, because what was begun is finished also when the caller is gone.
-        tokio::spawn(session.run(request.into_inner(), self.stopping.clone()));
-        Ok(Response::new(Box::pin(poll_fn(move |context| answers.poll_recv(context)))))
+        let session = Session::new(store, fences, held, request.into_inner(), self.stopping.clone());
+        Ok(Response::new(Box::pin(session)))
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Answer<Self::ReadStream> {

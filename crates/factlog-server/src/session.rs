@@ -7,15 +7,16 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use factlog_core::{Append, AppendError, Appended, BoxFuture, Error, Event, EventStore, Result};
 use factlog_proto::stopping;
 use factlog_proto::v1::append_session_response::Outcome;
 use factlog_proto::v1::{AppendSessionRequest, AppendSessionResponse};
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, watch};
+use futures_util::{Stream, StreamExt as _};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 use crate::answers::refuse;
@@ -27,16 +28,22 @@ use crate::stopped;
 pub const SESSION_APPENDS: usize = 1_024;
 /// Bytes of the appends of one session under way. One larger append goes alone.
 pub const SESSION_BYTES: usize = 64 << 20;
-/// Answers that wait for the caller to take them.
-pub(crate) const ANSWERS: usize = 64;
 
-/// One call of `AppendSession`.
+/// One call of `AppendSession`: the stream of its answers, which reads and begins what comes as it is polled.
 pub(crate) struct Session {
-    pub(crate) store: Arc<dyn EventStore>,
-    pub(crate) fences: Arc<Fences>,
+    store: Arc<dyn EventStore>,
+    fences: Arc<Fences>,
     /// What has come and is not decoded. `None` for a request that came past the listener.
-    pub(crate) held: Option<Arc<Held>>,
-    pub(crate) answers: mpsc::Sender<Result<AppendSessionResponse, Status>>,
+    held: Option<Arc<Held>>,
+    requests: Streaming<AppendSessionRequest>,
+    begun: FuturesUnordered<Begun>,
+    /// Of what is begun.
+    bytes: usize,
+    /// Of the writer that the first message names.
+    pass: Option<Pass>,
+    stopped: BoxFuture<'static, ()>,
+    /// Why no more is read.
+    end: Option<End>,
 }
 
 /// An append that was begun: its number and its bytes, and then what came of it.
@@ -46,54 +53,39 @@ type Begun = BoxFuture<'static, (u64, usize, Result<Appended, AppendError>)>;
 enum End {
     Asked,
     Because(Status),
+    Told,
 }
 
 impl Session {
-    /// Runs the session to its end.
-    pub(crate) async fn run(
-        self,
-        mut requests: Streaming<AppendSessionRequest>,
+    pub(crate) fn new(
+        store: Arc<dyn EventStore>,
+        fences: Arc<Fences>,
+        held: Option<Arc<Held>>,
+        requests: Streaming<AppendSessionRequest>,
         stopping_soon: watch::Receiver<bool>,
-    ) {
-        let mut begun = FuturesUnordered::new();
-        let mut bytes = 0;
-        let mut pass = None;
-        let mut end = None;
-        let mut stop = Box::pin(stopped(stopping_soon));
-        while end.is_none() || !begun.is_empty() {
-            let room = begun.len() < SESSION_APPENDS && bytes < SESSION_BYTES;
-            tokio::select! {
-                Some((number, size, outcome)) = begun.next(), if !begun.is_empty() => {
-                    bytes -= size;
-                    self.answer(number, outcome).await;
-                }
-                () = &mut stop, if end.is_none() => end = Some(End::Because(stopping())),
-                request = requests.message(), if end.is_none() && room => match request {
-                    Ok(Some(request)) => match self.begin(request, &mut pass) {
-                        Ok((size, append)) => {
-                            bytes += size;
-                            begun.push(append);
-                        }
-                        Err(status) => end = Some(End::Because(status)),
-                    },
-                    Ok(None) => end = Some(End::Asked),
-                    Err(status) => end = Some(End::Because(status)),
-                },
-            }
-        }
-        if let Some(End::Because(status)) = end {
-            // A caller that is gone needs no reason.
-            let _ = self.answers.send(Err(status)).await;
-        }
+    ) -> Self {
+        let (begun, stopped) = (FuturesUnordered::new(), Box::pin(stopped(stopping_soon)));
+        Self { store, fences, held, requests, begun, bytes: 0, pass: None, stopped, end: None }
     }
 
-    async fn answer(&self, number: u64, outcome: Result<Appended, AppendError>) {
-        let outcome = Some(match outcome {
-            Ok(appended) => Outcome::Appended(appended.into()),
-            Err(error) => Outcome::Failure((&error).into()),
-        });
-        // A caller that is gone asks again with the same ids.
-        let _ = self.answers.send(Ok(AppendSessionResponse { number, outcome })).await;
+    /// Reads on while there is room, until there is something to wait for or nothing more is read.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let room = self.begun.len() < SESSION_APPENDS && self.bytes < SESSION_BYTES;
+        if self.end.is_some() || !room {
+            return Poll::Pending;
+        }
+        match ready!(self.requests.poll_next_unpin(context)) {
+            Some(Ok(request)) => match self.begin(request) {
+                Ok((size, append)) => {
+                    self.bytes += size;
+                    self.begun.push(append);
+                }
+                Err(status) => self.end = Some(End::Because(status)),
+            },
+            Some(Err(status)) => self.end = Some(End::Because(status)),
+            None => self.end = Some(End::Asked),
+        }
+        Poll::Ready(())
     }
 
     /// Counts an append until it is answered.
@@ -105,18 +97,14 @@ impl Session {
     }
 
     /// Begins an append. What is wrong with one is its answer; what is wrong with the session ends it.
-    fn begin(
-        &self,
-        request: AppendSessionRequest,
-        pass: &mut Option<Pass>,
-    ) -> Result<(usize, Begun), Status> {
+    fn begin(&mut self, request: AppendSessionRequest) -> Result<(usize, Begun), Status> {
         if let Some(writer) = request.writer {
-            if pass.is_some() {
+            if self.pass.is_some() {
                 return Err(refuse(Error::invalid(
                     "the writer of a session is named in its first message only",
                 )));
             }
-            *pass = Some(self.fences.enter(&writer.id, writer.epoch).map_err(refuse)?);
+            self.pass = Some(self.fences.enter(&writer.id, writer.epoch).map_err(refuse)?);
         }
         // What it came as is decoded now.
         self.held.iter().for_each(|came| came.give_back());
@@ -140,7 +128,7 @@ impl Session {
             (number, size, outcome)
         });
         let mut first_poll = || begun.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let polled = match pass {
+        let polled = match &self.pass {
             Some(pass) => pass.begin(first_poll).map_err(refuse)?,
             None => first_poll(),
         };
@@ -151,4 +139,50 @@ impl Session {
         };
         Ok((size, begun))
     }
+}
+
+impl Stream for Session {
+    type Item = Result<AppendSessionResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.end.is_none() && self.stopped.as_mut().poll(context).is_ready() {
+            self.end = Some(End::Because(stopping()));
+        }
+        loop {
+            // What is finished goes out before more is read.
+            if let Poll::Ready(Some((number, size, outcome))) = self.begun.poll_next_unpin(context) {
+                self.bytes -= size;
+                return Poll::Ready(Some(Ok(answer(number, outcome))));
+            }
+            if self.poll_read(context).is_ready() {
+                continue;
+            }
+            if self.end.is_none() || !self.begun.is_empty() {
+                return Poll::Pending;
+            }
+            let why = match self.end.replace(End::Told) {
+                Some(End::Because(status)) => Some(Err(status)),
+                _ => None,
+            };
+            return Poll::Ready(why);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut begun = std::mem::take(&mut self.begun);
+        // Without a runtime there is nobody who could finish anything.
+        if let (false, Ok(runtime)) = (begun.is_empty(), Handle::try_current()) {
+            runtime.spawn(async move { while begun.next().await.is_some() {} });
+        }
+    }
+}
+
+fn answer(number: u64, outcome: Result<Appended, AppendError>) -> AppendSessionResponse {
+    let outcome = Some(match outcome {
+        Ok(appended) => Outcome::Appended(appended.into()),
+        Err(error) => Outcome::Failure((&error).into()),
+    });
+    AppendSessionResponse { number, outcome }
 }

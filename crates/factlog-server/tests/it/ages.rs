@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factlog_core::{
-    Append, AppendError, Appended, BoxFuture, Error, ErrorKind, Event, EventStore, EventStream, EventType,
-    Head, MemoryStore, Position, Query, ReadOptions, Result, StartFrom, Subscription, Timestamp,
+    Append, Error, ErrorKind, Event, EventStore, EventType, MemoryStore, Position, Query, StartFrom,
 };
 use factlog_server::{ClientCertificates, Limits, Server};
 use tokio::time::{sleep, timeout};
 
 use crate::certificates::Authority;
+use crate::gone::Silent;
 use crate::served::{Served, runtime};
 use crate::web::{Answer, raw};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn numbered(number: u64) -> Append {
+pub(crate) fn numbered(number: u64) -> Append {
     Append::new([Event::new(EventType::new("counted").expect("a type"), number.to_string())])
 }
 
@@ -85,49 +85,17 @@ fn a_certificate_is_shown_anew_and_nothing_is_lost() {
     });
 }
 
-/// A store that is asked and never answers.
-#[derive(Debug)]
-struct Silent(MemoryStore);
-
-impl EventStore for Silent {
-    fn append(&self, _: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn read(&self, query: Query, options: ReadOptions) -> EventStream {
-        self.0.read(query, options)
-    }
-
-    fn subscribe(&self, query: Query, from: StartFrom) -> Subscription {
-        self.0.subscribe(query, from)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Head>> {
-        Box::pin(std::future::pending())
-    }
-
-    fn tracking(&self, source: &str) -> BoxFuture<'_, Result<Option<Position>>> {
-        self.0.tracking(source)
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Option<Position>>> {
-        self.0.position_at(time)
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<()>> {
-        self.0.close()
-    }
-}
-
 /// Would fail if a call went on for a caller that waits no longer, if its end had another code than the protocol's, or if an append
 /// that may have been written were called "not written".
 #[test]
 fn a_deadline_ends_a_call_and_says_whether_something_was_written() {
     // An event with an id of sixteen letters and the type "t", which are text in every frame.
     const APPEND: &str = "\0\0\0\0\x17\x0a\x15\x0a\x10aaaaaaaaaaaaaaaa\x12\x01t";
-    const NOTHING: &str = "\0\0\0\0\0";
+    // A source with the name "s".
+    const TRACKING: &str = "\0\0\0\0\x03\x0a\x01s";
     runtime().block_on(async {
-        let served = Served::start_server(Server::new(Arc::new(Silent(MemoryStore::new())))).await;
+        let (store, _silence) = Silent::new();
+        let served = Served::start_server(Server::new(store)).await;
         let call = async |method: &str, time: &str, body: &str| -> Answer {
             let head = format!(
                 "POST /factlog.v1.EventStoreService/{method} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nte: trailers\r\n\
@@ -138,7 +106,7 @@ fn a_deadline_ends_a_call_and_says_whether_something_was_written() {
             raw(served.address, head.as_bytes()).await
         };
         for (method, body, said) in
-            [("GetHead", NOTHING, "nothing%20was%20written"), ("Append", APPEND, "may%20have%20been%20written")]
+            [("GetTracking", TRACKING, "nothing%20was%20written"), ("Append", APPEND, "may%20have%20been%20written")]
         {
             let answer = call(method, "50m", body).await;
             assert_eq!(answer.header("grpc-status"), Some("4"), "{method}: {answer:?}");
@@ -146,9 +114,9 @@ fn a_deadline_ends_a_call_and_says_whether_something_was_written() {
             assert!(message.contains(said), "{method}: {message}");
             assert!(answer.header("grpc-status-details-bin").is_some(), "{method}: {answer:?}");
         }
-        let answer = call("GetHead", "50x", NOTHING).await;
+        let answer = call("GetTracking", "50x", TRACKING).await;
         assert_eq!(answer.header("grpc-status"), Some("3"), "{answer:?}");
-        let answer = call("GetTracking", "50S", NOTHING).await;
+        let answer = call("GetHead", "50S", "\0\0\0\0\0").await;
         assert_ne!(answer.header("grpc-status"), Some("4"), "there is time: {answer:?}");
         served.stop().await;
     });

@@ -8,6 +8,7 @@ mod ages;
 mod certificates;
 mod conformance;
 mod floods;
+mod gone;
 mod health;
 mod limits;
 mod metrics;
