@@ -40,6 +40,7 @@ mod http;
 mod listen;
 mod metrics;
 mod program;
+mod seldom;
 mod service;
 mod session;
 mod standard;

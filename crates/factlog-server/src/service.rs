@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::fences::Fences;
+use crate::seldom::Seldom;
 use crate::session::Session;
 use crate::trace::TraceParent;
 
@@ -96,7 +97,7 @@ impl EventStoreService for Service {
             deliveries: deliveries.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: delivery_size, message, announce: false };
-        let deliveries = store.subscribe(query, from);
+        let deliveries = Seldom::new(store.subscribe(query, from));
         Ok(Response::new(answers(deliveries, batching, self.stopping.clone())))
     }
 

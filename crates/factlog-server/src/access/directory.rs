@@ -4,13 +4,15 @@
 //! * Whoever holds a [`Caller`](super::caller::Caller) asks for its grants anew each time, or is told of a change.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use factlog_core::access::{AccessControl, Grants, MintedKey, PrincipalName};
 use factlog_core::{
-    Append, AppendCondition, AppendError, Clock, Error, EventStore, ExpectedRevision, Query, ReadOptions,
-    Result, StartFrom, StreamId, SystemClock, Timestamp,
+    Append, AppendCondition, AppendError, Clock, Delivery, Error, EventStore, ExpectedRevision, Query,
+    ReadOptions, Result, StartFrom, StreamId, SystemClock, Timestamp,
 };
 use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
 
 use super::changes::{created, set};
 use super::facts::{Fact, STREAM, State};
@@ -20,6 +22,8 @@ use super::tokens::Tokens;
 
 /// The principal of a store's first key.
 pub const FIRST_PRINCIPAL: &str = "admin";
+/// How long what others record may take to be seen, besides reading it.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 /// How often a change is tried while others change the same.
 const ATTEMPTS: usize = 16;
 
@@ -130,13 +134,16 @@ impl Access {
         };
         let mut facts = self.store.subscribe(Query::stream(stream), from);
         loop {
-            match facts.next_event().await {
-                Some(Ok(_)) => {}
+            match facts.next().await {
+                // Every commit brings one, and costs the writer a wakeup where somebody waits for it.
+                Some(Ok(Delivery::CaughtUp(_))) => sleep(FOLLOW_EVERY).await,
+                Some(Ok(Delivery::Event(_))) => {
+                    if let Err(error) = self.refresh().await {
+                        return error;
+                    }
+                }
                 Some(Err(error)) => return error,
                 None => return Error::closed("the store ended a subscription without a reason"),
-            }
-            if let Err(error) = self.refresh().await {
-                return error;
             }
         }
     }

@@ -26,6 +26,7 @@ use super::json;
 use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, params, refusals};
+use crate::seldom::Seldom;
 use crate::stopped;
 
 /// How long a line is silent before a comment is sent.
@@ -88,7 +89,7 @@ fn resume(id: &HeaderValue) -> Result<StartFrom, Problem> {
 /// Deliveries as frames.
 struct Frames {
     /// `None` after the end.
-    deliveries: Option<Subscription>,
+    deliveries: Option<Seldom>,
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     heartbeat: Interval,
     opened: bool,
@@ -99,7 +100,8 @@ impl Frames {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
-        Self { deliveries: Some(deliveries), stopped: Box::pin(stopped(stopping)), heartbeat, opened: false }
+        let deliveries = Some(Seldom::new(deliveries));
+        Self { deliveries, stopped: Box::pin(stopped(stopping)), heartbeat, opened: false }
     }
 
     fn end(&mut self, frames: &mut Vec<u8>, why: &Problem) {
