@@ -69,7 +69,17 @@ pub(crate) async fn run(dir: &Path, scale: Scale, results: &mut Results) -> Resu
     let engine = Arc::new(Engine::open(dir.join("engine"), Settings::default())?);
     let plain = Arc::new(Served::start(&dir.join("plain"), false)?);
     let tls = Arc::new(Served::start(&dir.join("tls"), true)?);
+    let bare = Arc::new(Served::start_bare(&dir.join("bare"))?);
     let mut ways = ways(&engine, &plain, &tls)?;
+    let mut sockets = Vec::new();
+    for _ in 0..CLIENTS {
+        sockets.push(To::Socket(bare.socket().await?));
+    }
+    ways.push(Way::new(
+        "64 connections to the engine behind a bare socket, without HTTP or keys",
+        sockets,
+        Some(&bare),
+    ));
     let (mut embedded, mut served) = (0, 0);
     for round in 0..=scale.rounds {
         progress(&format!("appends, round {round} of {}", scale.rounds));

@@ -14,6 +14,7 @@ use factlog_core::{Append, ContentType, Event, EventId, EventStore, EventType, S
 use tokio::task::JoinSet;
 
 use crate::served::Bare;
+use crate::socket::Socket;
 
 /// Numbers given to facts so far: ids must never repeat.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -23,6 +24,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 pub(crate) enum To {
     Store(Arc<dyn EventStore>),
     Calls(Bare),
+    Socket(Socket),
 }
 
 /// What came of a load.
@@ -90,6 +92,9 @@ async fn write(to: To, work: Vec<Append>, pace: Option<Duration>) -> Result<Late
             }
             To::Calls(client) => {
                 client.clone().append(factlog_proto::v1::AppendRequest::from(append)).await?;
+            }
+            To::Socket(socket) => {
+                socket.append(append).await?;
             }
         }
         latency.record(watch.elapsed());

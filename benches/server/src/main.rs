@@ -4,7 +4,8 @@
 //! `factlog-client` in this process, over loopback. Both share the processors, so that processor time of the server alone is
 //! told as well.
 //!
-//! * [`appends`]: 64 clients, one event a request, in turns with 64 callers of the embedded engine.
+//! * [`appends`]: 64 clients, one event a request, in turns with 64 callers of the embedded engine, and with the engine behind a
+//!   bare [`socket`].
 //! * [`reading`]: one reader of the whole log.
 //! * [`idle`]: memory of subscriptions that wait.
 //! * [`stalled`]: appends while subscribers do not read, in turns with appends while there are none.
@@ -14,8 +15,10 @@ mod idle;
 mod load;
 mod reading;
 mod served;
+mod socket;
 mod stalled;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -38,7 +41,20 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == "serve") {
         return factlog_cli::run();
     }
-    match run() {
+    if let Some(dir) = bare_server() {
+        return ended(socket::serve(&dir));
+    }
+    ended(run())
+}
+
+/// The directory of the store, if this process is to be the engine behind a bare socket.
+fn bare_server() -> Option<PathBuf> {
+    let mut words = std::env::args_os().skip(1);
+    (words.next()? == "bare").then_some(words.next()?.into())
+}
+
+fn ended(done: Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             progress(&format!("{error:#}"));

@@ -16,6 +16,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::socket::Socket;
+
 /// Ticks of the processor clock in `/proc`; 100 a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -44,6 +46,21 @@ impl Served {
         command.stdout(Stdio::piped()).stderr(std::fs::File::create(dir.join("log"))?);
         let (child, url) = begun(command, dir)?;
         Ok(Self { child, url, files: dir.to_owned(), tls })
+    }
+
+    /// Serves the engine behind a bare socket.
+    pub(crate) fn start_bare(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let mut command = again(&["bare"])?;
+        command.arg(dir.join("store")).stdout(Stdio::piped());
+        command.stderr(std::fs::File::create(dir.join("log"))?);
+        let (child, url) = begun(command, dir)?;
+        Ok(Self { child, url, files: dir.to_owned(), tls: false })
+    }
+
+    /// A connection to the engine behind a bare socket.
+    pub(crate) async fn socket(&self) -> Result<Socket> {
+        Socket::connect(&self.url).await
     }
 
     /// A client with a connection of its own.
