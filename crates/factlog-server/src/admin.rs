@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
+use crate::listen::Held;
 use crate::service::unimplemented;
 
 /// Streams of one page.
@@ -69,13 +70,14 @@ impl AdministrationService for Service {
         &self,
         request: Request<v1::ListTypesRequest>,
     ) -> Result<Response<Self::ListTypesStream>, Status> {
+        let held = Held::of_answer(request.extensions());
         let types = self.store(&request)?.types().await.map_err(refuse)?;
         let message = |types: Vec<TypeInfo>| v1::ListTypesResponse {
             types: types.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: type_size, message, announce: false };
         let types = stream::iter(types.into_iter().map(Ok));
-        Ok(Response::new(answers(types, batching, self.stopping.clone())))
+        Ok(answers(types, batching, held, self.stopping.clone()))
     }
 
     async fn get_stats(

@@ -2,18 +2,21 @@
 //!
 //! * A batch is what is at hand, and nothing is held back: when the source has to wait, what there is goes out.
 //! * The source is asked only when the caller takes a batch: HTTP/2 flow control is the back-pressure.
+//! * A batch with an event that is larger than two batches waits for room, of which all callers together have so much.
 //! * It ends with the source's end, with its error, or with the reason that the server stops.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use factlog_core::{AppendError, Error, Result};
+use factlog_core::{AppendError, BoxFuture, Error, Result};
 use factlog_proto::{BATCH_BYTES, ITEM_BYTES, status_of, stopping};
 use futures_util::Stream;
 use tokio::sync::watch;
-use tonic::Status;
+use tonic::{Response, Status};
 
+use crate::listen::{Held, LARGE};
 use crate::stopped;
 
 /// A stream of messages, as tonic takes it.
@@ -38,19 +41,28 @@ pub(crate) struct Batching<T, F> {
 pub(crate) fn answers<T, M, F>(
     source: impl Stream<Item = Result<T>> + Send + 'static,
     batching: Batching<T, F>,
+    held: Option<Arc<Held>>,
     stopping: watch::Receiver<bool>,
-) -> Messages<M>
+) -> Response<Messages<M>>
 where
-    T: Send + 'static,
+    T: Send + Unpin + 'static,
     M: Send + 'static,
     F: FnMut(Vec<T>) -> M + Send + Unpin + 'static,
 {
-    Box::pin(Answers {
+    let messages = Answers {
         source: Some(Box::pin(source)),
         batching,
         stopped: Box::pin(stopped(stopping)),
         failed: None,
-    })
+        held: held.clone(),
+        large: None,
+    };
+    let mut response: Response<Messages<M>> = Response::new(Box::pin(messages));
+    if let Some(held) = held {
+        // It gives back what was taken for it as it is sent.
+        response.extensions_mut().insert(held);
+    }
+    response
 }
 
 struct Answers<T, F> {
@@ -59,59 +71,71 @@ struct Answers<T, F> {
     batching: Batching<T, F>,
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     failed: Option<Status>,
+    held: Option<Arc<Held>>,
+    /// A batch that waits for room.
+    large: Option<(Vec<T>, BoxFuture<'static, ()>)>,
 }
 
 impl<T, F> Answers<T, F> {
-    /// What the source has at hand, up to the size of a batch; `None` where it has to wait and has nothing.
-    fn batch(&mut self, context: &mut Context<'_>) -> Option<Vec<T>> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES {
-            let source = self.source.as_mut()?;
+    /// The next batch, when there is room for it.
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Vec<T>> {
+        if self.large.is_none() {
+            let (batch, bytes) = ready!(self.gather(context));
+            let held = self.held.as_ref().filter(|held| LARGE < bytes && held.take(bytes).is_err());
+            let Some(held) = held else { return Poll::Ready(batch) };
+            self.large = Some((batch, Box::pin(held.clone().wait(bytes))));
+        }
+        let Some((_, room)) = &mut self.large else { return Poll::Pending };
+        ready!(room.as_mut().poll(context));
+        Poll::Ready(self.large.take().map(|(batch, _)| batch).unwrap_or_default())
+    }
+
+    /// What the source has at hand and its bytes, up to the size of a batch, unless it has nothing and has to wait.
+    fn gather(&mut self, context: &mut Context<'_>) -> Poll<(Vec<T>, usize)> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(source) = self.source.as_mut().filter(|_| bytes < BATCH_BYTES) {
             match source.as_mut().poll_next(context) {
                 Poll::Ready(Some(Ok(item))) => {
                     bytes += ITEM_BYTES + (self.batching.size)(&item);
                     batch.push(item);
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    self.failed = Some(refuse(error));
+                Poll::Ready(end) => {
+                    self.failed = end.and_then(Result::err).map(refuse);
                     self.source = None;
-                    return Some(batch);
                 }
-                Poll::Ready(None) => {
-                    self.source = None;
-                    return Some(batch);
-                }
-                Poll::Pending => return (!batch.is_empty()).then_some(batch),
+                Poll::Pending if batch.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
             }
         }
-        Some(batch)
+        Poll::Ready((batch, bytes))
     }
 }
 
 impl<T, M, F> Stream for Answers<T, F>
 where
+    T: Unpin,
     F: FnMut(Vec<T>) -> M + Unpin,
 {
     type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.source.is_some() && self.stopped.as_mut().poll(context).is_ready() {
-            self.source = None;
+        let open = self.source.is_some() || self.large.is_some();
+        if open && self.stopped.as_mut().poll(context).is_ready() {
+            (self.source, self.large) = (None, None);
             self.failed = Some(stopping());
         }
-        if self.source.is_none() {
+        if self.source.is_none() && self.large.is_none() {
             return Poll::Ready(self.failed.take().map(Err));
         }
-        let batch = self.batch(context);
+        let batch = self.poll_batch(context);
         let announce = std::mem::take(&mut self.batching.announce);
         match batch {
-            Some(batch) if announce || !batch.is_empty() => {
+            Poll::Ready(batch) if announce || !batch.is_empty() => {
                 Poll::Ready(Some(Ok((self.batching.message)(batch))))
             }
-            Some(_) => Poll::Ready(self.failed.take().map(Err)),
-            None if announce => Poll::Ready(Some(Ok((self.batching.message)(Vec::new())))),
-            None => Poll::Pending,
+            Poll::Ready(_) => Poll::Ready(self.failed.take().map(Err)),
+            Poll::Pending if announce => Poll::Ready(Some(Ok((self.batching.message)(Vec::new())))),
+            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -74,7 +74,7 @@ pub(crate) static TABLE: [Setting; 27] = [
     Setting { name: "cache-bytes", kind: Kind::CACHE, default: Some("24MiB"), secret: false, meaning: "Memory for decoded blocks of events" },
     Setting { name: "index-cache-bytes", kind: Kind::CACHE, default: Some("16MiB"), secret: false, meaning: "Memory for pages of the index" },
     Setting { name: "filter-bytes", kind: Kind::CACHE, default: Some("24MiB"), secret: false, meaning: "Memory for filters of the index; what does not fit is read a page at a time" },
-    Setting { name: "request-bytes", kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 }, default: Some("512MiB"), secret: false, meaning: "Memory that requests may hold from their arrival until they are answered, all together; one more is refused, with nothing written" },
+    Setting { name: "request-bytes", kind: Kind::Bytes { min: 1 << 20, max: 64 << 30 }, default: Some("512MiB"), secret: false, meaning: "Memory that requests may hold from their arrival until they are answered, all together; one more is refused, with nothing written. Large answers may hold as much again" },
     Setting { name: "compression", kind: Kind::Word(&["zstd", "none"]), default: Some("zstd"), secret: false, meaning: "How sealed events are written; either is read" },
 ];
 

@@ -2,12 +2,14 @@
 //!
 //! * `id:` is the position; a browser sends the last one back as `Last-Event-ID`, and so goes on where it was. A caught-up
 //!   message has the head as its id, so that what a filter leaves out is not looked through again.
-//! * Frames are made only as fast as the caller reads, 64 KiB at a time or one larger event.
+//! * Frames are made only as fast as the caller reads, 64 KiB at a time or one larger event, which waits for room where it is
+//!   larger than two batches.
 //! * A comment every fifteen silent seconds shows that the line is alive. It ends with `event: end` and a problem as its reason.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{Delivery, Position, Query, StartFrom, Subscription};
+use factlog_core::{BoxFuture, Delivery, Position, Query, StartFrom, Subscription};
 use factlog_proto::{BATCH_BYTES, failure_of, stopping};
 use futures_util::Stream;
 use tokio::sync::watch;
@@ -26,7 +28,9 @@ use super::json;
 use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, params, refusals};
+use crate::listen::{Held, LARGE};
 use crate::seldom::Seldom;
+use crate::service::delivery_size;
 use crate::stopped;
 
 /// How long a line is silent before a comment is sent.
@@ -49,13 +53,18 @@ pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Resul
     // A browser never stops asking after a stream that ends; after a refusal it does.
     let store = api.gate.store(request.extensions())?;
     from.exclusive_bound(store.head().await?.position)?;
-    let frames = Frames::new(store.subscribe(query, from), api.stopping);
+    let held = Held::of_answer(request.extensions());
+    let frames = Frames::new(store.subscribe(query, from), held.clone(), api.stopping);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // For proxies that would keep events back.
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    Ok((headers, Body::from_stream(frames)).into_response())
+    let mut response = (headers, Body::from_stream(frames)).into_response();
+    if let Some(held) = held {
+        response.extensions_mut().insert(held);
+    }
+    Ok(response)
 }
 
 /// What is followed and from where, by the query string and the header.
@@ -93,15 +102,19 @@ struct Frames {
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     heartbeat: Interval,
     opened: bool,
+    held: Option<Arc<Held>>,
+    /// An event that waits for room.
+    large: Option<(Delivery, BoxFuture<'static, ()>)>,
 }
 
 impl Frames {
-    fn new(deliveries: Subscription, stopping: watch::Receiver<bool>) -> Self {
+    fn new(deliveries: Subscription, held: Option<Arc<Held>>, stopping: watch::Receiver<bool>) -> Self {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         let deliveries = Some(Seldom::new(deliveries));
-        Self { deliveries, stopped: Box::pin(stopped(stopping)), heartbeat, opened: false }
+        let stopped = Box::pin(stopped(stopping));
+        Self { deliveries, stopped, heartbeat, opened: false, held, large: None }
     }
 
     fn end(&mut self, frames: &mut Vec<u8>, why: &Problem) {
@@ -112,10 +125,24 @@ impl Frames {
     /// What is at hand, up to the size of a batch.
     fn gather(&mut self, context: &mut Context<'_>, frames: &mut Vec<u8>) {
         while frames.len() < BATCH_BYTES {
+            if let Some((delivery, room)) = &mut self.large {
+                if room.as_mut().poll(context).is_pending() {
+                    return;
+                }
+                frame(frames, delivery);
+                self.large = None;
+                continue;
+            }
             let Some(deliveries) = self.deliveries.as_mut() else { return };
             match Pin::new(deliveries).poll_next(context) {
                 Poll::Pending => return,
-                Poll::Ready(Some(Ok(delivery))) => frame(frames, &delivery),
+                Poll::Ready(Some(Ok(delivery))) => {
+                    let size = delivery_size(&delivery);
+                    match self.held.as_ref().filter(|held| LARGE < size && held.take(size).is_err()) {
+                        Some(held) => self.large = Some((delivery, Box::pin(held.clone().wait(size)))),
+                        None => frame(frames, &delivery),
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => self.end(frames, &error.into()),
                 Poll::Ready(None) => self.deliveries = None,
             }
@@ -182,7 +209,7 @@ mod tests {
     async fn a_silent_line_shows_that_it_is_alive() {
         let store = Arc::new(MemoryStore::new());
         let (stop, stopping) = watch::channel(false);
-        let mut frames = Frames::new(store.subscribe(Query::All, StartFrom::Beginning), stopping);
+        let mut frames = Frames::new(store.subscribe(Query::All, StartFrom::Beginning), None, stopping);
         let mut next = async || String::from_utf8(frames.next().await.expect("open").expect("well").to_vec());
         assert_eq!(
             next().await.as_deref(),

@@ -20,7 +20,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
 use super::activity::{Activity, Call};
-use super::held::{Held, Room};
+use super::held::{Held, Rooms};
 use super::limits::Limits;
 use crate::answers::refuse;
 use crate::tls::PeerName;
@@ -40,8 +40,8 @@ pub(super) struct Calls {
     pub(super) name: Option<PeerName>,
     pub(super) activity: Arc<Activity>,
     pub(super) body: Duration,
-    /// For what requests hold: of this connection, and of the server.
-    pub(super) rooms: [Arc<Room>; 2],
+    /// For what requests and answers hold.
+    pub(super) rooms: Arc<Rooms>,
 }
 
 impl Service<Request<Incoming>> for Calls {
@@ -52,8 +52,7 @@ impl Service<Request<Incoming>> for Calls {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let call = self.activity.begin();
         let lasts = request.uri().path() == SESSION;
-        let [connection, server] = &self.rooms;
-        let held = Arc::new(Held::nothing(connection, server));
+        let held = Arc::new(Held::nothing(&self.rooms));
         let mut request = request.map(|body| {
             if body.is_end_stream() {
                 return Body::new(body);
@@ -71,7 +70,7 @@ impl Service<Request<Incoming>> for Calls {
             let mut answer = answer.await?;
             drop(held);
             let held = answer.extensions_mut().remove();
-            Ok(answer.map(|body| Counted { body, rest: Bytes::new(), _held: held, _call: call }))
+            Ok(answer.map(|body| Counted { body, rest: Bytes::new(), came: false, held, _call: call }))
         })
     }
 }
@@ -164,7 +163,9 @@ pub(super) struct Counted {
     body: Body,
     /// What came of the body in one piece and is not handed on yet.
     rest: Bytes,
-    _held: Option<Arc<Held>>,
+    /// Whether something came of the body and is not known to be handed on.
+    came: bool,
+    held: Option<Arc<Held>>,
     _call: Call,
 }
 
@@ -177,15 +178,20 @@ impl HttpBody for Counted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
+            // All that came has been handed on.
+            if std::mem::take(&mut self.came) {
+                self.held.iter().for_each(|held| held.give_back());
+            }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
                 end => return Poll::Ready(end),
             };
             match frame.into_data() {
-                Ok(data) => self.rest = data,
+                Ok(data) => (self.rest, self.came) = (data, true),
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
             }
         }
+        self.held.iter().for_each(|held| held.moved());
         let piece = PIECE.min(self.rest.len());
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }

@@ -1,7 +1,8 @@
 //! One connection, from its first byte to its end.
 //!
 //! It is cut when the TLS handshake or the headers of a request take too long, and told to end (GOAWAY over HTTP/2) when it
-//! is idle for too long, the certificate of its client was verified too long ago, or the server stops.
+//! is idle for too long, the certificate of its client was verified too long ago, or the server stops. It is cut as well when
+//! its peer takes nothing of a large answer.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
@@ -15,7 +16,6 @@ use factlog_proto::BATCH_BYTES;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use prometheus_client::metrics::gauge::Gauge;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -25,9 +25,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Phase, Watched};
 use super::calls::{Calls, PeerAddress};
-use super::held::Room;
+use super::held::{Room, Rooms};
 use super::limits::Limits;
 use super::plain;
+use super::taking::Taking;
 use crate::stopped;
 use crate::tls::{PeerName, expires};
 
@@ -49,8 +50,8 @@ pub(super) struct Connection {
     pub(super) address: PeerAddress,
     pub(super) routes: TowerToHyperService<Router>,
     pub(super) limits: Arc<Limits>,
-    /// For what requests hold, of all connections.
-    pub(super) room: Arc<Room>,
+    /// For what requests hold, and large answers, of all connections.
+    pub(super) rooms: [Arc<Room>; 2],
     pub(super) stopping: watch::Receiver<bool>,
 }
 
@@ -104,13 +105,16 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::<Activity>::default();
+        let [requests, answers] = self.rooms;
+        let rooms = Rooms::new(self.limits.connection_bytes, requests, answers);
+        let mut taking = Taking::new(rooms.clone(), self.limits.taking);
         let calls = Calls {
             routes: self.routes,
             address: self.address,
             name,
             activity: activity.clone(),
             body: self.limits.body,
-            rooms: [Room::new(self.limits.connection_bytes, Gauge::default()), self.room],
+            rooms,
         };
         let builder = builder(&self.limits);
         let socket = TokioIo::new(Watched::new(stream, activity.clone()));
@@ -126,6 +130,9 @@ impl Connection {
                     connection.as_mut().graceful_shutdown();
                 }
                 if connection.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                if taking.is_over(context) {
                     return Poll::Ready(());
                 }
                 match watching.poll(context) {

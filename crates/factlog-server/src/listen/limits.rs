@@ -18,6 +18,9 @@ pub struct Limits {
     pub request_bytes: usize,
     /// The same for one connection.
     pub connection_bytes: usize,
+    /// How long at the least, and half of the longest, a peer may hold a large answer and take nothing of it; then its connection is
+    /// closed. Large answers, which are pages and single events of more than 128 KiB, have as much room again as requests.
+    pub taking: Duration,
     /// How long the TLS handshake may take.
     pub handshake: Duration,
     /// How long the headers of a request over HTTP/1.1 may take from their first byte. HTTP/2 needs no such time: whoever
@@ -51,6 +54,7 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             request_bytes: 512 << 20,
             connection_bytes: 192 << 20,
+            taking: Duration::from_secs(30),
             handshake: Duration::from_secs(5),
             headers: Duration::from_secs(5),
             body: Duration::from_secs(60),

@@ -12,6 +12,7 @@ mod connection;
 mod held;
 mod limits;
 mod plain;
+mod taking;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 pub(crate) use calls::{Broken, PeerAddress};
-pub(crate) use held::Held;
+pub(crate) use held::{Held, LARGE};
 pub use limits::Limits;
 
 use crate::metrics::{Metrics, Open};
@@ -76,7 +77,8 @@ impl Listening {
     async fn accept(&self, listener: TcpListener, connections: &mut JoinSet<()>) {
         let routes = TowerToHyperService::new(self.routes.clone());
         let limits = Arc::new(self.limits.clone());
-        let room = Room::new(limits.request_bytes, self.metrics.requests_held.clone());
+        let held = [&self.metrics.requests_held, &self.metrics.answers_held];
+        let rooms = held.map(|held| Room::new(limits.request_bytes, held.clone()));
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         let mut accepting = Accepting::new(self.report.clone());
         let mut stop = Box::pin(stopped(self.stopping.clone()));
@@ -93,7 +95,7 @@ impl Listening {
                 address: PeerAddress(address),
                 routes: routes.clone(),
                 limits: limits.clone(),
-                room: room.clone(),
+                rooms: rooms.clone(),
                 stopping: self.stopping.clone(),
             };
             let acceptor = self.tls.as_ref().map(Tls::acceptor);

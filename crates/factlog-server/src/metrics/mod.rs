@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     connections: Gauge,
     pub(crate) requests_held: Gauge,
+    pub(crate) answers_held: Gauge,
     auth_failures: Family<Reason, Counter>,
     token_key_fetches: Family<Reason, Counter>,
     followers: Arc<Followers>,
@@ -115,6 +116,13 @@ impl Metrics {
             Unit::Bytes,
             requests_held.clone(),
         );
+        let answers_held = Gauge::default();
+        registry.register_with_unit(
+            "answers_held",
+            "Memory of pages and of large events that are not sent yet",
+            Unit::Bytes,
+            answers_held.clone(),
+        );
         let auth_failures = Family::default();
         registry.register(
             "auth_failures",
@@ -138,6 +146,7 @@ impl Metrics {
             requests,
             connections,
             requests_held,
+            answers_held,
             auth_failures,
             token_key_fetches,
             followers,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore};
+use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore, Query, StartFrom};
 use factlog_proto::v1;
 use factlog_proto::v1::append_session_response::Outcome;
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
@@ -39,19 +39,33 @@ async fn stalled(address: SocketAddr, bytes: usize) -> TcpStream {
     socket
 }
 
-/// Waits until requests hold so much, as the metrics tell.
+/// What requests or answers hold, as the metrics tell.
+async fn held(address: SocketAddr, whose: &str) -> usize {
+    let (metrics, name) = (get(address, "/metrics").await.body, format!("factlog_{whose}_held_bytes "));
+    let told = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    told.expect("the metric").parse().expect("a number")
+}
+
+/// Waits until requests hold so much.
 async fn until_held(address: SocketAddr, enough: impl Fn(usize) -> bool) {
-    let held = async || {
-        let metrics = get(address, "/metrics").await.body;
-        let told = metrics.lines().find_map(|line| line.strip_prefix("factlog_requests_held_bytes "));
-        told.expect("the metric").parse().expect("a number")
-    };
+    until(address, "requests", enough).await;
+}
+
+async fn until(address: SocketAddr, whose: &str, enough: impl Fn(usize) -> bool) {
     let until = async {
-        while !enough(held().await) {
+        while !enough(held(address, whose).await) {
             sleep(Duration::from_millis(5)).await;
         }
     };
     timeout(PATIENCE, until).await.expect("they hold it in time");
+}
+
+/// Asks for this and reads nothing.
+async fn deaf(address: SocketAddr, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("connect");
+    let asked = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    socket.write_all(asked.as_bytes()).await.expect("send");
+    socket
 }
 
 /// A large append that is over the room: it is refused as soon as it comes, so what is sent of it is for nobody.
@@ -109,27 +123,69 @@ fn requests_that_stay_share_a_bounded_room() {
     });
 }
 
-/// Would fail if those who ask for pages and do not read them could fill the memory of the server.
+/// Would fail if those who ask for pages and do not read them could fill the memory of the server, keep others from appending, or
+/// keep the room for ever.
 #[test]
-fn pages_that_nobody_reads_share_the_room() {
+fn pages_that_nobody_reads_share_a_room_for_a_while() {
     runtime().block_on(async {
-        let limits = Limits { request_bytes: 8 * MIB, ..Limits::default() };
+        let limits =
+            Limits { request_bytes: 8 * MIB, taking: Duration::from_millis(1_500), ..Limits::default() };
         let served = Served::start_with(Arc::new(MemoryStore::new()), |server| server.limits(limits)).await;
         let address = served.address;
         // Larger than the system keeps for a socket whose peer does not read.
-        served.client("?deadline=30s").append(append(15 * MIB)).await.expect("it is alone");
-        until_held(address, |bytes| bytes == 0).await;
-        let mut deaf = TcpStream::connect(address).await.expect("connect");
-        let asked = format!("GET /v1/events HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        deaf.write_all(asked.as_bytes()).await.expect("send");
-        until_held(address, |bytes| 15 * MIB < bytes).await;
+        let client = served.client("?deadline=30s");
+        client.append(append(15 * MIB)).await.expect("it is alone");
+        let deaf = deaf(address, "/v1/events").await;
+        until(address, "answers", |bytes| 15 * MIB < bytes).await;
         let answer = get(address, "/v1/events").await;
         assert_eq!(answer.status, 503, "{:.200}", answer.body);
         assert_eq!(answer.json()["outcome"], "definite");
         assert_eq!(get(address, "/v1/head").await.status, 200, "small answers go on");
-        drop(deaf);
-        until_held(address, |bytes| bytes == 0).await;
+        client.append(append(3 * MIB)).await.expect("so do appends");
+        until(address, "answers", |bytes| bytes == 0).await;
         assert_eq!(get(address, "/v1/events").await.status, 200);
+        drop(deaf);
+        served.stop().await;
+    });
+}
+
+/// Would fail if an event that is large were made once for each of many followers at the same time, whether they read or not,
+/// or if those who read it had to wait for ever behind those who do not.
+#[test]
+fn followers_take_a_large_event_one_after_the_other() {
+    runtime().block_on(async {
+        let limits =
+            Limits { request_bytes: 20 * MIB, taking: Duration::from_millis(100), ..Limits::default() };
+        let served = Served::start_with(Arc::new(MemoryStore::new()), |server| server.limits(limits)).await;
+        let address = served.address;
+        served.client("").append(append(15 * MIB)).await.expect("there is room");
+        let mut deaf_ones = Vec::new();
+        for _ in 0..3 {
+            deaf_ones.push(deaf(address, "/v1/subscribe").await);
+        }
+        until(address, "answers", |bytes| 0 < bytes).await;
+        let readers = (0..4).map(|_| {
+            let client = served.client("");
+            tokio::spawn(async move {
+                let mut following = client.subscribe(Query::All, StartFrom::Beginning);
+                following.next_event().await.expect("it goes on").expect("an event").event.data.len()
+            })
+        });
+        let readers = futures_util::future::join_all(readers);
+        let most = async {
+            let mut most = 0;
+            loop {
+                most = held(address, "answers").await.max(most);
+                assert!(most <= 20 * MIB, "{most}");
+            }
+        };
+        let read = async {
+            tokio::select! { read = readers => read, () = most => Vec::new() }
+        };
+        for length in timeout(PATIENCE, read).await.expect("they get it in time") {
+            assert_eq!(length.expect("a reader"), 15 * MIB);
+        }
+        drop(deaf_ones);
         served.stop().await;
     });
 }
