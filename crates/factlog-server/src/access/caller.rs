@@ -9,11 +9,13 @@ use factlog_core::access::{Grants, Principal, PrincipalName};
 use factlog_core::{Error, Result, Timestamp};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::directory::Access;
 use super::facts::State;
 use super::secret::Key;
 use super::tokens::Shown;
+use crate::http::namespace;
 
 /// How long a clock is trusted not to have been set: the end of a key is noticed as late as that, where it was. It is not
 /// short, because every open stream of a key that ends looks so often.
@@ -81,6 +83,11 @@ impl Caller {
     /// Who it is, where that had to be shown.
     pub(crate) fn authenticated(&self) -> Option<&PrincipalName> {
         self.access().map(|_| &self.principal)
+    }
+
+    /// What the ids of its `Idempotency-Key`s are derived from; `None` without authentication.
+    pub(crate) fn namespace(&self) -> Option<Uuid> {
+        self.access().map(|access| namespace(access.state().secret(), &self.principal))
     }
 
     /// Where it is known; `None` without authentication.

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) revision: Option<Revision>,
     principals: BTreeMap<String, Arc<Grants>>,
     keys: BTreeMap<String, Kept>,
+    /// Of the first key there ever was: a secret of the store that never changes.
+    first: Option<Digest>,
 }
 
 /// A key as it is kept.
@@ -97,6 +99,7 @@ impl State {
                     expires_at: expires_at_micros.map(Timestamp::from_micros),
                     revoked_at: None,
                 };
+                self.first.get_or_insert(digest);
                 self.keys.insert(key, Kept { info, digest });
             }
             Fact::KeyExpires { key, expires_at_micros, by: _ } => {
@@ -109,6 +112,11 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// What only the store knows; empty before there is a key.
+    pub(super) fn secret(&self) -> &[u8] {
+        self.first.as_ref().map_or(&[], Digest::as_bytes)
     }
 
     pub(super) fn key(&self, id: &str) -> Option<&Kept> {

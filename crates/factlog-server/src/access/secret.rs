@@ -63,6 +63,10 @@ impl Digest {
         self.0.ct_eq(&other.0).into()
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn to_text(self) -> String {
         hex(&self.0)
     }

@@ -104,7 +104,7 @@ pub(super) async fn command(
     Params::parse(head.uri.query(), &[])?;
     let mut call = allowed.call(&head)?;
     call.input = text(&head.headers, body).await?;
-    call.key = Ids::of(&head.headers, call.principal.as_ref())?.of_call(&allowed.path);
+    call.key = Ids::of(&head.headers, Gate::caller(&head.extensions)?.namespace())?.of_call(&allowed.path);
     let answer = match allowed.program.call(call).await {
         Ok(answer) => answer,
         Err(problem) => return Ok(refuse(problem)),

@@ -81,7 +81,7 @@ async fn append(api: &Api, stream: Option<StreamId>, request: Request) -> Result
     Params::parse(head.uri.query(), &[])?;
     let form = Form::of(&head.headers)?;
     let caller = Gate::caller(&head.extensions)?;
-    let ids = Ids::of(&head.headers, caller.authenticated())?;
+    let ids = Ids::of(&head.headers, caller.namespace())?;
     let expected = conditions::expected(&head.headers)?;
     let body = body::read(&head.headers, body, body::BODY_BYTES_MAX).await?;
     let decoded = body::decode(form, &body, &ids)?;

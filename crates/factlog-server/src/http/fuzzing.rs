@@ -10,7 +10,7 @@ use factlog_proto::v1;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::append::etag;
-use super::ids::Ids;
+use super::ids::{Ids, namespace};
 use super::known::{Known, said};
 use super::problem::Problem;
 use super::{body, conditions, guard, json, lists, read, subscribe};
@@ -113,8 +113,8 @@ fn http_headers(bytes: &[u8]) {
         let again = HeaderMap::from_iter([(header::IF_NONE_MATCH, said(&revisions))]);
         assert_eq!(taken(Known::of(&again)).flatten(), Some(Known::At(revisions)));
     }
-    let principal = "orders".parse().expect("a principal");
-    for sender in [None, Some(&principal)] {
+    let namespace = namespace(&[7; 32], &"orders".parse().expect("a principal"));
+    for sender in [None, Some(namespace)] {
         let Some(ids) = taken(Ids::of(&headers, sender)) else { continue };
         if headers.contains_key("idempotency-key") {
             assert_eq!(ids.id(7), taken(Ids::of(&headers, sender)).expect("again").id(7));

@@ -40,6 +40,7 @@ use utoipa_axum::routes;
 
 pub(crate) use append::json;
 pub(crate) use guard::is_grpc;
+pub(crate) use ids::namespace;
 pub(crate) use params::Params;
 pub use problem::Problem;
 use spec::Table;
