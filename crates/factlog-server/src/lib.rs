@@ -61,7 +61,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::service::Routes;
 
-use access::{Audit, Gate};
+use access::{Audit, Gate, Places};
 use health::{Projections, Readiness};
 use listen::{Listening, Report};
 use metrics::{Metrics, Observed};
@@ -236,7 +236,8 @@ impl Server {
         let readiness = Arc::new(Readiness::new(self.store.clone(), self.host.clone(), stopping.clone()));
         let observed: Arc<dyn EventStore> = Arc::new(Observed::new(self.store.clone(), metrics.clone()));
         let (administration, access) = (self.administration.clone(), self.access.clone());
-        let gate = Gate::new(observed, administration, access, audit, metrics.clone());
+        let places = Places::new(self.limits.reads);
+        let gate = Gate::new(observed, administration, access, audit, places, metrics.clone());
         let service = service::Service::new(gate.clone(), stopping.clone());
         let administration = admin::Service::new(gate.clone(), stopping.clone());
         let keys = access::Service::new(gate.clone());

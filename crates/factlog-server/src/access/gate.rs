@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::directory::Access;
 use super::guarded::Guarded;
 use super::local::Asked;
+use super::places::Places;
 use crate::metrics::Metrics;
 
 /// What is served, behind its guard.
@@ -20,6 +21,7 @@ pub(crate) struct Gate {
     pub(super) administration: Option<Arc<dyn Administration>>,
     pub(super) access: Option<Arc<Access>>,
     pub(super) audit: Audit,
+    pub(super) places: Arc<Places>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -29,9 +31,10 @@ impl Gate {
         administration: Option<Arc<dyn Administration>>,
         access: Option<Arc<Access>>,
         audit: Audit,
+        places: Arc<Places>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, administration, access, audit, metrics }
+        Self { store, administration, access, audit, places, metrics }
     }
 
     /// The store, as whoever sent the request may use it.
@@ -39,8 +42,7 @@ impl Gate {
     /// # Errors
     /// `Denied` for a request that has not passed the layer of authentication.
     pub(crate) fn store(&self, of: &Extensions) -> Result<Arc<dyn EventStore>> {
-        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
-        Ok(Arc::new(Guarded { caller, audit, store: self.store.clone() }))
+        Ok(Arc::new(self.guarded(of, self.store.clone())?))
     }
 
     /// Its lists and numbers, where the store offers them.
@@ -48,9 +50,13 @@ impl Gate {
     /// # Errors
     /// Those of [`store`](Self::store).
     pub(crate) fn administration(&self, of: &Extensions) -> Result<Option<Arc<dyn Administration>>> {
-        let (caller, audit) = (Self::caller(of)?, self.audit.clone());
-        let Some(store) = self.administration.clone() else { return Ok(None) };
-        Ok(Some(Arc::new(Guarded { caller, audit, store })))
+        let Some(store) = self.administration.clone() else { return Self::caller(of).map(|_| None) };
+        Ok(Some(Arc::new(self.guarded(of, store)?)))
+    }
+
+    fn guarded<S: ?Sized>(&self, of: &Extensions, store: Arc<S>) -> Result<Guarded<S>> {
+        let (caller, audit, places) = (Self::caller(of)?, self.audit.clone(), self.places.clone());
+        Ok(Guarded { caller, audit, places, store })
     }
 
     /// The keys and grants, as whoever sent the request may keep them; `None` without authentication.

@@ -16,12 +16,14 @@ use factlog_core::{
 use super::audit::Audit;
 use super::caller::Caller;
 use super::lasting::{self, Lasting};
+use super::places::Places;
 
 /// The store, the caller, and where denials are told.
 #[derive(Debug)]
 pub(super) struct Guarded<S: ?Sized> {
     pub(super) caller: Caller,
     pub(super) audit: Audit,
+    pub(super) places: Arc<Places>,
     pub(super) store: Arc<S>,
 }
 
@@ -94,11 +96,15 @@ impl<S: EventStore + ?Sized> EventStore for Guarded<S> {
             return EventStream::failed(error);
         }
         let (query, filter) = allowed(&grants, query);
+        let place = match self.places.take(self.caller.authenticated()) {
+            Ok(place) => place,
+            Err(error) => return EventStream::failed(error),
+        };
         // What is left out does not count.
         let limit = if filter { options.limit.take() } else { None };
         let caller = self.caller.clone();
         lasting::read(self.store.read(query, options), move |events| {
-            Lasting::new(events, &caller, grants, filter).limit(limit)
+            Lasting::new(events, &caller, grants, filter).limit(limit).at(place)
         })
     }
 
@@ -107,8 +113,13 @@ impl<S: EventStore + ?Sized> EventStore for Guarded<S> {
             Ok(grants) => grants,
             Err(error) => return Subscription::failed(error),
         };
+        let place = match self.places.take(self.caller.authenticated()) {
+            Ok(place) => place,
+            Err(error) => return Subscription::failed(error),
+        };
         let (query, filter) = allowed(&grants, query);
-        Subscription::new(Lasting::new(self.store.subscribe(query, from), &self.caller, grants, filter))
+        let deliveries = self.store.subscribe(query, from);
+        Subscription::new(Lasting::new(deliveries, &self.caller, grants, filter).at(place))
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head>> {

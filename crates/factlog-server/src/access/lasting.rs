@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::caller::Caller;
 use super::facts::State;
+use super::places::Place;
 
 /// After so many items the credential is looked at again, and others have their turn.
 const ITEMS_AT_A_TIME: u32 = 256;
@@ -49,6 +50,8 @@ pub(super) struct Lasting<S> {
     /// How many events may still go out.
     limit: Option<u64>,
     since_looked: u32,
+    /// Given back with it.
+    place: Option<Place>,
 }
 
 impl<S> Lasting<S> {
@@ -62,12 +65,19 @@ impl<S> Lasting<S> {
             news: caller.news(),
             limit: None,
             since_looked: ITEMS_AT_A_TIME,
+            place: None,
         }
     }
 
     /// The same, ending after so many events.
     pub(super) fn limit(mut self, limit: Option<u64>) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// The same, with the place that it takes.
+    pub(super) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
         self
     }
 

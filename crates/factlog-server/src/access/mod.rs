@@ -22,6 +22,7 @@ mod lasting;
 mod layer;
 mod lists;
 mod local;
+mod places;
 mod secret;
 mod service;
 mod tokens;
@@ -32,5 +33,6 @@ pub(crate) use gate::Gate;
 pub(crate) use layer::authenticate;
 #[cfg(feature = "fuzzing")]
 pub(crate) use layer::credential;
+pub(crate) use places::Places;
 pub(crate) use service::Service;
 pub use tokens::{TokenKeys, TokenSettings};

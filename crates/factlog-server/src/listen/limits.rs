@@ -11,6 +11,8 @@ pub struct Limits {
     pub connections: usize,
     /// Calls of one connection at a time. More wait until one has ended.
     pub calls: u32,
+    /// Reads and subscriptions that may be open at a time, of which one principal may have three quarters. One more is refused.
+    pub reads: usize,
     /// Bytes of the headers of one request. With more it is refused, over HTTP/1.1 with status 431.
     pub header_bytes: u32,
     /// Bytes that the requests of all connections may hold from their arrival until they are answered. Whoever is over it is
@@ -51,6 +53,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             calls: 4_096,
+            reads: 20_000,
             header_bytes: 16 << 10,
             request_bytes: 512 << 20,
             connection_bytes: 192 << 20,

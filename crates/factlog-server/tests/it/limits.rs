@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use factlog_client::RemoteStore;
-use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore};
+use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore, Query, StartFrom};
 use factlog_proto::v1;
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
 use factlog_server::{ClientCertificates, Limits};
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::certificates::Authority;
 use crate::served::{Served, runtime};
-use crate::web::{Answer, raw};
+use crate::web::{Answer, get, raw};
 
 /// Far more than any limit of these tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,9 +102,7 @@ fn slow_headers_and_idle_connections_are_cut() {
         served.stop().await;
 
         let served = self::served(Limits { idle: SHORT, ..Limits::default() }).await;
-        let mut following = served
-            .client("?deadline=30s")
-            .subscribe(factlog_core::Query::All, factlog_core::StartFrom::Beginning);
+        let mut following = served.client("?deadline=30s").subscribe(Query::All, StartFrom::Beginning);
         following.next().await.expect("open").expect("caught up");
         cut(served.address, b"").await;
         let live = format!("GET /health/live HTTP/1.1\r\nhost: {}\r\n\r\n", served.address);
@@ -173,6 +171,34 @@ fn connections_over_the_limit_are_closed_at_once() {
         .await;
         let again = served.client("?deadline=30s");
         again.append(append()).await.expect("there is room again");
+        served.stop().await;
+    });
+}
+
+/// Would fail if subscriptions that nobody ends could fill the memory of the server, or if a place were kept by one that ended.
+#[test]
+fn reads_and_subscriptions_over_the_limit_are_refused() {
+    runtime().block_on(async {
+        let served = served(Limits { reads: 3, ..Limits::default() }).await;
+        let client = served.client("?deadline=30s");
+        let mut following = Vec::new();
+        for _ in 0..3 {
+            let mut subscription = client.subscribe(Query::All, StartFrom::Beginning);
+            subscription.next().await.expect("open").expect("it has a place");
+            following.push(subscription);
+        }
+        let read = async || get(served.address, "/v1/events").await;
+        let answer = read().await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(answer.body.contains("3 reads and subscriptions are open"), "{}", answer.body);
+        client.append(append()).await.expect("appends go on");
+        following.pop();
+        let again = async {
+            while read().await.status != 200 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, again).await.expect("there is a place again");
         served.stop().await;
     });
 }
