@@ -76,16 +76,12 @@ pub(super) async fn query(
     let mut call = allowed.call(&head)?;
     call.input = head.uri.query().unwrap_or_default().to_owned();
     call.at_least = position(&head.headers)?;
-    let answer = tokio::select! {
-        answer = allowed.program.call(call) => answer,
+    tokio::select! {
+        answer = allowed.program.call(call) => Ok(unless_known(&head.headers, answer?)),
         () = stopped(api.stopping.clone()) => {
             Err(Error::unavailable("the server stops; ask again, or another one").into())
         }
-    };
-    Ok(match answer {
-        Ok(answer) => unless_known(&head.headers, answer),
-        Err(problem) => refuse(problem),
-    })
+    }
 }
 
 /// Tells a program to do something
@@ -105,10 +101,7 @@ pub(super) async fn command(
     let mut call = allowed.call(&head)?;
     call.input = text(&head.headers, body).await?;
     call.key = Ids::of(&head.headers, Gate::caller(&head.extensions)?.namespace())?.of_call(&allowed.path);
-    let answer = match allowed.program.call(call).await {
-        Ok(answer) => answer,
-        Err(problem) => return Ok(refuse(problem)),
-    };
+    let answer = allowed.program.call(call).await?;
     let status = if answer.recorded { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, told(answer.position), json_type(), answer.json).into_response())
 }
@@ -206,13 +199,4 @@ fn unless_known(headers: &HeaderMap, answer: Answer) -> Response {
         true => (StatusCode::NOT_MODIFIED, headers).into_response(),
         false => (headers, json_type(), answer.json).into_response(),
     }
-}
-
-/// A refusal of a program; what can be asked again soon says so.
-fn refuse(problem: Problem) -> Response {
-    let mut response = problem.into_response();
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }

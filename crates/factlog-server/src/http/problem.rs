@@ -1,6 +1,6 @@
 //! Refusals over HTTP: problem details of RFC 9457, made from the one table of errors.
 //!
-//! Every refusal of this API has this form. `outcome` says whether it is certain that nothing was written.
+//! Every refusal of this API has this form; 503 has a `Retry-After` as well. `outcome` says whether it is certain that nothing was written.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -116,6 +116,9 @@ fn fact(failed: &FailedCondition) -> Value {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        (self.status, headers, self.json().to_string()).into_response()
+        // What is busy or stops may do it soon; somebody else may do it at once.
+        let again = (self.status == StatusCode::SERVICE_UNAVAILABLE)
+            .then_some([(header::RETRY_AFTER, HeaderValue::from_static("1"))]);
+        (self.status, headers, again, self.json().to_string()).into_response()
     }
 }

@@ -70,6 +70,10 @@ const RESULTS: [&str; 9] = [
     "closed",
 ];
 
+/// The place of what may have been written.
+const INDETERMINATE: usize = 5;
+
+/// The place of what an append came to.
 fn result(outcome: &Result<Appended, AppendError>) -> usize {
     match outcome {
         Ok(appended) => usize::from(appended.deduplicated),
@@ -81,7 +85,7 @@ fn result(outcome: &Result<Appended, AppendError>) -> usize {
             ErrorKind::Denied => 7,
             ErrorKind::Closed => 8,
             // A kind that is newer than this server promises nothing.
-            _ => 5,
+            _ => INDETERMINATE,
         },
     }
 }
@@ -98,7 +102,7 @@ impl Metrics {
         let append_duration = Buckets::default();
         registry.register_with_unit(
             "append_duration",
-            "From the beginning of an append until the store has answered it",
+            "From the beginning of an append until the store's answer is taken, or the caller has given it up",
             Unit::Seconds,
             append_duration.clone(),
         );
@@ -154,10 +158,10 @@ impl Metrics {
         }
     }
 
-    /// An append of so many events is over.
-    fn appended(&self, events: usize, took: Duration, outcome: &Result<Appended, AppendError>) {
+    /// An append of so many events is over, with this one of the results.
+    fn appended(&self, events: usize, took: Duration, result: usize) {
         self.append_duration.observe(took);
-        self.append_events[result(outcome)].inc_by(events as u64);
+        self.append_events[result].inc_by(events as u64);
     }
 
     /// A request is over.

@@ -1,5 +1,6 @@
 //! A store whose appends and subscriptions are counted. It changes no answer.
 //!
+//! * Every append is counted once: with its answer, or as indeterminate where its caller was gone before there was one.
 //! * An append costs it one allocation, two looks at the clock and three atomic additions.
 //! * A delivery costs two atomic stores to the subscription's own memory. A lock is taken when one begins and ends.
 
@@ -17,7 +18,7 @@ use futures_util::Stream;
 use parking_lot::Mutex;
 use tracing::Instrument as _;
 
-use super::{Metrics, Stopwatch};
+use super::{INDETERMINATE, Metrics, Stopwatch, result};
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl Observed {
 impl EventStore for Observed {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         let (events, started) = (append.events.len(), Stopwatch::start());
+        let mut counted = Counted { metrics: &self.metrics, events, started, result: INDETERMINATE };
         let span = tracing::debug_span!(
             target: "factlog::store",
             "append",
@@ -52,7 +54,7 @@ impl EventStore for Observed {
         let appending = self.store.append(append).instrument(span);
         Box::pin(async move {
             let outcome = appending.await;
-            self.metrics.appended(events, started.elapsed(), &outcome);
+            counted.answered(&outcome);
             outcome
         })
     }
@@ -86,6 +88,26 @@ impl EventStore for Observed {
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         self.store.close()
+    }
+}
+
+/// An append until it is over, and then counted: dropped without an answer, it was given up, and may be written all the same.
+struct Counted<'a> {
+    metrics: &'a Metrics,
+    events: usize,
+    started: Stopwatch,
+    result: usize,
+}
+
+impl Counted<'_> {
+    fn answered(&mut self, outcome: &Result<Appended, AppendError>) {
+        self.result = result(outcome);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.appended(self.events, self.started.elapsed(), self.result);
     }
 }
 

@@ -10,6 +10,8 @@ use factlog_core::{
 use factlog_proto::v1;
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
 use factlog_server::Server;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -76,6 +78,22 @@ impl EventStore for Silent {
     }
 }
 
+/// A number that the server tells.
+async fn metric(served: &Served, name: &str) -> u64 {
+    let metrics = get(served.address, "/metrics").await.body;
+    let told = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    told.expect("the metric").parse().expect("a number")
+}
+
+async fn until(served: &Served, name: &str, wanted: fn(u64) -> bool) {
+    let reached = async {
+        while !wanted(metric(served, name).await) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.expect("in time");
+}
+
 /// Would fail if an append that a session had begun were given up with its caller: of two that were sent in order, the
 /// second could be there without the first.
 #[test]
@@ -83,21 +101,6 @@ fn what_a_session_has_begun_is_finished_without_its_caller() {
     runtime().block_on(async {
         let (store, tell) = Silent::new();
         let served = Served::start_server(Server::new(store)).await;
-        let metric = async |name: &str| {
-            let metrics = get(served.address, "/metrics").await.body;
-            let told = metrics
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-            told.expect("the metric").parse::<u64>().expect("a number")
-        };
-        let until = async |name: &str, wanted: fn(u64) -> bool| {
-            let reached = async {
-                while !wanted(metric(name).await) {
-                    sleep(Duration::from_millis(5)).await;
-                }
-            };
-            timeout(PATIENCE, reached).await.expect("in time");
-        };
         let mut grpc =
             EventStoreServiceClient::connect(format!("http://{}", served.address)).await.expect("connect");
         let (requests, mut outgoing) = tokio::sync::mpsc::channel(1);
@@ -108,12 +111,46 @@ fn what_a_session_has_begun_is_finished_without_its_caller() {
             .send(v1::AppendSessionRequest { number: 1, append, writer: None })
             .await
             .expect("it is open");
-        until("factlog_requests_held_bytes", |held| 0 < held).await;
+        until(&served, "factlog_requests_held_bytes", |held| 0 < held).await;
         drop((requests, answers, grpc));
-        until("factlog_connections", |open| open == 1).await;
+        until(&served, "factlog_connections", |open| open == 1).await;
         tell.send(true).expect("the store listens");
-        until("factlog_requests_held_bytes", |held| held == 0).await;
-        assert_eq!(metric("factlog_log_head_position").await, 1, "it is written");
+        until(&served, "factlog_requests_held_bytes", |held| held == 0).await;
+        assert_eq!(metric(&served, "factlog_log_head_position").await, 1, "it is written");
+        served.stop().await;
+    });
+}
+
+/// Would fail if an append whose caller has given it up were counted nowhere: no alert would tell of a store that does not
+/// answer, as long as its callers are less patient than it is slow.
+#[test]
+fn an_append_that_is_given_up_counts_as_indeterminate() {
+    const INDETERMINATE: &str = "factlog_append_events_total{result=\"indeterminate\"}";
+    runtime().block_on(async {
+        let (store, tell) = Silent::new();
+        let served = Served::start_server(Server::new(store)).await;
+        let mut grpc =
+            EventStoreServiceClient::connect(format!("http://{}", served.address)).await.expect("connect");
+        let mut impatient = tonic::Request::new(v1::AppendRequest::from(numbered(0)));
+        impatient.set_timeout(Duration::from_millis(50));
+        grpc.append(impatient).await.expect_err("its deadline passes");
+        until(&served, INDETERMINATE, |events| events == 1).await;
+
+        let mut caller = TcpStream::connect(served.address).await.expect("connect");
+        let body = r#"[{"type":"a"},{"type":"b"}]"#;
+        let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length:";
+        caller.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await.expect("send");
+        let begun = async {
+            // An append that waits listens for itself.
+            while tell.receiver_count() < 2 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, begun).await.expect("it comes to the store");
+        assert_eq!(metric(&served, INDETERMINATE).await, 1, "it waits");
+        drop(caller);
+        until(&served, INDETERMINATE, |events| events == 3).await;
+        assert_eq!(metric(&served, "factlog_append_duration_seconds_count").await, 2);
         served.stop().await;
     });
 }

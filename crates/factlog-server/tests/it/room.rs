@@ -97,6 +97,7 @@ fn requests_that_stay_share_a_bounded_room() {
         let answer = large(address).await;
         let problem = answer.json();
         assert_eq!((answer.status, &problem["outcome"]), (503, &"definite".into()), "{problem}");
+        assert_eq!(answer.header("retry-after"), Some("1"), "who asks again at once is refused again");
         assert!(
             problem["detail"].as_str().is_some_and(|text| text.contains("nothing was written")),
             "{problem}"
@@ -139,7 +140,10 @@ fn pages_that_nobody_reads_share_a_room_for_a_while() {
         until(address, "answers", |bytes| 15 * MIB < bytes).await;
         let answer = get(address, "/v1/events").await;
         assert_eq!(answer.status, 503, "{:.200}", answer.body);
-        assert_eq!(answer.json()["outcome"], "definite");
+        assert_eq!(
+            (answer.header("retry-after"), &answer.json()["outcome"]),
+            (Some("1"), &"definite".into())
+        );
         assert_eq!(get(address, "/v1/head").await.status, 200, "small answers go on");
         client.append(append(3 * MIB)).await.expect("so do appends");
         until(address, "answers", |bytes| bytes == 0).await;

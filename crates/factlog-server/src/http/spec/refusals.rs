@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use factlog_proto::TABLE;
 use serde_json::json;
+use utoipa::Number;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Content, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 /// Where HTTP has a status that says more than that of the table.
@@ -43,14 +44,22 @@ pub(super) fn responses() -> BTreeMap<String, RefOr<Response>> {
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
         let response = ResponseBuilder::new()
             .description(meanings.join(" "))
-            .content("application/problem+json", content)
-            .build();
-        (name(status), response.into())
+            .content("application/problem+json", content);
+        let response = match status {
+            503 => response.header("Retry-After", seconds("When to ask again, in seconds")),
+            _ => response,
+        };
+        (name(status), response.build().into())
     };
     let bare = |(status, meaning): (u16, &str)| {
         (name(status), ResponseBuilder::new().description(meaning).build().into())
     };
     meanings.into_iter().map(one).chain(BARE.map(bare)).collect()
+}
+
+fn seconds(about: &str) -> Header {
+    let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(Number::Int(0)));
+    HeaderBuilder::new().schema(Some(whole)).description(Some(about)).build()
 }
 
 /// Problem details of RFC 9457.
