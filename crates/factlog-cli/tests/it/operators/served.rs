@@ -104,7 +104,8 @@ fn it_is_clear_whether_a_file_or_a_server_is_listed() {
 fn everything_but_a_list_refuses_a_server() {
     let url = "factlog://127.0.0.1:1";
     let orders = ["show", "pause", "resume", "rebuild", "switch", "back", "verify"];
-    for line in orders.map(|order| vec![order, "amounts"]).into_iter().chain([vec!["list", "--read-model", "x"]])
+    for line in
+        orders.map(|order| vec![order, "amounts"]).into_iter().chain([vec!["list", "--read-model", "x"]])
     {
         let ran = on(url, &[&line[..], &["--json"]].concat());
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line:?} {ran:?}");
