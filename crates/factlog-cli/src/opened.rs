@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use factlog_client::RemoteStore;
 use factlog_core::access::AccessControl;
-use factlog_core::{Administration, EventStore as _};
+use factlog_core::{Administration, EventStore as _, ProjectionInfo};
 use factlog_engine::Engine;
 use factlog_server::Access;
 use tokio::runtime::Runtime;
@@ -104,6 +104,11 @@ impl Remote {
     /// Whether the server takes requests now.
     pub(crate) fn ready(&self) -> factlog_core::Result<()> {
         pollster::block_on(self.store.ready())
+    }
+
+    /// How the projections beside the server are.
+    pub(crate) fn projections(&self) -> factlog_core::Result<Vec<ProjectionInfo>> {
+        pollster::block_on(self.store.projections(None))
     }
 
     fn new(url: &str, key_file: Option<&Path>) -> Outcome<Self> {

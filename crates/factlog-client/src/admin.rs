@@ -1,7 +1,11 @@
-//! Lists and numbers of a remote store, where its server offers them.
+//! Lists and numbers of a remote store, where its server offers them, and how the projections beside it are.
+
+use std::time::Duration;
 
 use crate::bearer::Channel;
-use factlog_core::{Administration, BoxFuture, Error, Result, Stats, StreamId, StreamInfo, TypeInfo};
+use factlog_core::{
+    Administration, BoxFuture, Error, ProjectionInfo, Result, Stats, StreamId, StreamInfo, TypeInfo,
+};
 use factlog_proto::v1::administration_service_client::AdministrationServiceClient;
 use factlog_proto::{ANSWER_BYTES_MAX, v1};
 use tonic::Response;
@@ -13,6 +17,27 @@ type Client = AdministrationServiceClient<Channel>;
 
 fn client(channel: Channel) -> Client {
     AdministrationServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+impl RemoteStore {
+    /// How the projections are that run beside the server, as the program that serves tells. Whoever is further behind than
+    /// `max_lag` is not well, by default than that program says. None of them: the program tells of none.
+    ///
+    /// # Errors
+    /// `Unavailable` where the program does not say how they are in time; `Invalid` from a server that is older than this
+    /// call; `Unauthenticated`.
+    pub async fn projections(&self, max_lag: Option<Duration>) -> Result<Vec<ProjectionInfo>> {
+        let max_lag_micros = max_lag.map(|lag| u64::try_from(lag.as_micros()).unwrap_or(u64::MAX));
+        self.call(move |channel, deadline| {
+            Box::pin(async move {
+                let request = v1::ListProjectionsRequest { max_lag_micros };
+                let ask = |mut client: Client, request| async move { client.list_projections(request).await };
+                let answer = repeated(deadline, client(channel), request, ask).await?;
+                answer.projections.into_iter().map(ProjectionInfo::try_from).collect()
+            })
+        })
+        .await
+    }
 }
 
 impl Administration for RemoteStore {

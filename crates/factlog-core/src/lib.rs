@@ -58,6 +58,8 @@ pub use names::{Category, EventType, StreamId, Tag, Tags, TrackingSource};
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem, StreamFilter};
 pub use read::{Direction, EventStream, Read, ReadOptions, ReadStep};
-pub use store::{Administration, BoxFuture, EventStore, EventStoreExt, Head, Stats, StreamInfo, TypeInfo};
+pub use store::{
+    Administration, BoxFuture, EventStore, EventStoreExt, Head, ProjectionInfo, Stats, StreamInfo, TypeInfo,
+};
 pub use subscribe::{Delivery, StartFrom, Subscription};
 pub use time::{Clock, SystemClock, Timestamp};

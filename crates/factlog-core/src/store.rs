@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -196,6 +197,29 @@ pub struct TypeInfo {
     pub event_type: EventType,
     /// How many events of it are recorded.
     pub events: u64,
+}
+
+/// What a server tells of one projection that runs beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectionInfo {
+    /// Its name.
+    pub name: String,
+    /// What it is doing, in a word or two, such as `live`.
+    pub state: String,
+    /// Whether it does what it should and is not too far behind.
+    pub well: bool,
+    /// Every event up to here is in it; `None` before the first.
+    pub applied: Option<Position>,
+    /// When that last moved, or was seen to be the head; `None` where it is not known.
+    pub advanced_at: Option<Timestamp>,
+    /// Positions between that and the head.
+    pub lag_events: u64,
+    /// How long the first event that is not in it has been recorded, in whole microseconds.
+    pub lag: Duration,
+    /// Keys that stand still because one of their events failed.
+    pub parked: u64,
+    /// Why it does not do what it should, if so.
+    pub problem: Option<String>,
 }
 
 /// A store in numbers.

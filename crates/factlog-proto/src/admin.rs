@@ -1,10 +1,15 @@
 //! Lists and numbers of a store, to the wire and back.
 
-use factlog_core::{Error, EventType, Result, Revision, Stats, StreamId, StreamInfo, TypeInfo};
+use std::time::Duration;
+
+use factlog_core::{
+    Error, EventType, Position, ProjectionInfo, Result, Revision, Stats, StreamId, StreamInfo, Timestamp,
+    TypeInfo,
+};
 
 use uuid::Uuid;
 
-use crate::event::{position, required};
+use crate::event::{optional_position, position, required};
 use crate::v1;
 
 impl From<StreamInfo> for v1::StreamInfo {
@@ -44,6 +49,40 @@ impl TryFrom<v1::TypeInfo> for TypeInfo {
 
     fn try_from(info: v1::TypeInfo) -> Result<Self> {
         Ok(Self { event_type: EventType::new(info.event_type)?, events: info.events })
+    }
+}
+
+impl From<ProjectionInfo> for v1::ProjectionInfo {
+    fn from(info: ProjectionInfo) -> Self {
+        Self {
+            name: info.name,
+            state: info.state,
+            well: info.well,
+            applied: info.applied.map(Position::get),
+            advanced_at_micros: info.advanced_at.map(Timestamp::as_micros),
+            lag_events: info.lag_events,
+            lag_micros: u64::try_from(info.lag.as_micros()).unwrap_or(u64::MAX),
+            parked: info.parked,
+            problem: info.problem,
+        }
+    }
+}
+
+impl TryFrom<v1::ProjectionInfo> for ProjectionInfo {
+    type Error = Error;
+
+    fn try_from(info: v1::ProjectionInfo) -> Result<Self> {
+        Ok(Self {
+            name: info.name,
+            state: info.state,
+            well: info.well,
+            applied: optional_position("what a projection has applied", info.applied)?,
+            advanced_at: info.advanced_at_micros.map(Timestamp::from_micros),
+            lag_events: info.lag_events,
+            lag: Duration::from_micros(info.lag_micros),
+            parked: info.parked,
+            problem: info.problem,
+        })
     }
 }
 

@@ -123,8 +123,8 @@ impl Server {
         self
     }
 
-    /// The same with projections that run beside it: `GET /health/projections` answers 503 where one of them does not do
-    /// what it should, or is further behind.
+    /// The same with projections that run beside it: `GET /health/projections` and `ListProjections` tell of them, the first
+    /// with 503 where one of them does not do what it should, or is further behind.
     #[must_use]
     pub fn projections(mut self, asked: Arc<dyn ProjectionsHealth>, max_lag: Duration) -> Self {
         self.projections = Projections { asked: Some(asked), max_lag };
@@ -239,7 +239,7 @@ impl Server {
         let places = Places::new(self.limits.reads);
         let gate = Gate::new(observed, administration, access, audit, places, metrics.clone());
         let service = service::Service::new(gate.clone(), stopping.clone());
-        let administration = admin::Service::new(gate.clone(), stopping.clone());
+        let administration = admin::Service::new(gate.clone(), self.projections.clone(), stopping.clone());
         let keys = access::Service::new(gate.clone());
         let grpc =
             Routes::new(EventStoreServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))

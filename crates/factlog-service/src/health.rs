@@ -1,4 +1,4 @@
-//! Read models of this program, as `GET /health/projections` tells of them.
+//! Read models of this program, as `GET /health/projections` and `ListProjections` tell of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ async fn told(model: &Operations) -> ProjectionHealth {
     };
     let mut health = ProjectionHealth::new(status.name, state);
     (health.applied, health.parked, health.problem) = (status.applied, status.parked, problem);
+    health.advanced_at = status.advanced_at;
     match model.lag().await {
         Ok(lag) => (health.lag_events, health.lag) = (lag.events, lag.time),
         Err(error) => health.problem = Some(error.to_string()),

@@ -61,12 +61,17 @@ pub(crate) fn on_files(command: &Command) -> Option<OnFiles> {
         | Command::Health(_)
         | Command::Explain(_)
         | Command::Completions(_) => return None,
+        Command::Projections(projections) if projections.may_ask_a_server() => return None,
         Command::Serve(_) => ("serve", "it is what makes a server of a data directory"),
         Command::Verify(_) => ("verify", "it checks every byte of the files, which no server hands out"),
         Command::Debug(_) => ("debug", "it tells of the files and the machine they are on"),
         Command::Doctor => ("doctor", "it examines the disk and the directory themselves"),
         Command::Bench(_) => ("bench", "it measures this machine beside its own disk"),
-        Command::Projections(_) => ("projections", "read models are files beside the program that runs them"),
+        Command::Projections(_) => (
+            "projections",
+            "read models are files beside the program that runs them; \
+             a server tells how its own are: `factlog projections list` without --read-model",
+        ),
         Command::Parked(_) => {
             ("parked", "parked keys are in files beside the program that runs the read model")
         }

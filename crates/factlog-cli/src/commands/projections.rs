@@ -1,9 +1,11 @@
 //! `factlog projections`: read models as operators see them, and what operators have done to them.
 //!
-//! It works on the read model's file beside the program that keeps it up to date, and opens no store.
+//! It works on the read model's file beside the program that keeps it up to date, and opens no store. Only `list` can ask a
+//! server instead, which tells of those that run beside it.
 
 mod order;
 mod rebuild;
+mod served;
 mod show;
 mod verify;
 
@@ -20,6 +22,7 @@ use crate::table::{Align, table};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   factlog projections list --read-model read.sqlite
+  factlog projections list --server factlog://127.0.0.1:4270
   factlog projections show balances --read-model read.sqlite --json
   factlog projections pause balances --read-model read.sqlite
   factlog projections rebuild balances --read-model read.sqlite
@@ -28,10 +31,13 @@ Examples:
 /// Look at read models, pause, rebuild, switch and verify them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Projections {
-    /// Every projection in the file: what it does, how far it is behind, what stands still
+    /// Every projection in the file, or beside the server: what it does, how far it is behind, what stands still
     ///
     /// `stalled` is one that runs and does not advance although it is behind; `not running` one whose last sign of life
     /// is more than ten seconds old.
+    ///
+    /// A server is asked where the command line names one, or where no file is named. It tells what its own program says of
+    /// its projections: none is what `factlog serve` answers, which has no read models. Those of other programs are in files.
     #[command(before_help = EXAMPLES)]
     List(List),
     /// One projection with its generations
@@ -87,8 +93,16 @@ pub(crate) struct Order {
     place: Place,
 }
 
+impl Projections {
+    /// Whether it is a command that a server can answer, too, and no file is named beside it.
+    pub(super) fn may_ask_a_server(&self) -> bool {
+        matches!(self, Self::List(List { place }) if !place.is_on_line())
+    }
+}
+
 pub(super) fn run(projections: &Projections, context: &Context) -> Outcome {
     match projections {
+        Projections::List(List { place }) if served::is_asked(place, context)? => served::list(context),
         Projections::List(List { place }) => list(place, context.json),
         Projections::Show(named) => show::run(named, context.json),
         Projections::Pause(order) => order::run(order, "pause", context.json),

@@ -18,6 +18,8 @@ pub(crate) use projection::{Generation, ParkedKey, Phase, Projection};
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::printable;
 
+/// What names the file where the command line does not.
+const VARIABLE: &str = "FACTLOG_READ_MODEL";
 /// How long a write waits for another one of the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Begins the tables of ours that a read model's file has.
@@ -27,18 +29,28 @@ const ROWS: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 
 #[derive(Args, Debug)]
 pub(crate) struct Place {
     /// The read model's SQLite file; otherwise the one that FACTLOG_READ_MODEL names
-    #[arg(long, value_name = "FILE", env = "FACTLOG_READ_MODEL", hide_env = true, display_order = 800)]
+    #[arg(long, value_name = "FILE", display_order = 800)]
     read_model: Option<PathBuf>,
 }
 
 impl Place {
+    /// Whether the command line itself names the file.
+    pub(crate) fn is_on_line(&self) -> bool {
+        self.read_model.is_some()
+    }
+
+    /// The file that the command line names, or else the environment; an empty name is none.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        let path = self.read_model.clone().or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from));
+        path.filter(|path| !path.as_os_str().is_empty())
+    }
+
     pub(crate) fn open(&self) -> Outcome<File> {
-        let path = self.read_model.as_deref().filter(|path| !path.as_os_str().is_empty());
-        let path = path.ok_or_else(|| {
+        let path = self.named().ok_or_else(|| {
             Failure::new(Kind::Usage, "no read model's file is named")
                 .advise("give --read-model FILE, or set FACTLOG_READ_MODEL")
         })?;
-        File::open(path)
+        File::open(&path)
     }
 }
 

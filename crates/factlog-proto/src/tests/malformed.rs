@@ -1,8 +1,8 @@
 //! What is no message, or a message that means nothing, is refused with what to do; no bytes cause a panic.
 
 use factlog_core::{
-    Append, Appended, Conflict, Delivery, ErrorKind, Event, Query, ReadOptions, RecordedEvent, Result,
-    StartFrom, limits,
+    Append, Appended, Conflict, Delivery, ErrorKind, Event, ProjectionInfo, Query, ReadOptions,
+    RecordedEvent, Result, StartFrom, limits,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ fn take(bytes: &[u8]) {
     take_as(bytes, |message: v1::RecordedEvent| RecordedEvent::try_from(message));
     take_as(bytes, |message: v1::Delivery| Delivery::try_from(message));
     take_as(bytes, |message: v1::Conflict| Conflict::try_from(message));
+    take_as(bytes, |message: v1::ProjectionInfo| ProjectionInfo::try_from(message));
     take_as(bytes, |message: v1::Failure| Ok(factlog_core::AppendError::from(message)));
 }
 

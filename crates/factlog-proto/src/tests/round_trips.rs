@@ -1,8 +1,10 @@
 //! Every value of core comes back from the wire as it was, through bytes.
 
+use std::time::Duration;
+
 use factlog_core::{
-    Append, Appended, Conflict, Delivery, Direction, Event, Head, Position, Query, ReadOptions,
-    RecordedEvent, StartFrom, Stats, StreamInfo, TypeInfo,
+    Append, Appended, Conflict, Delivery, Direction, Event, Head, Position, ProjectionInfo, Query,
+    ReadOptions, RecordedEvent, StartFrom, Stats, StreamInfo, TypeInfo,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -101,5 +103,19 @@ proptest! {
         prop_assert_eq!(StreamInfo::try_from(sent(&v1::StreamInfo::from(info.clone()))).expect("valid"), info);
         let info = TypeInfo { event_type, events };
         prop_assert_eq!(TypeInfo::try_from(sent(&v1::TypeInfo::from(info.clone()))).expect("valid"), info);
+    }
+    #[test]
+    fn a_projection_comes_back(
+        texts in any::<(String, String, Option<String>)>(),
+        well in any::<bool>(),
+        applied in option::of(values::position()),
+        advanced_at in option::of(values::time()),
+        numbers in any::<[u64; 3]>(),
+    ) {
+        let ((name, state, problem), [lag_events, micros, parked]) = (texts, numbers);
+        let lag = Duration::from_micros(micros);
+        let info = ProjectionInfo { name, state, well, applied, advanced_at, lag_events, lag, parked, problem };
+        let back = ProjectionInfo::try_from(sent(&v1::ProjectionInfo::from(info.clone())));
+        prop_assert_eq!(back.expect("valid"), info);
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /health/projections`: read models that run beside the server, as their program tells of them.
+//! Read models that run beside the server, as their program tells of them: `GET /health/projections`, and over gRPC
+//! `ListProjections`.
 //!
 //! They never make the server unready: a lagging read model is no reason to restart what serves the log.
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{BoxFuture, Position, Timestamp};
+use factlog_core::{BoxFuture, Position, ProjectionInfo, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -55,20 +56,16 @@ impl ProjectionHealth {
         Self { name, state, applied: None, advanced_at: None, lag_events: 0, lag, parked: 0, problem: None }
     }
 
-    /// Whether it does what it should and is not further behind than that.
-    fn is_well(&self, max_lag: Duration) -> bool {
-        self.problem.is_none() && self.lag <= max_lag
-    }
-
-    fn told(self, max_lag: Duration) -> Projection {
-        Projection {
-            well: self.is_well(max_lag),
-            applied: self.applied.map(Position::get),
-            lag_events: self.lag_events,
-            lag_seconds: self.lag.as_secs_f64(),
-            parked: self.parked,
+    fn told(self, max_lag: Duration) -> ProjectionInfo {
+        ProjectionInfo {
+            well: self.problem.is_none() && self.lag <= max_lag,
             name: self.name,
             state: self.state,
+            applied: self.applied,
+            advanced_at: self.advanced_at,
+            lag_events: self.lag_events,
+            lag: self.lag,
+            parked: self.parked,
             problem: self.problem,
         }
     }
@@ -88,6 +85,13 @@ impl Projections {
             Some(asked) => asked.projections().await,
             None => Vec::new(),
         }
+    }
+
+    /// How they are if one may be so far behind, by default as far as the program says; `None` where it says nothing in time.
+    pub(crate) async fn told(&self, max_lag: Option<Duration>) -> (Duration, Option<Vec<ProjectionInfo>>) {
+        let max_lag = max_lag.unwrap_or(self.max_lag);
+        let told = tokio::time::timeout(PATIENCE, self.ask()).await.ok();
+        (max_lag, told.map(|all| all.into_iter().map(|one| one.told(max_lag)).collect()))
     }
 }
 
@@ -113,6 +117,9 @@ pub(crate) struct Projection {
     /// Every event up to here is in it
     #[schema(value_type = Option<names::Position>, required = true)]
     applied: Option<u64>,
+    /// When that last moved, or was seen to be the head; `null` where it is not known
+    #[schema(value_type = Option<names::Time>, required = true)]
+    advanced_at: Option<String>,
     /// Positions between that and the head
     lag_events: u64,
     /// How long the first event that is not in it has been recorded
@@ -122,6 +129,22 @@ pub(crate) struct Projection {
     /// Why it does not do what it should
     #[schema(required = true)]
     problem: Option<String>,
+}
+
+impl From<ProjectionInfo> for Projection {
+    fn from(info: ProjectionInfo) -> Self {
+        Self {
+            name: info.name,
+            state: info.state,
+            well: info.well,
+            applied: info.applied.map(Position::get),
+            advanced_at: info.advanced_at.map(|time| time.to_string()),
+            lag_events: info.lag_events,
+            lag_seconds: info.lag.as_secs_f64(),
+            parked: info.parked,
+            problem: info.problem,
+        }
+    }
 }
 
 /// How the projections beside this server are
@@ -134,15 +157,15 @@ pub(crate) struct Projection {
 pub(crate) async fn projections(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let params = Params::parse(request.uri().query(), &["max_lag_seconds"])?;
     let max_lag = params.parsed::<u32>("max_lag_seconds")?;
-    let max_lag = max_lag.map_or(api.projections.max_lag, |seconds| Duration::from_secs(seconds.into()));
-    let told = tokio::time::timeout(PATIENCE, api.projections.ask()).await.ok();
-    let well = told.as_ref().map(|all| all.iter().all(|one| one.is_well(max_lag)));
+    let max_lag = max_lag.map(|seconds| Duration::from_secs(seconds.into()));
+    let (max_lag, told) = api.projections.told(max_lag).await;
+    let well = told.as_ref().map(|all| all.iter().all(|one| one.well));
     let (code, status) = match well {
         Some(true) => (StatusCode::OK, "well"),
         Some(false) => (StatusCode::SERVICE_UNAVAILABLE, "not well"),
         None => (StatusCode::SERVICE_UNAVAILABLE, "no answer"),
     };
-    let projections = told.into_iter().flatten().map(|one| one.told(max_lag)).collect();
+    let projections = told.into_iter().flatten().map(Into::into).collect();
     let all = AllProjections { status, max_lag_seconds: max_lag.as_secs(), projections };
     Ok((code, json(&all)).into_response())
 }

@@ -6,7 +6,7 @@ use crate::http::is_grpc;
 use crate::metrics::{Method, UNKNOWN};
 
 /// Every method that this server may serve; a test compares it with the `.proto` files.
-pub(super) const METHODS: [&str; 23] = [
+pub(super) const METHODS: [&str; 24] = [
     "factlog.v1.AccessService/CreateKey",
     "factlog.v1.AccessService/ListKeys",
     "factlog.v1.AccessService/ListPrincipals",
@@ -16,6 +16,7 @@ pub(super) const METHODS: [&str; 23] = [
     "factlog.v1.AccessService/WhoAmI",
     "factlog.v1.AdministrationService/GetStats",
     "factlog.v1.AdministrationService/GetStream",
+    "factlog.v1.AdministrationService/ListProjections",
     "factlog.v1.AdministrationService/ListStreams",
     "factlog.v1.AdministrationService/ListTypes",
     "factlog.v1.EventStoreService/Append",

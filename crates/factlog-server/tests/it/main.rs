@@ -12,6 +12,7 @@ mod gone;
 mod health;
 mod limits;
 mod metrics;
+mod projections;
 mod proxy;
 mod read_model;
 mod refusals;

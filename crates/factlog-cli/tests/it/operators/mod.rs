@@ -4,3 +4,4 @@ mod parked;
 mod processes;
 mod program;
 mod projections;
+mod served;

@@ -195,7 +195,7 @@ fn left(home: &Home, rows: &[(&str, Value)]) -> rusqlite::Connection {
 }
 
 /// A program that is behind, builds and does not advance, and has just said so.
-fn stalled(home: &Home) -> rusqlite::Connection {
+pub(super) fn stalled(home: &Home) -> rusqlite::Connection {
     let now = SystemClock.now().as_micros();
     let status = |applied: u64, rate: f64, left: Option<u64>| {
         json!({

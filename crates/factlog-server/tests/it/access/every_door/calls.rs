@@ -194,6 +194,12 @@ fn of_lists() -> Vec<Row> {
             }),
         )
         .opened_by(&["read"], shown),
+        // Whoever is known may know how projections are; here are none.
+        Row::new(
+            "AdministrationService/ListProjections",
+            v1::ListProjectionsRequest::default(),
+            Closed::Tells(|messages, _| one::<v1::ListProjectionsResponse>(messages).projections.is_empty()),
+        ),
         Row::new(
             "AdministrationService/GetStats",
             v1::GetStatsRequest {},
