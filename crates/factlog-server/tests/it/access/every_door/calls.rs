@@ -7,7 +7,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 
 use super::super::event;
-use super::{CANARY, Ids};
+use super::house::{CANARY, Ids, STREAM, TRACKED};
 
 /// What is to come without the right grant.
 pub(super) enum Closed {
@@ -165,14 +165,14 @@ fn of_the_log() -> Vec<Row> {
             Closed::Tells(|messages, _| one::<v1::GetTrackingResponse>(messages).position.is_none()),
         )
         .opened_by(&["read", "append"], |messages| {
-            one::<v1::GetTrackingResponse>(messages).position == Some(super::TRACKED)
+            one::<v1::GetTrackingResponse>(messages).position == Some(TRACKED)
         }),
     ]
 }
 
 fn of_lists() -> Vec<Row> {
     let streams = v1::ListStreamsRequest { limit: 100, ..Default::default() };
-    let stream = v1::GetStreamRequest { stream: super::STREAM.to_owned() };
+    let stream = v1::GetStreamRequest { stream: STREAM.to_owned() };
     vec![
         Row::new(
             "AdministrationService/ListStreams",
