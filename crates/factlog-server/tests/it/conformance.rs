@@ -185,5 +185,5 @@ mod over_the_engine_with_tls_and_keys {
 }
 
 mod over_the_engine_with_tls_and_keys_through_torn_connections {
-    factlog_core::conformance_tests!(|| super::Remote::torn());
+    factlog_core::conformance_tests!(super::Remote::torn);
 }
