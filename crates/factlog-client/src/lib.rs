@@ -4,6 +4,8 @@
 //! * **Appends** take their place in the order of calls. One that was sent and not answered is sent again, with the same
 //!   event ids, over a new session that fences the old one off; so it is written once or not at all. When its deadline
 //!   passes first, it is `Indeterminate` if it may have been written, else `Unavailable`: nothing was written.
+//!   The answer is the one to what was sent last: it may say `deduplicated` of what this client has written itself, and of a conflict
+//!   it tells what breaks the condition by then.
 //! * **Reads** go on after a broken connection where they were, within the snapshot they began with.
 //! * **Subscriptions** resume by themselves after the last delivery, without gap or repeat;
 //!   [`RemoteStore::resumed`] counts how often that was. They end with `Unavailable` where the server stays away.

@@ -65,6 +65,13 @@ pub trait Subject: Send + Sync {
 
     /// Sets the clock that the store was opened with. It may jump back.
     fn set_time(&self, time: Timestamp);
+
+    /// Whether the way to the store may bring an append there more than once, as a client does that sends again what a torn connection
+    /// left unanswered. The promises are the same. But an answer is then about the copy that was answered: it may say `deduplicated`
+    /// because an earlier copy was written, and name what broke a condition by then, which is more than at first.
+    fn sends_again(&self) -> bool {
+        false
+    }
 }
 
 /// One promise to check, for those who run the suite without [`conformance_tests!`](crate::conformance_tests).

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::drive::{Started, block_on, race, race_watched, start};
 use super::harness::{
-    Follower, append, around_a_restart, conflict, event, events, everything, expect_revision, head,
-    in_stream, position, positions, read, record, refused, restarted, stream, tag_query, tagged, tracking,
-    type_query,
+    Follower, append, around_a_restart, assert_new, conflict, event, events, everything, expect_revision,
+    head, in_stream, position, positions, read, record, refused, restarted, stream, tag_query, tagged,
+    tracking, type_query,
 };
 use super::{Subject, harness};
 use crate::{
@@ -72,7 +72,7 @@ pub async fn positions_and_revisions_are_dense(subject: &dyn Subject) {
     let first = record(&*store, [in_stream("a", "s-1"), event("b"), in_stream("c", "s-2")]).await;
     assert_eq!((first.first.get(), first.last.get()), (1, 3), "the first append");
     assert_eq!(first.revisions, [at("s-1", 0), at("s-2", 0)]);
-    assert!(!first.deduplicated, "nothing was recorded before");
+    assert_new(subject, &first);
 
     let store = restarted(subject).await;
     let mixed = [in_stream("d", "s-2"), in_stream("e", "s-1"), in_stream("f", "s-2")];
@@ -176,7 +176,7 @@ pub async fn a_refused_append_leaves_no_trace(subject: &dyn Subject) {
     let store = subject.store();
     conflict(&*store, tried().when(no_stream())).await;
     let appended = append(&*store, tried()).await;
-    assert!(!appended.deduplicated, "events of a refused append were never recorded");
+    assert_new(subject, &appended);
     assert_eq!((appended.first.get(), appended.last.get()), (3, 4), "no position was used");
     assert_eq!(appended.revisions, [at("s-1", 1)], "no revision was used");
     assert_eq!(store.tracking("upstream").await.expect("tracking"), Some(position(7)));

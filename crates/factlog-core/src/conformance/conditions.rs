@@ -5,8 +5,8 @@
 use super::Subject;
 use super::drive::{Started, block_on, race, start};
 use super::harness::{
-    append, around_a_restart, conflict, event, everything, expect_revision, head, in_stream, lost, name,
-    none_match, of_type, position, read, record, restarted, stream, tag_query, tagged, tags, tracking,
+    append, around_a_restart, assert_failed, conflict, event, everything, expect_revision, head, in_stream,
+    name, none_match, of_type, position, read, record, restarted, stream, tag_query, tagged, tags, tracking,
     type_query,
 };
 use crate::{
@@ -130,16 +130,16 @@ pub async fn conditions_count_appends_in_flight(subject: &dyn Subject) {
             |answer: Result<crate::Appended, AppendError>| answer.expect("its condition holds").first.get();
         assert_eq!(won(first), before + 1);
         let beaten = FailedCondition::NoneMatch { index: 0, position: position(before + 1) };
-        assert_eq!(lost(second), [beaten]);
+        assert_failed(subject, second, &[beaten]);
         let elsewhere = |expected| FailedCondition::Revision {
             index: 0,
             stream: stream(&id),
             expected,
             actual: Some(Revision::FIRST),
         };
-        assert_eq!(lost(third), [elsewhere(ExpectedRevision::At(Revision::new(5)))]);
+        assert_failed(subject, third, &[elsewhere(ExpectedRevision::At(Revision::new(5)))]);
         assert_eq!(won(fourth), before + 2, "a refused append breaks nobody's condition");
-        assert_eq!(lost(fifth), [elsewhere(ExpectedRevision::NoStream)]);
+        assert_failed(subject, fifth, &[elsewhere(ExpectedRevision::NoStream)]);
         assert_eq!(won(sixth), before + 3);
     })
     .await;

@@ -112,6 +112,32 @@ pub(super) fn lost(answer: Result<Appended, AppendError>) -> Vec<FailedCondition
     }
 }
 
+/// Checks that an append wrote its events itself, as far as an answer can tell.
+pub(super) fn assert_new(subject: &dyn Subject, appended: &Appended) {
+    assert!(!appended.deduplicated || subject.sends_again(), "{} was recorded before", appended.first);
+}
+
+/// Checks that these conditions failed because of this; where appends are sent again, that these failed.
+pub(super) fn assert_failed(
+    subject: &dyn Subject,
+    answer: Result<Appended, AppendError>,
+    expected: &[FailedCondition],
+) {
+    let failed = lost(answer);
+    if !subject.sends_again() {
+        assert_eq!(failed, expected);
+        return;
+    }
+    let which = |failed: &FailedCondition| match failed {
+        FailedCondition::Revision { index, stream, expected, .. } => {
+            format!("{index}: {stream} at {expected}")
+        }
+        FailedCondition::NoneMatch { index, .. } => format!("{index}: a boundary"),
+        FailedCondition::Tracking { stale, .. } => format!("{stale:?}"),
+    };
+    assert!(failed.iter().map(which).eq(expected.iter().map(which)), "{failed:?}, expected {expected:?}");
+}
+
 /// Appends what must be refused as `Invalid`, and checks that it left nothing.
 pub(super) async fn refused(store: &dyn EventStore, what: &str, append: Append) {
     let before = head(store).await;

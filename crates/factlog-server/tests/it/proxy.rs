@@ -21,6 +21,14 @@ pub(crate) struct Done {
     pub(crate) again: AtomicU64,
 }
 
+impl Done {
+    /// Connections that did not live.
+    pub(crate) fn all(&self) -> u64 {
+        let counts = [&self.cut, &self.answers_lost, &self.late, &self.again];
+        counts.map(|count| count.load(Ordering::Relaxed)).iter().sum()
+    }
+}
+
 /// What becomes of a connection after some bytes.
 #[derive(Clone, Copy)]
 enum End {
@@ -53,6 +61,17 @@ struct Fate {
 impl Proxy {
     /// A proxy before `server` whose connections live for up to `bytes` in each direction.
     pub(crate) async fn start(server: SocketAddr, bytes: usize, seed: u64) -> Self {
+        Self::run(server, bytes, |bytes| bytes, seed).await
+    }
+
+    /// The same, where each connection may live longer than the one before: half as long again while they are small, so that what
+    /// is small meets a few cuts, and then four times, so that what is large comes through in the end.
+    pub(crate) async fn start_growing(server: SocketAddr, bytes: usize, seed: u64) -> Self {
+        let next = |bytes: usize| if bytes < 1 << 16 { bytes + bytes / 2 } else { bytes.saturating_mul(4) };
+        Self::run(server, bytes, next, seed).await
+    }
+
+    async fn run(server: SocketAddr, mut bytes: usize, next: fn(usize) -> usize, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("an address");
         let done = Arc::<Done>::default();
@@ -69,6 +88,7 @@ impl Proxy {
                     seed: random.u64(..),
                     done: done.clone(),
                 };
+                bytes = next(bytes);
                 tokio::spawn(fate.run(client, server));
             }
         });

@@ -7,7 +7,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 
 use super::super::event;
-use super::{CANARY, Ids};
+use super::house::{CANARY, Ids, STREAM, TRACKED};
 
 /// What is to come without the right grant.
 pub(super) enum Closed {
@@ -30,7 +30,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn new(call: &'static str, message: impl Message, closed: Closed) -> Self {
+    fn new(call: &'static str, message: &impl Message, closed: Closed) -> Self {
         Self { call, message: message.encode_to_vec(), closed, opened_by: &[], open: |_| false }
     }
 
@@ -119,22 +119,22 @@ fn of_events() -> Vec<Row> {
         from: Some(v1::subscribe_request::From::Beginning(())),
     };
     vec![
-        Row::new("EventStoreService/Append", v1::AppendRequest::from(placed()), denied())
+        Row::new("EventStoreService/Append", &v1::AppendRequest::from(placed()), denied())
             .opened_by(&["append"], answered),
         // Whether it conflicted would tell whether there is such an event.
-        Row::new("EventStoreService/Append", v1::AppendRequest::from(elsewhere().when(probe)), denied()),
-        Row::new("EventStoreService/AppendSession", in_session, Closed::Tells(session_denied)).opened_by(
+        Row::new("EventStoreService/Append", &v1::AppendRequest::from(elsewhere().when(probe)), denied()),
+        Row::new("EventStoreService/AppendSession", &in_session, Closed::Tells(session_denied)).opened_by(
             &["append"],
             |messages| {
                 let answer: v1::AppendSessionResponse = one(messages);
                 matches!(answer.outcome, Some(v1::append_session_response::Outcome::Appended(_)))
             },
         ),
-        Row::new("EventStoreService/Read", read(Query::All, None), Closed::Tells(nothing_read))
+        Row::new("EventStoreService/Read", &read(Query::All, None), Closed::Tells(nothing_read))
             .opened_by(&["read"], shown),
-        Row::new("EventStoreService/Read", read(with_the_tag(), Some(1)), Closed::Tells(nothing_read))
+        Row::new("EventStoreService/Read", &read(with_the_tag(), Some(1)), Closed::Tells(nothing_read))
             .opened_by(&["read"], shown),
-        Row::new("EventStoreService/Subscribe", follow, Closed::Tells(nothing_followed))
+        Row::new("EventStoreService/Subscribe", &follow, Closed::Tells(nothing_followed))
             .opened_by(&["read"], shown),
     ]
 }
@@ -151,44 +151,44 @@ fn of_the_log() -> Vec<Row> {
     vec![
         Row::new(
             "EventStoreService/GetHead",
-            v1::GetHeadRequest {},
+            &v1::GetHeadRequest {},
             Closed::Tells(|messages, _| one::<v1::GetHeadResponse>(messages).head.is_some()),
         ),
         Row::new(
             "EventStoreService/GetPositionAt",
-            v1::GetPositionAtRequest { time_micros: i64::MAX },
+            &v1::GetPositionAtRequest { time_micros: i64::MAX },
             Closed::Tells(|messages, _| one::<v1::GetPositionAtResponse>(messages).position.is_some()),
         ),
         Row::new(
             "EventStoreService/GetTracking",
-            tracking,
+            &tracking,
             Closed::Tells(|messages, _| one::<v1::GetTrackingResponse>(messages).position.is_none()),
         )
         .opened_by(&["read", "append"], |messages| {
-            one::<v1::GetTrackingResponse>(messages).position == Some(super::TRACKED)
+            one::<v1::GetTrackingResponse>(messages).position == Some(TRACKED)
         }),
     ]
 }
 
 fn of_lists() -> Vec<Row> {
     let streams = v1::ListStreamsRequest { limit: 100, ..Default::default() };
-    let stream = v1::GetStreamRequest { stream: super::STREAM.to_owned() };
+    let stream = v1::GetStreamRequest { stream: STREAM.to_owned() };
     vec![
         Row::new(
             "AdministrationService/ListStreams",
-            streams,
+            &streams,
             Closed::Tells(|messages, _| one::<v1::ListStreamsResponse>(messages).streams.is_empty()),
         )
         .opened_by(&["read"], shown),
         Row::new(
             "AdministrationService/GetStream",
-            stream,
+            &stream,
             Closed::Tells(|messages, _| one::<v1::GetStreamResponse>(messages).stream.is_none()),
         )
         .opened_by(&["read"], shown),
         Row::new(
             "AdministrationService/ListTypes",
-            v1::ListTypesRequest {},
+            &v1::ListTypesRequest {},
             Closed::Tells(|messages, _| {
                 all::<v1::ListTypesResponse>(messages).iter().all(|message| message.types.is_empty())
             }),
@@ -202,7 +202,7 @@ fn of_lists() -> Vec<Row> {
         ),
         Row::new(
             "AdministrationService/GetStats",
-            v1::GetStatsRequest {},
+            &v1::GetStatsRequest {},
             Closed::Refused(Code::PermissionDenied),
         )
         .opened_by(&["read"], |messages| one::<v1::GetStatsResponse>(messages).stats.is_some()),
@@ -236,6 +236,6 @@ fn of_keys(ids: &Ids) -> Vec<Row> {
         Row { open: shown, ..kept("AccessService/ListKeys", Vec::new()) },
         kept("AccessService/SetGrants", set.encode_to_vec()),
         Row { open: shown, ..kept("AccessService/ListPrincipals", Vec::new()) },
-        Row::new("AccessService/WhoAmI", v1::WhoAmIRequest {}, Closed::Tells(who)),
+        Row::new("AccessService/WhoAmI", &v1::WhoAmIRequest {}, Closed::Tells(who)),
     ]
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CANARY, Ids};
+use super::house::{CANARY, Ids, STREAM};
 
 /// Held against the router by `web_openapi`.
 const DOCUMENT: &str = include_str!("../../../../../../docs/openapi.json");
@@ -104,7 +104,7 @@ fn of_events() -> Vec<Row> {
         Row::new("GET /v1/events", "?tag=canary:1&backwards=true&limit=1", Closed::Tells(no_events))
             .opened_by(&["read"], shown),
         Row::new("POST /v1/events", "", Closed::Refused(403)).told(placed).opened_by(&["append"], made),
-        Row::new(stream, "", Closed::Tells(no_events)).at("{id}", super::STREAM).opened_by(&["read"], shown),
+        Row::new(stream, "", Closed::Tells(no_events)).at("{id}", STREAM).opened_by(&["read"], shown),
         Row::new("POST /v1/streams/{id}/events", "", Closed::Refused(403))
             .at("{id}", "vault-2")
             .told(placed)
