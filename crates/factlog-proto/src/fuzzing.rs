@@ -1,12 +1,13 @@
 //! What reads messages, as functions of bytes with what must hold of it; see `factlog-fuzz`.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use factlog_core::access::{Grants, MintedKey, NewKey, Principal};
 use factlog_core::{
     Append, AppendCondition, AppendError, Appended, Delivery, Error, ErrorKind, Event, EventId, EventType,
-    ExpectedRevision, Head, Position, Query, QueryItem, ReadOptions, RecordedEvent, Revision, StartFrom,
-    Stats, StreamId, Timestamp,
+    ExpectedRevision, Head, Position, ProjectionInfo, Query, QueryItem, ReadOptions, RecordedEvent, Revision,
+    StartFrom, Stats, StreamId, Timestamp,
 };
 use prost::Message;
 use tonic::{Code, Status};
@@ -43,7 +44,7 @@ where
 /// The first byte says which message, the others are it.
 fn grpc_message(bytes: &[u8]) {
     let Some((which, bytes)) = bytes.split_first() else { return };
-    match which % 14 {
+    match which % 15 {
         0 => again::<v1::AppendRequest, Append>(bytes),
         1 => again::<v1::ReadRequest, (Query, ReadOptions)>(bytes),
         2 => again::<v1::SubscribeRequest, (Query, StartFrom)>(bytes),
@@ -66,6 +67,7 @@ fn grpc_message(bytes: &[u8]) {
             let back = v1::CreateKeyResponse::from(MintedKey { info: info.clone(), secret });
             assert_eq!(crate::minted(back.key, back.secret).ok().map(|key| key.info), Some(info));
         }
+        13 => again::<v1::ProjectionInfo, ProjectionInfo>(bytes),
         _ => again::<v1::Query, Query>(bytes),
     }
 }
@@ -111,6 +113,20 @@ fn seeds() -> (Append, Query, RecordedEvent) {
     (append, query, recorded)
 }
 
+fn projection() -> ProjectionInfo {
+    ProjectionInfo {
+        name: "orders".to_owned(),
+        state: "failed".to_owned(),
+        well: false,
+        applied: Some(Position::FIRST),
+        advanced_at: Some(Timestamp::from_micros(1_700_000_000_000_000)),
+        lag_events: 7,
+        lag: Duration::from_micros(1_500),
+        parked: 1,
+        problem: Some("the file is gone".to_owned()),
+    }
+}
+
 fn grpc_message_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let (append, query, recorded) = seeds();
     let grants = Grants::parse(["read,append stream:orders- tag:a:1", "admin"]).expect("grants");
@@ -136,6 +152,7 @@ fn grpc_message_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("delivery", of(6, v1::Delivery::from(Delivery::Event(recorded)).encode_to_vec())),
         ("session", of(10, session.encode_to_vec())),
         ("set-grants", of(11, set.encode_to_vec())),
+        ("projection", of(13, v1::ProjectionInfo::from(projection()).encode_to_vec())),
     ]
 }
 
