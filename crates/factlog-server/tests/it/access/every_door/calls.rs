@@ -197,7 +197,7 @@ fn of_lists() -> Vec<Row> {
         // Whoever is known may know how projections are; here are none.
         Row::new(
             "AdministrationService/ListProjections",
-            v1::ListProjectionsRequest::default(),
+            &v1::ListProjectionsRequest::default(),
             Closed::Tells(|messages, _| one::<v1::ListProjectionsResponse>(messages).projections.is_empty()),
         ),
         Row::new(
