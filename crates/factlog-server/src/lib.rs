@@ -4,7 +4,8 @@
 //! * It adds no promise to the store's and takes none away: an answer is the store's answer.
 //! * Memory per call is bounded: batches end at 64 KiB or with one larger event, and are made only as fast as the
 //!   caller reads; a session has at most [`SESSION_APPENDS`] appends or [`SESSION_BYTES`] under way. A request is held
-//!   whole, up to 160 MiB, over HTTP up to 96 MiB. [`Limits::request_bytes`] bounds all of them together.
+//!   whole, up to 160 MiB, over HTTP up to 96 MiB. [`Limits::request_bytes`] bounds all of them together,
+//!   and so it does pages and events of more than 128 KiB that are not sent yet.
 //! * Every stream ends with a reason. When the server stops, subscriptions and reads end at once with `UNAVAILABLE`,
 //!   sessions answer what they have begun.
 //!   Followers over HTTP are told with `event: end`.
