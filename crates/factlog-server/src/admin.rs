@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::health::Projections;
-use crate::listen::Held;
+use crate::large::Large;
 use crate::service::unimplemented;
 
 /// Streams of one page.
@@ -73,14 +73,14 @@ impl AdministrationService for Service {
         &self,
         request: Request<v1::ListTypesRequest>,
     ) -> Result<Response<Self::ListTypesStream>, Status> {
-        let held = Held::of_answer(request.extensions());
+        let large = Large::of(request.extensions());
         let types = self.store(&request)?.types().await.map_err(refuse)?;
         let message = |types: Vec<TypeInfo>| v1::ListTypesResponse {
             types: types.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: type_size, message, announce: false };
         let types = stream::iter(types.into_iter().map(Ok));
-        Ok(answers(types, batching, held, self.stopping.clone()))
+        Ok(answers(types, batching, large, self.stopping.clone()))
     }
 
     async fn get_stats(

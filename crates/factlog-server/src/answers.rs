@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use factlog_core::{AppendError, BoxFuture, Error, Result};
@@ -16,7 +15,7 @@ use futures_util::Stream;
 use tokio::sync::watch;
 use tonic::{Response, Status};
 
-use crate::listen::{Held, LARGE};
+use crate::large::Large;
 use crate::stopped;
 
 /// A stream of messages, as tonic takes it.
@@ -41,7 +40,7 @@ pub(crate) struct Batching<T, F> {
 pub(crate) fn answers<T, M, F>(
     source: impl Stream<Item = Result<T>> + Send + 'static,
     batching: Batching<T, F>,
-    held: Option<Arc<Held>>,
+    large: Option<Large>,
     stopping: watch::Receiver<bool>,
 ) -> Response<Messages<M>>
 where
@@ -49,13 +48,14 @@ where
     M: Send + 'static,
     F: FnMut(Vec<T>) -> M + Send + Unpin + 'static,
 {
+    let held = large.as_ref().map(Large::held);
     let messages = Answers {
         source: Some(Box::pin(source)),
         batching,
         stopped: Box::pin(stopped(stopping)),
         failed: None,
-        held: held.clone(),
-        large: None,
+        large,
+        waiting: None,
     };
     let mut response: Response<Messages<M>> = Response::new(Box::pin(messages));
     if let Some(held) = held {
@@ -71,23 +71,36 @@ struct Answers<T, F> {
     batching: Batching<T, F>,
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     failed: Option<Status>,
-    held: Option<Arc<Held>>,
+    /// How a large batch waits; `None` where none has to.
+    large: Option<Large>,
     /// A batch that waits for room.
-    large: Option<(Vec<T>, BoxFuture<'static, ()>)>,
+    waiting: Option<(Vec<T>, BoxFuture<'static, Result<()>>)>,
 }
 
 impl<T, F> Answers<T, F> {
-    /// The next batch, when there is room for it.
+    /// The next batch, when there is room for it; an empty one where the caller may not have it any more.
     fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Vec<T>> {
-        if self.large.is_none() {
-            let (batch, bytes) = ready!(self.gather(context));
-            let held = self.held.as_ref().filter(|held| LARGE < bytes && held.take(bytes).is_err());
-            let Some(held) = held else { return Poll::Ready(batch) };
-            self.large = Some((batch, Box::pin(held.clone().wait(bytes))));
+        let (batch, mut room) = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => {
+                let (batch, bytes) = ready!(self.gather(context));
+                match self.large.as_ref().and_then(|large| large.room(bytes)) {
+                    Some(room) => (batch, room),
+                    None => return Poll::Ready(batch),
+                }
+            }
+        };
+        match room.as_mut().poll(context) {
+            Poll::Ready(Ok(())) => Poll::Ready(batch),
+            Poll::Ready(Err(error)) => {
+                (self.source, self.failed) = (None, Some(refuse(error)));
+                Poll::Ready(Vec::new())
+            }
+            Poll::Pending => {
+                self.waiting = Some((batch, room));
+                Poll::Pending
+            }
         }
-        let Some((_, room)) = &mut self.large else { return Poll::Pending };
-        ready!(room.as_mut().poll(context));
-        Poll::Ready(self.large.take().map(|(batch, _)| batch).unwrap_or_default())
     }
 
     /// What the source has at hand and its bytes, up to the size of a batch, unless it has nothing and has to wait.
@@ -119,12 +132,12 @@ where
     type Item = Result<M, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let open = self.source.is_some() || self.large.is_some();
+        let open = self.source.is_some() || self.waiting.is_some();
         if open && self.stopped.as_mut().poll(context).is_ready() {
-            (self.source, self.large) = (None, None);
+            (self.source, self.waiting) = (None, None);
             self.failed = Some(stopping());
         }
-        if self.source.is_none() && self.large.is_none() {
+        if self.source.is_none() && self.waiting.is_none() {
             return Poll::Ready(self.failed.take().map(Err));
         }
         let batch = self.poll_batch(context);

@@ -38,6 +38,7 @@ mod fences;
 pub mod fuzzing;
 mod health;
 mod http;
+mod large;
 mod listen;
 mod metrics;
 mod program;

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::access::Gate;
 use crate::answers::{Batching, Messages, answers, refuse};
 use crate::fences::Fences;
-use crate::listen::Held;
+use crate::large::Large;
 use crate::seldom::Seldom;
 use crate::session::Session;
 use crate::trace::TraceParent;
@@ -80,7 +80,7 @@ impl EventStoreService for Service {
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Answer<Self::ReadStream> {
-        let (store, held) = (self.store(&request)?, Held::of_answer(request.extensions()));
+        let (store, large) = (self.store(&request)?, Large::of(request.extensions()));
         let (query, options) = <(Query, ReadOptions)>::try_from(request.into_inner()).map_err(refuse)?;
         let mut events = store.read(query, options);
         let mut snapshot = Some(events.head().await.map_err(refuse)?.into());
@@ -89,18 +89,18 @@ impl EventStoreService for Service {
             events: events.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: event_size, message, announce: true };
-        Ok(answers(events, batching, held, self.stopping.clone()))
+        Ok(answers(events, batching, large, self.stopping.clone()))
     }
 
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Answer<Self::SubscribeStream> {
-        let (store, held) = (self.store(&request)?, Held::of_answer(request.extensions()));
+        let (store, large) = (self.store(&request)?, Large::of(request.extensions()));
         let (query, from) = <(Query, StartFrom)>::try_from(request.into_inner()).map_err(refuse)?;
         let message = |deliveries: Vec<Delivery>| v1::SubscribeResponse {
             deliveries: deliveries.into_iter().map(Into::into).collect(),
         };
         let batching = Batching { size: delivery_size, message, announce: false };
         let deliveries = Seldom::new(store.subscribe(query, from));
-        Ok(answers(deliveries, batching, held, self.stopping.clone()))
+        Ok(answers(deliveries, batching, large, self.stopping.clone()))
     }
 
     async fn get_head(&self, request: Request<v1::GetHeadRequest>) -> Answer<v1::GetHeadResponse> {

@@ -108,7 +108,7 @@ impl Caller {
     ///
     /// # Errors
     /// `Unauthenticated` where the credential is not good any more.
-    pub(super) fn grants(&self) -> Result<Arc<Grants>> {
+    pub(crate) fn grants(&self) -> Result<Arc<Grants>> {
         static EVERYTHING: LazyLock<Arc<Grants>> = LazyLock::new(|| Arc::new(Grants::everything()));
         let (access, id) = match &self.credential {
             Credential::None => return Ok(EVERYTHING.clone()),
@@ -160,7 +160,7 @@ impl Caller {
 
     /// Ready when these grants are not the caller's any more: with `Unauthenticated` when the credential is not good, with
     /// `Unavailable` when the grants are others, so that whoever resumes goes on with those.
-    pub(super) async fn changed(self, grants: Arc<Grants>) -> Error {
+    pub(crate) async fn changed(self, grants: Arc<Grants>) -> Error {
         let Some(access) = self.access() else { return std::future::pending().await };
         let mut changes = access.changes();
         loop {

@@ -28,7 +28,6 @@ mod service;
 mod tokens;
 
 pub(crate) use audit::Audit;
-#[cfg(test)]
 pub(crate) use caller::Caller;
 pub use directory::{Access, FIRST_PRINCIPAL};
 pub(crate) use gate::Gate;

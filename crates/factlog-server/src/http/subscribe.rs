@@ -9,7 +9,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use factlog_core::{BoxFuture, Delivery, Position, Query, StartFrom, Subscription};
+use factlog_core::{BoxFuture, Delivery, Position, Query, Result, StartFrom, Subscription};
 use factlog_proto::{BATCH_BYTES, failure_of, stopping};
 use futures_util::Stream;
 use tokio::sync::watch;
@@ -28,7 +27,7 @@ use super::json;
 use super::params::Params;
 use super::problem::Problem;
 use super::spec::{bodies, params, refusals};
-use crate::listen::{Held, LARGE};
+use crate::large::Large;
 use crate::seldom::Seldom;
 use crate::service::delivery_size;
 use crate::stopped;
@@ -53,8 +52,9 @@ pub(crate) async fn subscribe(State(api): State<Api>, request: Request) -> Resul
     // A browser never stops asking after a stream that ends; after a refusal it does.
     let store = api.gate.store(request.extensions())?;
     from.exclusive_bound(store.head().await?.position)?;
-    let held = Held::of_answer(request.extensions());
-    let frames = Frames::new(store.subscribe(query, from), held.clone(), api.stopping);
+    let large = Large::of(request.extensions());
+    let held = large.as_ref().map(Large::held);
+    let frames = Frames::new(store.subscribe(query, from), large, api.stopping);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         // For proxies that would keep events back.
@@ -102,19 +102,20 @@ struct Frames {
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     heartbeat: Interval,
     opened: bool,
-    held: Option<Arc<Held>>,
+    /// How a large event waits; `None` where none has to.
+    large: Option<Large>,
     /// An event that waits for room.
-    large: Option<(Delivery, BoxFuture<'static, ()>)>,
+    waiting: Option<(Delivery, BoxFuture<'static, Result<()>>)>,
 }
 
 impl Frames {
-    fn new(deliveries: Subscription, held: Option<Arc<Held>>, stopping: watch::Receiver<bool>) -> Self {
+    fn new(deliveries: Subscription, large: Option<Large>, stopping: watch::Receiver<bool>) -> Self {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         let deliveries = Some(Seldom::new(deliveries));
         let stopped = Box::pin(stopped(stopping));
-        Self { deliveries, stopped, heartbeat, opened: false, held, large: None }
+        Self { deliveries, stopped, heartbeat, opened: false, large, waiting: None }
     }
 
     fn end(&mut self, frames: &mut Vec<u8>, why: &Problem) {
@@ -125,12 +126,15 @@ impl Frames {
     /// What is at hand, up to the size of a batch.
     fn gather(&mut self, context: &mut Context<'_>, frames: &mut Vec<u8>) {
         while frames.len() < BATCH_BYTES {
-            if let Some((delivery, room)) = &mut self.large {
-                if room.as_mut().poll(context).is_pending() {
-                    return;
+            if let Some((delivery, mut room)) = self.waiting.take() {
+                match room.as_mut().poll(context) {
+                    Poll::Ready(Ok(())) => frame(frames, &delivery),
+                    Poll::Ready(Err(error)) => self.end(frames, &error.into()),
+                    Poll::Pending => {
+                        self.waiting = Some((delivery, room));
+                        return;
+                    }
                 }
-                frame(frames, delivery);
-                self.large = None;
                 continue;
             }
             let Some(deliveries) = self.deliveries.as_mut() else { return };
@@ -138,8 +142,8 @@ impl Frames {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(delivery))) => {
                     let size = delivery_size(&delivery);
-                    match self.held.as_ref().filter(|held| LARGE < size && held.take(size).is_err()) {
-                        Some(held) => self.large = Some((delivery, Box::pin(held.clone().wait(size)))),
+                    match self.large.as_ref().and_then(|large| large.room(size)) {
+                        Some(room) => self.waiting = Some((delivery, room)),
                         None => frame(frames, &delivery),
                     }
                 }

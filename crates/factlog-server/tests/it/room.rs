@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use factlog_core::{Append, Event, EventStore as _, EventType, MemoryStore, Query, StartFrom};
+use factlog_core::access::{Grants, NewKey, PrincipalName};
+use factlog_core::{Append, ErrorKind, Event, EventStore as _, EventType, MemoryStore, Query, StartFrom};
 use factlog_proto::v1;
 use factlog_proto::v1::append_session_response::Outcome;
 use factlog_proto::v1::event_store_service_client::EventStoreServiceClient;
-use factlog_server::Limits;
+use factlog_server::{Access, Limits};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -60,10 +61,12 @@ async fn until(address: SocketAddr, whose: &str, enough: impl Fn(usize) -> bool)
     timeout(PATIENCE, until).await.expect("they hold it in time");
 }
 
-/// Asks for this and reads nothing.
-async fn deaf(address: SocketAddr, path: &str) -> TcpStream {
+/// Asks for this with this key and reads nothing.
+async fn deaf(address: SocketAddr, path: &str, key: &str) -> TcpStream {
     let mut socket = TcpStream::connect(address).await.expect("connect");
-    let asked = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let asked = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+    );
     socket.write_all(asked.as_bytes()).await.expect("send");
     socket
 }
@@ -136,7 +139,7 @@ fn pages_that_nobody_reads_share_a_room_for_a_while() {
         // Larger than the system keeps for a socket whose peer does not read.
         let client = served.client("?deadline=30s");
         client.append(append(15 * MIB)).await.expect("it is alone");
-        let deaf = deaf(address, "/v1/events").await;
+        let deaf = deaf(address, "/v1/events", "none").await;
         until(address, "answers", |bytes| 15 * MIB < bytes).await;
         let answer = get(address, "/v1/events").await;
         assert_eq!(answer.status, 503, "{:.200}", answer.body);
@@ -175,7 +178,7 @@ fn follow_a_large_event(deaf_ones: usize, taking: Duration) {
         served.client("").append(append(15 * MIB)).await.expect("there is room");
         let mut unread = Vec::new();
         for _ in 0..deaf_ones {
-            unread.push(deaf(address, "/v1/subscribe").await);
+            unread.push(deaf(address, "/v1/subscribe", "none").await);
             until(address, "answers", |bytes| 0 < bytes).await;
         }
         let readers = (0..4).map(|_| {
@@ -202,6 +205,33 @@ fn follow_a_large_event(deaf_ones: usize, taking: Duration) {
         assert!(read.iter().all(|(_, length)| *length == 15 * MIB));
         until(address, "answers", |bytes| bytes == 0).await;
         drop(read);
+        drop(unread);
+        served.stop().await;
+    });
+}
+
+/// Would fail if an event that waits for room were sent to somebody who may not have it by then.
+#[test]
+fn whoever_waits_for_room_and_is_let_in_no_more_gets_nothing() {
+    runtime().block_on(async {
+        let store = Arc::new(MemoryStore::new());
+        let access = Access::open(store.clone()).await.expect("open");
+        let first = access.first_key().await.expect("a key").expect("the first").secret;
+        let (owner, keeper) = (access.clone().as_owner(), access.clone());
+        let principal = PrincipalName::new("reader").expect("a name");
+        let grants = Some(Grants::parse(["read"]).expect("a grant"));
+        let key = owner.create_key(NewKey { principal, grants, expires_at: None }).await.expect("a key");
+        store.append(append(15 * MIB)).await.expect("it is there");
+        let limits = Limits { request_bytes: 20 * MIB, taking: PATIENCE, ..Limits::default() };
+        let served = Served::start_with(store, |server| server.authenticated(keeper).limits(limits)).await;
+        let mut unread = deaf(served.address, "/v1/subscribe", &first).await;
+        unread.read_exact(&mut vec![0; MIB]).await.expect("it begins, and then stands still");
+        let mut following = served.client_with(&key.secret).subscribe(Query::All, StartFrom::Beginning);
+        let next = timeout(Duration::from_millis(300), following.next_event()).await;
+        assert!(next.is_err(), "it waits: {next:?}");
+        owner.revoke_key(&key.info.id).await.expect("revoke");
+        let next = timeout(PATIENCE, following.next_event()).await.expect("at once").expect("an end");
+        assert_eq!(next.expect_err("it is let in no more").kind(), ErrorKind::Unauthenticated);
         drop(unread);
         served.stop().await;
     });
